@@ -1,0 +1,114 @@
+//! Attestation: which agent, in which state, holds which call key. `spec/attestation.md`.
+
+use serde::Serialize;
+
+use crate::b64;
+use crate::canon::jcs;
+use crate::claims::{Claims, ClaimsError};
+use crate::digest::Jti;
+use crate::jwk::PublicKey;
+use crate::jws::{self, Statement};
+use crate::measurement::{Component, Measurement, read_measurements};
+use crate::names::EAT_PROFILE;
+use crate::sign::Sign;
+
+/// Evidence in the sense of RATS (RFC 9334): a profile of EAT (RFC 9711).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attestation {
+    /// Who attests; bound to the attester's key in the verifier's configuration.
+    pub issuer: String,
+    /// The agent.
+    pub agent: String,
+    /// Seconds since 1970.
+    pub issued_at: u64,
+    /// Seconds since 1970; the token is good before it.
+    pub expires: u64,
+    /// Names this attestation once.
+    pub id: Jti,
+    /// The key that signs the agent's calls.
+    pub key: PublicKey,
+    /// In ascending order of component, each once.
+    pub measurements: Vec<Measurement>,
+}
+
+impl Attestation {
+    /// The measurement of `component`, where there is one.
+    pub fn measurement(&self, component: Component) -> Option<&Measurement> {
+        self.measurements.iter().find(|m| m.component == component)
+    }
+
+    /// Signs it into a token.
+    pub fn sign<S: Sign>(&self, attester: &S) -> Result<String, S::Error> {
+        let mut measurements = self.measurements.clone();
+        measurements.sort_by_key(|m| m.component);
+        let payload = jcs(&Wire {
+            cnf: Confirmation::of(&self.key),
+            eat_profile: EAT_PROFILE,
+            exp: self.expires,
+            iat: self.issued_at,
+            iss: &self.issuer,
+            jti: b64::encode(self.id.0),
+            measurements: measurements.iter().map(Measurement::to_wire).collect(),
+            sub: &self.agent,
+        });
+        jws::sign(Self::TYP, &payload, attester)
+    }
+}
+
+impl Statement for Attestation {
+    const TYP: &'static str = "eat+jwt";
+
+    fn read(claims: &mut Claims<'_, '_>) -> Result<Self, ClaimsError> {
+        if claims.text("eat_profile")? != EAT_PROFILE {
+            return Err(ClaimsError::Invalid("eat_profile"));
+        }
+        let attestation = Self {
+            issuer: claims.name("iss")?,
+            agent: claims.name("sub")?,
+            issued_at: claims.number("iat")?,
+            expires: claims.number("exp")?,
+            id: claims.jti("jti")?,
+            key: claims.confirmation()?,
+            measurements: read_measurements(claims)?,
+        };
+        claims.finish()?;
+        Ok(attestation)
+    }
+}
+
+#[derive(Serialize)]
+struct Wire<'a> {
+    cnf: Confirmation,
+    eat_profile: &'a str,
+    exp: u64,
+    iat: u64,
+    iss: &'a str,
+    jti: String,
+    measurements: Vec<(u64, String)>,
+    sub: &'a str,
+}
+
+/// A `cnf` claim (RFC 7800) as it is written.
+#[derive(Serialize)]
+pub(crate) struct Confirmation {
+    jwk: Jwk,
+}
+
+#[derive(Serialize)]
+struct Jwk {
+    crv: &'static str,
+    kty: &'static str,
+    x: String,
+}
+
+impl Confirmation {
+    pub(crate) fn of(key: &PublicKey) -> Self {
+        Self {
+            jwk: Jwk {
+                crv: "Ed25519",
+                kty: "OKP",
+                x: key.x(),
+            },
+        }
+    }
+}

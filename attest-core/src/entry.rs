@@ -1,0 +1,236 @@
+//! Entries of the log: `spec/entry.md`. Canonical JSON of digests and names; never an argument, a result or a secret.
+
+use serde::Serialize;
+
+use crate::b64;
+use crate::canon::jcs;
+use crate::digest::Digest;
+use crate::refusal::{About, Reason, Refusal, Token};
+use crate::verifier::Accepted;
+
+/// Longest entry in bytes: what fits one entry of a C2SP entry bundle (tlog-tiles).
+pub const MAX_ENTRY: usize = 65_535;
+
+/// How a call that was let through ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// A result.
+    Result,
+    /// A result that says `isError`.
+    ToolError,
+    /// A JSON-RPC error.
+    Error,
+    /// The server or the verifier went away before there was an answer.
+    Unknown,
+}
+
+impl Status {
+    /// The word in the entry.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Result => "result",
+            Self::ToolError => "tool-error",
+            Self::Error => "error",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One entry. Times are in milliseconds since 1970, by the clock of whoever writes the log.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Entry {
+    /// The verifier starts, with this configuration.
+    Start {
+        /// The verifier's audience.
+        audience: String,
+        /// Digest of the configuration's exact bytes.
+        policy: String,
+        /// When.
+        time: u64,
+        /// Version of the software.
+        version: String,
+    },
+    /// A call is let through, or refused after the caller was authenticated.
+    Decision(Decision),
+    /// A call that was let through ended.
+    Outcome {
+        /// The verifier's audience.
+        audience: String,
+        /// Hash of the call proof.
+        call: String,
+        /// Salted digest (with the call's salt) of the canonical result without `_meta`, or of the error object; absent
+        /// where there is none, or where it has no canonical form.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        result: Option<String>,
+        /// `result`, `tool-error`, `error` or `unknown`.
+        status: &'static str,
+        /// When.
+        time: u64,
+    },
+    /// Messages refused before anybody was authenticated, counted: strangers must not buy our disk.
+    Refused {
+        /// The verifier's audience.
+        audience: String,
+        /// How many since the last such entry.
+        count: u64,
+        /// Their reason.
+        reason: &'static str,
+        /// When the first of them came.
+        since: u64,
+        /// When this was written.
+        time: u64,
+    },
+    /// In the caller's log: a call was signed.
+    Call {
+        /// Hash of the attestation.
+        attestation: String,
+        /// The server it is made out to.
+        audience: String,
+        /// Hash of the call proof.
+        call: String,
+        /// The caller's context.
+        context: String,
+        /// Hashes of the chain, root first.
+        delegation: Vec<String>,
+        /// Salted digest of the parameters.
+        params: String,
+        /// When.
+        time: u64,
+        /// The tool.
+        tool: String,
+    },
+    /// In the caller's log: a signer starts, and with it a new context.
+    Context {
+        /// The agent.
+        agent: String,
+        /// The context.
+        context: String,
+        /// When.
+        time: u64,
+        /// Version of the software.
+        version: String,
+    },
+}
+
+/// The verdict on one call.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Decision {
+    /// Where the reason applies: a component, or a token of the proof.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The agent.
+    pub agent: String,
+    /// Hash of the attestation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<String>,
+    /// The verifier's audience.
+    pub audience: String,
+    /// Hash of the call proof.
+    pub call: String,
+    /// The caller's context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context: Option<String>,
+    /// `allow` or `deny`.
+    pub decision: &'static str,
+    /// Hashes of the chain, root first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub delegation: Vec<String>,
+    /// Thumbprint of the call key.
+    pub key: String,
+    /// Salted digest of the parameters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub params: Option<String>,
+    /// Digest of the configuration it was judged by.
+    pub policy: String,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// When.
+    pub time: u64,
+    /// The tool.
+    pub tool: String,
+}
+
+impl Entry {
+    /// A call is let through.
+    pub fn allow(accepted: &Accepted, audience: &str, policy: &Digest, time: u64) -> Self {
+        let Accepted {
+            evidence,
+            proof,
+            caller,
+            ..
+        } = accepted;
+        Self::Decision(Decision {
+            agent: caller.agent.clone(),
+            attestation: Some(evidence.attestation().token().to_b64()),
+            audience: audience.to_owned(),
+            call: caller.call.to_b64(),
+            context: Some(b64::encode(proof.context.0)),
+            decision: "allow",
+            delegation: evidence.chain().tokens().iter().map(|t| t.token().to_b64()).collect(),
+            key: caller.key.to_string(),
+            params: Some(proof.params.to_b64()),
+            policy: policy.to_b64(),
+            time,
+            tool: proof.tool.clone(),
+            ..Decision::default()
+        })
+    }
+
+    /// A call is refused; `None` where its caller was not authenticated, which is only counted.
+    pub fn deny(refusal: &Refusal, tool: &str, audience: &str, policy: &Digest, time: u64) -> Option<Self> {
+        let caller = refusal.caller.as_ref()?;
+        Some(Self::Decision(Decision {
+            about: refusal.about.as_ref().map(about),
+            agent: caller.agent.clone(),
+            audience: audience.to_owned(),
+            call: caller.call.to_b64(),
+            decision: "deny",
+            key: caller.key.to_string(),
+            policy: policy.to_b64(),
+            reason: Some(refusal.reason.code()),
+            time,
+            tool: tool.to_owned(),
+            ..Decision::default()
+        }))
+    }
+
+    /// Messages refused unread.
+    pub fn refused(reason: Reason, count: u64, since: u64, audience: &str, time: u64) -> Self {
+        Self::Refused {
+            audience: audience.to_owned(),
+            count,
+            reason: reason.code(),
+            since,
+            time,
+        }
+    }
+
+    /// How a call ended.
+    pub fn outcome(call: Digest, status: Status, result: Option<Digest>, audience: &str, time: u64) -> Self {
+        Self::Outcome {
+            audience: audience.to_owned(),
+            call: call.to_b64(),
+            result: result.map(Digest::to_b64),
+            status: status.as_str(),
+            time,
+        }
+    }
+
+    /// The canonical bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        jcs(self)
+    }
+}
+
+fn about(about: &About) -> String {
+    match about {
+        About::Component(component) => component.to_string(),
+        About::Token(Token::Attestation) => "attestation".to_owned(),
+        About::Token(Token::Delegation(n)) => format!("delegation {n}"),
+        About::Token(Token::CallProof) => "call proof".to_owned(),
+        About::Json(error) => error.to_string(),
+    }
+}

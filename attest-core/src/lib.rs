@@ -1,0 +1,34 @@
+//! The pure core of attest: bytes, signatures, statements, decisions.
+//!
+//! No clock, file, socket, environment or random source is read here: the time and random bits are arguments, a verdict
+//! is what comes back. Each object on the wire has a page in `spec/` of the same name as its module.
+//!
+//! Imports go down: [`json`], [`b64`], [`digest`] → [`jwk`], [`jws`] → [`attestation`], [`delegation`], [`call_proof`] →
+//! [`verifier`].
+
+pub mod attestation;
+pub mod b64;
+pub mod call_proof;
+pub mod canon;
+pub mod carrier;
+pub mod chain;
+pub mod claims;
+pub mod constraint;
+pub mod delegation;
+pub mod digest;
+pub mod entry;
+pub mod json;
+pub mod jwk;
+pub mod jws;
+pub mod limits;
+pub mod measurement;
+pub mod names;
+pub mod refusal;
+pub mod reply;
+pub mod request;
+pub mod response;
+pub mod sign;
+pub mod signing;
+pub mod tools;
+pub mod trust;
+pub mod verifier;

@@ -1,0 +1,28 @@
+//! Sizes past which nothing is read. Each is checked before the work it bounds.
+
+/// Longest request line or body, in bytes; a relay may set less.
+pub const MAX_REQUEST: usize = 4 << 20;
+/// Longest token, in characters (the delegation draft recommends 64 KiB, section 4.3.1).
+pub const MAX_TOKEN: usize = 65_536;
+/// Longest sum of all tokens of one proof, in characters.
+pub const MAX_PROOF: usize = 262_144;
+/// Most tokens in a delegation chain: a root and eight derivations.
+pub const MAX_CHAIN: usize = 9;
+/// Longest life of a call proof, in seconds.
+pub const MAX_CALL_LIFE: u64 = 300;
+/// Longest life of an attestation, in seconds.
+pub const MAX_ATTESTATION_LIFE: u64 = 3_600;
+/// Longest life of a delegation token, in seconds (90 days).
+pub const MAX_DELEGATION_LIFE: u64 = 90 * 86_400;
+/// Longest name (issuer, agent, audience, tool), in bytes.
+pub const MAX_NAME: usize = 256;
+/// Most tools in one delegation token.
+pub const MAX_TOOLS: usize = 256;
+/// Most constrained arguments of one tool.
+pub const MAX_ARGUMENTS: usize = 64;
+/// Deepest nesting of constraints.
+pub const MAX_CONSTRAINT_DEPTH: usize = 16;
+/// Most constraints and listed values in one token.
+pub const MAX_CONSTRAINT_NODES: usize = 1_024;
+/// Most `_meta` members that a call proof names.
+pub const MAX_META_NAMES: usize = 64;

@@ -1,0 +1,27 @@
+//! The names that our objects bear on the wire. The prefix stands here and nowhere else.
+
+/// Prefix of our `_meta` keys and claims: reverse DNS, second label neither `mcp` nor `modelcontextprotocol`, as MCP asks.
+pub const PREFIX: &str = "io.github.agent-attest/";
+
+macro_rules! ours {
+    ($name:literal) => {
+        concat!("io.github.agent-attest/", $name)
+    };
+}
+
+/// `_meta` key of the proof that travels with a call.
+pub const PROOF: &str = ours!("proof");
+/// `_meta` key of a refusal in the form of a tool result.
+pub const REFUSAL: &str = ours!("refusal");
+/// Claim of a call proof: the call.
+pub const CALL: &str = ours!("call");
+/// Claim of a call proof: where the call comes from.
+pub const PROVENANCE: &str = ours!("prov");
+/// Type of the extra authorization detail that pins measured components; reserved.
+pub const STATE: &str = ours!("state");
+/// Type of the extra authorization detail that says which labels may flow; reserved.
+pub const FLOW: &str = ours!("flow");
+/// The `eat_profile` of our attestations.
+pub const EAT_PROFILE: &str = "tag:agent-attest.github.io,2026:mcp-attestation:1";
+/// The JSON-RPC code of every refusal: outside −32768…−32000, which JSON-RPC and MCP keep for themselves.
+pub const REFUSAL_CODE: i32 = -31401;

@@ -1,0 +1,308 @@
+//! Why a call is refused: one reason per check, a closed set. `spec/refusals.md`.
+
+use core::fmt;
+
+use crate::carrier::CarrierError;
+use crate::chain::ChainError;
+use crate::digest::Digest;
+use crate::json::{JsonError, JsonErrorKind};
+use crate::jwk::Thumbprint;
+use crate::jws::TokenError;
+use crate::measurement::Component;
+use crate::request::RequestError;
+
+/// The checks, in the order in which they are made. The first that fails is the one that is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Check {
+    /// Sizes.
+    Size,
+    /// The strict read of message, carrier and tokens.
+    Read,
+    /// Times of all tokens.
+    Times,
+    /// Signature of the attestation, by a pinned attester for this agent.
+    Attestation,
+    /// Signature of the call proof, by the attested key.
+    CallProof,
+    /// What the call proof is bound to.
+    Bindings,
+    /// Whether the call was seen before.
+    Replay,
+    /// Reference values.
+    State,
+    /// The chain of delegation.
+    Chain,
+    /// Tool and arguments against the leaf.
+    Constraints,
+    /// The entry in the log.
+    Append,
+    /// The server behind.
+    Forward,
+}
+
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])+ $reason:ident = $code:literal, $check:ident;)+) => {
+        /// Why a call is refused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Reason {
+            $($(#[doc = $doc])+ $reason,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of the checks.
+            pub const ALL: &'static [Reason] = &[$(Reason::$reason,)+];
+
+            /// The code of this reason, as the log has it.
+            pub fn code(self) -> &'static str {
+                match self { $(Reason::$reason => $code,)+ }
+            }
+
+            /// The check that failed.
+            pub fn check(self) -> Check {
+                match self { $(Reason::$reason => Check::$check,)+ }
+            }
+
+            /// One sentence for a person: what happened and what to do about it. (A doc comment begins with a blank.)
+            pub fn advice(self) -> &'static str {
+                match self { $(Reason::$reason => concat!($($doc),+).trim_start(),)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The message or one of its tokens is larger than this verifier reads.
+    TooLarge = "too-large", Size;
+    /// The message is not one strict JSON object; servers disagree about what such bytes mean.
+    NotStrictJson = "not-strict-json", Read;
+    /// The message has the same member twice; servers disagree about which of the two counts.
+    DuplicateMember = "duplicate-member", Read;
+    /// A number is outside the range that every reader of JSON holds exactly.
+    NumberRange = "number-range", Read;
+    /// The message is no well-formed tools/call: an unknown or wrongly cased member, or one of the wrong type.
+    BadRequest = "bad-request", Read;
+    /// The tools/call has no id, so nobody could be told its outcome.
+    NoId = "no-id", Read;
+    /// The call carries no proof; put `attest wrap` in front of the client.
+    NoProof = "no-proof", Read;
+    /// The member that carries the proof is not of the form that this version knows.
+    BadCarrier = "bad-carrier", Read;
+    /// A token is not strict unpadded base64url in three parts.
+    TokenEncoding = "token-encoding", Read;
+    /// The header of a token is not exactly alg Ed25519, kid and the expected typ.
+    TokenHeader = "token-header", Read;
+    /// The payload of a token is not canonical JSON.
+    TokenNotCanonical = "token-not-canonical", Read;
+    /// A claim of a token is missing, unknown or not what it should be.
+    TokenClaims = "token-claims", Read;
+    /// A token has expired; if the clocks are right, the signer must renew it.
+    Expired = "expired", Times;
+    /// A token is dated in the future; compare the clocks of caller and server.
+    NotYetValid = "not-yet-valid", Times;
+    /// A token claims a longer life than its kind may have.
+    LifeTooLong = "life-too-long", Times;
+    /// The attestation is by a key that this verifier does not pin, or for an issuer or agent that the key may not speak for.
+    UnknownAttester = "unknown-attester", Attestation;
+    /// The signature of the attestation does not verify.
+    AttestationSignature = "attestation-signature", Attestation;
+    /// The attested call key has another role in this verifier's configuration.
+    KeyRole = "key-role", Attestation;
+    /// The call proof is not signed by the attested key.
+    CallSignature = "call-signature", CallProof;
+    /// The call is made out to another server.
+    WrongAudience = "wrong-audience", Bindings;
+    /// The call proof belongs to another attestation.
+    WrongAttestation = "wrong-attestation", Bindings;
+    /// The call proof belongs to another delegation.
+    WrongDelegation = "wrong-delegation", Bindings;
+    /// The tool is not the one that was signed.
+    ToolMismatch = "tool-mismatch", Bindings;
+    /// The parameters are not the ones that were signed.
+    ParamsMismatch = "params-mismatch", Bindings;
+    /// The metadata is not what was signed.
+    MetaMismatch = "meta-mismatch", Bindings;
+    /// This very call was made before; sign a new one.
+    Replay = "replay", Replay;
+    /// The verifier has no reference value for a component of this agent; its operator must add one or write `any`.
+    NoReference = "no-reference", State;
+    /// The agent does not show a component that the verifier requires.
+    ComponentMissing = "component-missing", State;
+    /// A component of the agent is measured more weakly than the verifier requires.
+    GradeTooLow = "grade-too-low", State;
+    /// A component of the agent is not in a state that the verifier accepts.
+    StateMismatch = "state-mismatch", State;
+    /// The chain does not start at a delegation root that this verifier pins.
+    UnknownRoot = "unknown-root", Chain;
+    /// A token of the chain is not signed by the key that its parent confirms.
+    ChainSignature = "chain-signature", Chain;
+    /// A token of the chain does not point to its parent.
+    ChainLinkage = "chain-linkage", Chain;
+    /// The chain is deeper than one of its tokens allows.
+    ChainDepth = "chain-depth", Chain;
+    /// A token of the chain outlives its parent.
+    ChainLifetime = "chain-lifetime", Chain;
+    /// A token of the chain grants what its parent does not.
+    Widened = "widened", Chain;
+    /// The root grants a tool that its key may not speak for.
+    RootScope = "root-scope", Chain;
+    /// The delegation is held by another key than the one that makes the call.
+    HolderMismatch = "holder-mismatch", Chain;
+    /// The delegation does not grant this tool of this server.
+    ToolNotGranted = "tool-not-granted", Constraints;
+    /// The delegation grants the tool, but not with these arguments.
+    ArgumentsNotGranted = "arguments-not-granted", Constraints;
+    /// The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.
+    LogUnavailable = "log-unavailable", Append;
+    /// The call ran, but its outcome could not be written to the log; do not repeat it blindly.
+    OutcomeNotLogged = "outcome-not-logged", Forward;
+    /// The server went away before it answered; whether the call ran is not known.
+    ServerGone = "server-gone", Forward;
+}
+
+/// Where in a message a reason applies. Never holds arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum About {
+    /// A component of the agent.
+    Component(Component),
+    /// A token of the carrier.
+    Token(Token),
+    /// A place in the JSON text.
+    Json(JsonError),
+}
+
+/// A token of the carrier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Token {
+    /// The attestation.
+    Attestation,
+    /// The n-th token of the chain, the root being 0.
+    Delegation(usize),
+    /// The call proof.
+    CallProof,
+}
+
+/// Who made the call: known once attestation and call proof verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The agent.
+    pub agent: String,
+    /// Its call key.
+    pub key: Thumbprint,
+    /// Hash of the call proof.
+    pub call: Digest,
+}
+
+/// A refused call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The first check that failed.
+    pub reason: Reason,
+    /// Where.
+    pub about: Option<About>,
+    /// By whom, if that was established before.
+    pub caller: Option<Caller>,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            about: None,
+            caller: None,
+        }
+    }
+}
+
+impl Reason {
+    /// The reason as a caller sees it: until a caller is authenticated, only which of three kinds it is. Details go to the
+    /// log: a stranger learns nothing about keys and agents from trying.
+    pub fn on_the_wire(self) -> &'static str {
+        match self.check() {
+            Check::Size | Check::Read if self == Reason::NoProof => "unauthenticated",
+            Check::Size | Check::Read => "malformed",
+            Check::Times => "stale",
+            Check::Attestation | Check::CallProof => "unauthenticated",
+            _ => self.code(),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Refusal {
+    /// A refusal that says where.
+    pub fn about(reason: Reason, about: About) -> Self {
+        Self {
+            about: Some(about),
+            ..reason.into()
+        }
+    }
+
+    /// Of a token that could not be read.
+    pub fn of_token(error: TokenError, token: Token) -> Self {
+        let reason = match error {
+            TokenError::TooLong => Reason::TooLarge,
+            TokenError::Encoding => Reason::TokenEncoding,
+            TokenError::Header => Reason::TokenHeader,
+            TokenError::Json(_) | TokenError::NotCanonical => Reason::TokenNotCanonical,
+            TokenError::Claims(_) => Reason::TokenClaims,
+        };
+        Self::about(reason, About::Token(token))
+    }
+}
+
+impl From<JsonError> for Refusal {
+    fn from(error: JsonError) -> Self {
+        let reason = match error.kind {
+            JsonErrorKind::DuplicateMember => Reason::DuplicateMember,
+            JsonErrorKind::NumberRange => Reason::NumberRange,
+            JsonErrorKind::TooDeep => Reason::TooLarge,
+            _ => Reason::NotStrictJson,
+        };
+        Self::about(reason, About::Json(error))
+    }
+}
+
+impl From<RequestError> for Refusal {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::NotAnObject => Reason::NotStrictJson,
+            RequestError::WrongCase | RequestError::Shape => Reason::BadRequest,
+            RequestError::NoId => Reason::NoId,
+        }
+        .into()
+    }
+}
+
+impl From<CarrierError> for Refusal {
+    fn from(error: CarrierError) -> Self {
+        match error {
+            CarrierError::Shape => Reason::BadCarrier,
+            CarrierError::TooLarge => Reason::TooLarge,
+        }
+        .into()
+    }
+}
+
+impl From<ChainError> for Refusal {
+    fn from(error: ChainError) -> Self {
+        match error {
+            // A carrier of such a length is refused before its chain is looked at.
+            ChainError::Length => Reason::BadCarrier,
+            ChainError::UnknownRoot => Reason::UnknownRoot,
+            ChainError::Signature => Reason::ChainSignature,
+            ChainError::Linkage => Reason::ChainLinkage,
+            ChainError::Depth => Reason::ChainDepth,
+            ChainError::Lifetime => Reason::ChainLifetime,
+            ChainError::Widened => Reason::Widened,
+            ChainError::RootScope => Reason::RootScope,
+        }
+        .into()
+    }
+}

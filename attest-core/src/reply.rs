@@ -1,0 +1,83 @@
+//! How a refusal reaches the caller, in two shapes: `spec/refusals.md`.
+//!
+//! Neither holds arguments, keys or digests. Both are answers over an intact connection (over HTTP: status 200), because
+//! an HTTP 400, 401 or 403 is opaque to the clients in use, and may start a login.
+
+use crate::json::{self, Value, write_string};
+use crate::names::{REFUSAL, REFUSAL_CODE};
+use crate::refusal::{About, Refusal};
+
+/// The shape of a refusal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// A JSON-RPC error: the default.
+    #[default]
+    Error,
+    /// A tool result with `isError`, for hosts that show only those to the model.
+    ToolResult,
+}
+
+/// The answer to a refused call. `id` is `None` where the message could not be read far enough to know it.
+pub fn refuse(id: Option<&Value<'_>>, refusal: &Refusal, shape: Shape) -> Vec<u8> {
+    let mut out = Vec::with_capacity(320);
+    let wire = refusal.reason.on_the_wire();
+    let component = match refusal.about {
+        // Named only to a caller who is authenticated: it is the caller's own component.
+        Some(About::Component(component)) if wire == refusal.reason.code() => Some(component.as_str()),
+        _ => None,
+    };
+    let text = message(refusal, wire, component);
+    let data = |out: &mut Vec<u8>| {
+        out.push(b'{');
+        if let Some(component) = component {
+            out.extend_from_slice(b"\"component\":");
+            write_string(component, out);
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"reason\":");
+        write_string(wire, out);
+        out.push(b'}');
+    };
+    let write_id = |out: &mut Vec<u8>| {
+        out.extend_from_slice(b"\"id\":");
+        json::write_canonical(id.unwrap_or(&Value::Null), out);
+        out.extend_from_slice(b",\"jsonrpc\":\"2.0\"");
+    };
+    // Without an id there is no call to give a result to, so the error stands alone.
+    if shape == Shape::Error || id.is_none() {
+        out.extend_from_slice(format!("{{\"error\":{{\"code\":{REFUSAL_CODE},\"data\":").as_bytes());
+        data(&mut out);
+        out.extend_from_slice(b",\"message\":");
+        write_string(&text, &mut out);
+        out.extend_from_slice(b"},");
+        write_id(&mut out);
+        out.push(b'}');
+    } else {
+        out.push(b'{');
+        write_id(&mut out);
+        out.extend_from_slice(b",\"result\":{\"_meta\":{");
+        write_string(REFUSAL, &mut out);
+        out.push(b':');
+        data(&mut out);
+        out.extend_from_slice(b"},\"content\":[{\"text\":");
+        write_string(&text, &mut out);
+        // `resultType` is required from 2026-07-28 on; before that it is an extra member, which clients ignore.
+        out.extend_from_slice(b",\"type\":\"text\"}],\"isError\":true,\"resultType\":\"complete\"}}");
+    }
+    out
+}
+
+fn message(refusal: &Refusal, wire: &str, component: Option<&str>) -> String {
+    let advice = match wire {
+        "malformed" => "The message or its proof is not of the form that this verifier reads.",
+        "stale" => "A token of the call has expired or is dated in the future; renew it, or compare the clocks.",
+        "unauthenticated" => {
+            "The call carries no proof by an agent that this server knows; put `attest wrap` in front."
+        }
+        _ => refusal.reason.advice(),
+    };
+    match component {
+        Some(component) => format!("attest refused this call ({wire}, {component}). {advice}"),
+        None => format!("attest refused this call ({wire}). {advice}"),
+    }
+}

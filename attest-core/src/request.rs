@@ -1,0 +1,283 @@
+//! A `tools/call` as it stands in a JSON-RPC message: `spec/request.md`.
+//!
+//! Servers differ in what they forgive: some compare member names without regard to case, some accept other names for the
+//! same member. So the exact names are listed here, and a message that some server could read as another call is refused.
+
+use crate::call_proof::{METHOD, MetaBinding};
+use crate::carrier::Carrier;
+use crate::claims::is_name;
+use crate::digest::{Digest, Salt};
+use crate::json::{Object, Value, write_canonical, write_members, write_string};
+use crate::limits::MAX_META_NAMES;
+use crate::names::{PREFIX, PROOF};
+
+/// The members of a JSON-RPC message.
+const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+/// The members of a `tools/call` request.
+const REQUEST: [&str; 4] = ["jsonrpc", "id", "method", "params"];
+/// The members of its `params`, of both eras of MCP.
+const PARAMS: [&str; 6] = ["_meta", "arguments", "inputResponses", "name", "requestState", "task"];
+
+/// Why a message is not let through before any token is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// A JSON array, string, number, … where MCP has one object per message.
+    #[error("a message is one JSON object; batches were removed from MCP in 2025-06-18")]
+    NotAnObject,
+    /// A member whose name is one of JSON-RPC's but for its case.
+    #[error("a member that differs from jsonrpc, id, method, params, result or error in case alone")]
+    WrongCase,
+    /// A member that a `tools/call` does not have, or one of the wrong type.
+    #[error("a tools/call with a member that MCP does not define, or one of the wrong type")]
+    Shape,
+    /// A `tools/call` without an `id`, or with one that is neither a string nor a number.
+    #[error("a tools/call without an id: nobody could be told its outcome")]
+    NoId,
+}
+
+/// What a message is, for us.
+#[derive(Debug)]
+pub enum Message<'m, 'v> {
+    /// A call to be checked.
+    Call(ToolCall<'m, 'v>),
+    /// Anything else, which passes.
+    Other,
+}
+
+/// One `tools/call`.
+#[derive(Debug)]
+pub struct ToolCall<'m, 'v> {
+    id: &'m Value<'v>,
+    jsonrpc: Option<&'m Value<'v>>,
+    name: &'m str,
+    params: &'m Object<'v>,
+    meta: Option<&'m Object<'v>>,
+}
+
+/// Letter case folded as Go's `encoding/json` folds it: the long s and the Kelvin sign count as letters.
+fn fold(name: &str) -> String {
+    name.chars()
+        .map(|c| match c {
+            '\u{17f}' => 's',
+            '\u{212a}' => 'k',
+            c => c.to_ascii_lowercase(),
+        })
+        .collect()
+}
+
+/// Says what a message is. Fails where a lenient server might read a call that we do not.
+pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, RequestError> {
+    let message = message.as_object().ok_or(RequestError::NotAnObject)?;
+    let mut exact = 0;
+    for (name, _) in message.iter() {
+        if REQUEST.contains(&name) {
+            exact += 1;
+        } else if !ENVELOPE.contains(&name) && ENVELOPE.contains(&fold(name).as_str()) {
+            return Err(RequestError::WrongCase);
+        }
+    }
+    if message.get("method").and_then(Value::as_str) != Some(METHOD) {
+        return Ok(Message::Other);
+    }
+    if exact != message.len() {
+        return Err(RequestError::Shape);
+    }
+    let id = message
+        .get("id")
+        .filter(|id| matches!(id, Value::String(_) | Value::Number(_)));
+    let id = id.ok_or(RequestError::NoId)?;
+    let params = message
+        .get("params")
+        .and_then(Value::as_object)
+        .ok_or(RequestError::Shape)?;
+    if !params.iter().all(|(name, _)| PARAMS.contains(&name)) {
+        return Err(RequestError::Shape);
+    }
+    let object = |name| match params.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_object().map(Some).ok_or(RequestError::Shape),
+    };
+    object("arguments")?;
+    let meta = object("_meta")?;
+    let name = params
+        .get("name")
+        .and_then(Value::as_str)
+        .filter(|n| is_name(n))
+        .ok_or(RequestError::Shape)?;
+    Ok(Message::Call(ToolCall {
+        id,
+        jsonrpc: message.get("jsonrpc"),
+        name,
+        params,
+        meta,
+    }))
+}
+
+/// Who stands for a member of `_meta`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// Ours: written by the signer, read by the verifier, seen by nobody else.
+    Ours,
+    /// The protocol's and the tracing tools' own: they pass, bound by nothing.
+    Unbound,
+    /// Anything else: passes only if the call proof names it.
+    Bound,
+}
+
+fn standing(name: &str) -> Standing {
+    if name.starts_with(PREFIX) {
+        return Standing::Ours;
+    }
+    if matches!(name, "progressToken" | "traceparent" | "tracestate" | "baggage") {
+        return Standing::Unbound;
+    }
+    // MCP reserves every prefix whose second label is one of these.
+    let label = name.split_once('/').and_then(|(prefix, _)| prefix.split('.').nth(1));
+    if matches!(label, Some("modelcontextprotocol" | "mcp")) {
+        Standing::Unbound
+    } else {
+        Standing::Bound
+    }
+}
+
+impl<'m, 'v> ToolCall<'m, 'v> {
+    /// The request's id, which no signature binds: gateways renumber it.
+    pub fn id(&self) -> &'m Value<'v> {
+        self.id
+    }
+
+    /// The tool's name.
+    pub fn tool(&self) -> &'m str {
+        self.name
+    }
+
+    /// The arguments; absent is not the same as empty.
+    pub fn arguments(&self) -> Option<&'m Object<'v>> {
+        self.params.get("arguments").and_then(Value::as_object)
+    }
+
+    /// The member that holds the proof.
+    pub fn proof(&self) -> Option<&'m Value<'v>> {
+        self.meta?.get(PROOF)
+    }
+
+    /// The canonical form of `params` without `_meta`: everything in it can change what runs.
+    pub fn canonical_params(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(512);
+        write_members(self.params.iter().filter(|(name, _)| *name != "_meta"), &mut out);
+        out
+    }
+
+    fn bound(&self) -> impl Iterator<Item = (&'m str, &'m Value<'v>)> {
+        self.meta
+            .into_iter()
+            .flat_map(Object::iter)
+            .filter(|(name, _)| standing(name) == Standing::Bound)
+    }
+
+    fn digest_meta(members: impl Iterator<Item = (&'m str, &'m Value<'v>)>, salt: &Salt) -> Digest
+    where
+        'v: 'm,
+    {
+        let mut bytes = Vec::with_capacity(64);
+        write_members(members, &mut bytes);
+        Digest::salted(salt, &bytes)
+    }
+
+    /// Binds every member of `_meta` that can be bound; `None` where there are more than a call proof may name.
+    pub fn bind_meta(&self, salt: &Salt) -> Option<MetaBinding> {
+        let names: Vec<String> = self.bound().map(|(name, _)| name.to_owned()).collect();
+        let fits = names.len() <= MAX_META_NAMES && names.iter().all(|name| is_name(name));
+        fits.then(|| MetaBinding {
+            names,
+            digest: Self::digest_meta(self.bound(), salt),
+        })
+    }
+
+    /// Whether the members that the proof names are all here, unchanged.
+    pub fn meta_matches(&self, binding: &MetaBinding, salt: &Salt) -> bool {
+        let named = || self.bound().filter(|(name, _)| binding.names.iter().any(|n| n == name));
+        named()
+            .map(|(name, _)| name)
+            .eq(binding.names.iter().map(String::as_str))
+            && Self::digest_meta(named(), salt) == binding.digest
+    }
+
+    /// The request that the signer sends on: canonical, with the proof in place of whatever stood under our names.
+    pub fn with_proof(&self, canonical_params: &[u8], carrier: &Carrier<'_>) -> Vec<u8> {
+        self.rewrite(canonical_params, |_| true, Some(carrier))
+    }
+
+    /// The request that the verifier sends on: canonical, the very bytes that were verified, without our members and
+    /// without members of `_meta` that nobody stands for.
+    pub fn verified(&self, canonical_params: &[u8], binding: &MetaBinding) -> Vec<u8> {
+        self.rewrite(canonical_params, |name| binding.names.iter().any(|n| n == name), None)
+    }
+
+    fn rewrite(&self, canonical_params: &[u8], bound: impl Fn(&str) -> bool, carrier: Option<&Carrier<'_>>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(canonical_params.len() + carrier.map_or(128, |_| 4096));
+        out.extend_from_slice(b"{\"id\":");
+        write_canonical(self.id, &mut out);
+        if let Some(jsonrpc) = self.jsonrpc {
+            out.extend_from_slice(b",\"jsonrpc\":");
+            write_canonical(jsonrpc, &mut out);
+        }
+        out.extend_from_slice(b",\"method\":\"tools/call\",\"params\":{");
+        let kept = || {
+            self.meta
+                .into_iter()
+                .flat_map(Object::iter)
+                .filter(|(name, _)| match standing(name) {
+                    Standing::Ours => false,
+                    Standing::Unbound => true,
+                    Standing::Bound => bound(name),
+                })
+        };
+        // `_meta` sorts before every other member of params, so the canonical rest follows as it is.
+        if carrier.is_some() || kept().next().is_some() {
+            out.extend_from_slice(b"\"_meta\":");
+            write_meta(kept(), carrier, &mut out);
+            if canonical_params.len() > 2 {
+                out.push(b',');
+            }
+        }
+        out.extend_from_slice(canonical_params.get(1..).unwrap_or(b"}"));
+        out.push(b'}');
+        out
+    }
+}
+
+fn write_meta<'m, 'v: 'm>(
+    kept: impl Iterator<Item = (&'m str, &'m Value<'v>)>,
+    carrier: Option<&Carrier<'_>>,
+    out: &mut Vec<u8>,
+) {
+    let mut pending = carrier;
+    let mut first = true;
+    let mut name_of = |name: &str, out: &mut Vec<u8>| {
+        out.push(if first { b'{' } else { b',' });
+        first = false;
+        write_string(name, out);
+        out.push(b':');
+    };
+    for (name, value) in kept {
+        // Our name is ASCII, and so is every name that sorts next to it by bytes or by UTF-16 alike.
+        if name > PROOF
+            && let Some(carrier) = pending.take()
+        {
+            name_of(PROOF, out);
+            carrier.write(out);
+        }
+        name_of(name, out);
+        write_canonical(value, out);
+    }
+    if let Some(carrier) = pending {
+        name_of(PROOF, out);
+        carrier.write(out);
+    }
+    if first {
+        out.push(b'{');
+    }
+    out.push(b'}');
+}

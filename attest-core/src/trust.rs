@@ -1,0 +1,170 @@
+//! What a verifier trusts: plain data, built from its configuration. `spec/trust.md`.
+//!
+//! Trust sentence: whoever can change this decides who is let in, with what, in which state.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::claims::is_name;
+use crate::digest::Digest;
+use crate::jwk::{PublicKey, Thumbprint};
+use crate::measurement::{Component, Grade};
+
+/// A key that may attest, and for whom.
+#[derive(Clone, Debug)]
+pub struct Attester {
+    /// The pinned key.
+    pub key: PublicKey,
+    /// The `iss` that its attestations must bear.
+    pub issuer: String,
+    /// The agents it may attest, by exact name.
+    pub agents: Vec<String>,
+}
+
+/// A key that may start delegation chains, and over which tools.
+#[derive(Clone, Debug)]
+pub struct Root {
+    /// The pinned key.
+    pub key: PublicKey,
+    /// The `iss` that its tokens must bear.
+    pub issuer: String,
+    /// The tools it may speak for.
+    pub tools: Vec<Scope>,
+}
+
+/// One tool of one server, or all tools of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The server's audience.
+    pub audience: String,
+    /// The tool; `None` for all.
+    pub tool: Option<String>,
+}
+
+impl Scope {
+    /// Reads `<audience>#<tool>` or `<audience>#*`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (audience, tool) = crate::tools::split(text)?;
+        Some(Self {
+            audience: audience.to_owned(),
+            tool: (tool != "*").then(|| tool.to_owned()),
+        })
+    }
+
+    /// Whether the tool is in scope.
+    pub fn covers(&self, audience: &str, tool: &str) -> bool {
+        self.audience == audience && self.tool.as_deref().is_none_or(|t| t == tool)
+    }
+}
+
+/// What is accepted of one component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The accepted digests; `None` where the operator wrote `any`.
+    pub digests: Option<Vec<Digest>>,
+    /// The weakest accepted grade.
+    pub grade: Grade,
+}
+
+/// The accepted state of one agent: each component it must show. A component that is not here is refused.
+pub type References = BTreeMap<Component, Reference>;
+
+/// Why a set of keys is no trust configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// One key stands in two roles or twice in one.
+    #[error("the key {0} stands in the configuration twice: a key has one role and one entry")]
+    KeyTwice(Thumbprint),
+    /// An audience that cannot stand before the `#` of a tool's name.
+    #[error("the audience {0:?} is not a name of 1 to 256 bytes without `#` and control characters")]
+    Audience(String),
+}
+
+/// What one verifier trusts.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    audience: String,
+    attesters: HashMap<Thumbprint, Attester>,
+    roots: HashMap<Thumbprint, Root>,
+    agents: HashMap<String, References>,
+    /// Seconds by which clocks may differ.
+    pub skew: u64,
+}
+
+/// By how many seconds clocks may differ where the configuration does not say.
+pub const DEFAULT_SKEW: u64 = 30;
+
+impl Trust {
+    /// Puts the parts together; a key in two roles is a configuration error.
+    pub fn new(
+        audience: String,
+        attesters: Vec<Attester>,
+        roots: Vec<Root>,
+        agents: HashMap<String, References>,
+    ) -> Result<Self, TrustError> {
+        if !is_name(&audience) || audience.contains('#') {
+            return Err(TrustError::Audience(audience));
+        }
+        let mut trust = Self {
+            audience,
+            attesters: HashMap::new(),
+            roots: HashMap::new(),
+            agents,
+            skew: DEFAULT_SKEW,
+        };
+        for attester in attesters {
+            let kid = attester.key.thumbprint().clone();
+            if trust.attesters.insert(kid.clone(), attester).is_some() {
+                return Err(TrustError::KeyTwice(kid));
+            }
+        }
+        for root in roots {
+            let kid = root.key.thumbprint().clone();
+            if trust.attesters.contains_key(&kid) || trust.roots.insert(kid.clone(), root).is_some() {
+                return Err(TrustError::KeyTwice(kid));
+            }
+        }
+        Ok(trust)
+    }
+
+    /// The name that every call to this server must be made out to.
+    pub fn audience(&self) -> &str {
+        &self.audience
+    }
+
+    /// The pinned attester of this thumbprint.
+    pub fn attester(&self, kid: &Thumbprint) -> Option<&Attester> {
+        self.attesters.get(kid)
+    }
+
+    /// The pinned delegation root of this thumbprint.
+    pub fn root(&self, kid: &Thumbprint) -> Option<&Root> {
+        self.roots.get(kid)
+    }
+
+    /// Whether the key of this thumbprint has a role of its own here and so can be nobody's call key.
+    pub fn has_role(&self, kid: &Thumbprint) -> bool {
+        self.attesters.contains_key(kid) || self.roots.contains_key(kid)
+    }
+
+    /// The accepted state of this agent.
+    pub fn references(&self, agent: &str) -> Option<&References> {
+        self.agents.get(agent)
+    }
+
+    /// All components for which `any` was written out, to be warned about: (agent, component).
+    pub fn anything_goes(&self) -> Vec<(&str, Component)> {
+        let mut found: Vec<_> = self
+            .agents
+            .iter()
+            .flat_map(|(agent, references)| {
+                references
+                    .iter()
+                    .filter(|(_, r)| r.digests.is_none())
+                    .map(|(c, _)| (agent.as_str(), *c))
+            })
+            .collect();
+        found.sort_unstable();
+        found
+    }
+}

@@ -1,0 +1,189 @@
+//! The call verifier: bytes and the time in, a verdict out. `spec/verification.md`.
+//!
+//! The checks are made in the order of [`Check`]; the first that fails is the verdict. What verified once is remembered by
+//! the hash of its exact bytes, so that a steady call costs one signature check; expiry, reference values and replay are
+//! looked at on every call all the same.
+
+mod cache;
+mod evidence;
+mod rules;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::call_proof::CallProof;
+use crate::carrier::Carrier;
+use crate::digest::{Digest, Jti, Salt};
+use crate::jwk::Thumbprint;
+use crate::jws::{Unverified, Verified};
+use crate::refusal::{Caller, Check, Reason, Refusal, Token};
+use crate::request::ToolCall;
+use crate::trust::Trust;
+
+pub use evidence::Evidence;
+
+use cache::Cache;
+use evidence::Presented;
+
+/// What names a call once: the key that signed it and the `jti` it chose.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallId {
+    /// The call key.
+    pub key: Thumbprint,
+    /// The proof's `jti`.
+    pub id: Jti,
+    /// Seconds since 1970 until which the proof could be accepted, skew included.
+    pub until: u64,
+}
+
+/// A call that passed every check up to the log. Nothing is forwarded before its entry is durable.
+#[derive(Debug)]
+pub struct Accepted {
+    /// What the call rests on.
+    pub evidence: Arc<Evidence>,
+    /// Who makes the call.
+    pub caller: Caller,
+    /// The call proof.
+    pub proof: Verified<CallProof>,
+    /// The call proof's exact characters, for the log.
+    pub proof_text: Box<str>,
+    /// What the call's commitments are salted with; kept with side data only.
+    pub salt: Salt,
+    /// What must be new to the log.
+    pub call_id: CallId,
+    /// The canonical request to forward: the very bytes that were verified.
+    pub forward: Vec<u8>,
+}
+
+/// Sees each check as it passes; for people who want to know how far a call came.
+pub trait Trace {
+    /// `check` passed.
+    fn passed(&mut self, check: Check);
+}
+
+impl Trace for () {
+    fn passed(&mut self, _: Check) {}
+}
+
+impl Trace for Vec<Check> {
+    fn passed(&mut self, check: Check) {
+        self.push(check);
+    }
+}
+
+/// Checks calls against one trust configuration. A changed configuration is a new verifier, with nothing remembered.
+#[derive(Debug)]
+pub struct Verifier {
+    trust: Trust,
+    cache: Mutex<Cache>,
+}
+
+impl Verifier {
+    /// A verifier that trusts what `trust` says.
+    pub fn new(trust: Trust) -> Self {
+        Self {
+            trust,
+            cache: Mutex::new(Cache::default()),
+        }
+    }
+
+    /// What this verifier trusts.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Checks one call at `now` (seconds since 1970). `seen` says whether the log holds the call already; it is asked
+    /// once, after the call is authenticated, and again by the log itself when the entry is written.
+    pub fn check(
+        &self,
+        call: &ToolCall<'_, '_>,
+        now: u64,
+        seen: impl FnOnce(&CallId) -> bool,
+        trace: &mut impl Trace,
+    ) -> Result<Accepted, Refusal> {
+        let carrier = Carrier::read(call.proof().ok_or(Reason::NoProof)?)?;
+        trace.passed(Check::Size);
+        let key = cache_key(&carrier);
+        let presented = match self.remembered(&key) {
+            Some(evidence) => Presented::Known(evidence),
+            None => Presented::read(&carrier)?,
+        };
+        let proof = Unverified::<CallProof>::read(carrier.proof).map_err(|e| Refusal::of_token(e, Token::CallProof))?;
+        trace.passed(Check::Read);
+        rules::times(&presented, proof.peek(), now, self.trust.skew)?;
+        trace.passed(Check::Times);
+        let attested = presented.attest(&self.trust)?;
+        trace.passed(Check::Attestation);
+        let proof_text: Box<str> = proof.text().into();
+        let call_key = attested.attestation().key.clone();
+        let proof = proof.verify(&call_key).map_err(|_| Reason::CallSignature)?;
+        trace.passed(Check::CallProof);
+
+        // From here on the caller is known, and every refusal names it.
+        let caller = Caller {
+            agent: attested.attestation().agent.clone(),
+            key: call_key.thumbprint().clone(),
+            call: proof.token(),
+        };
+        let named = |refusal: Refusal| Refusal {
+            caller: Some(caller.clone()),
+            ..refusal
+        };
+        let canonical_params =
+            rules::bindings(&proof, &attested, call, &carrier, self.trust.audience()).map_err(named)?;
+        trace.passed(Check::Bindings);
+        let until = proof.expires.saturating_add(self.trust.skew);
+        let call_id = CallId {
+            key: caller.key.clone(),
+            id: proof.id,
+            until,
+        };
+        if seen(&call_id) {
+            return Err(named(Reason::Replay.into()));
+        }
+        trace.passed(Check::Replay);
+        rules::state(attested.attestation(), &self.trust).map_err(named)?;
+        trace.passed(Check::State);
+        let fresh = attested.is_fresh();
+        let evidence = attested.delegate(&self.trust).map_err(named)?;
+        trace.passed(Check::Chain);
+        rules::constraints(&evidence, call, self.trust.audience()).map_err(named)?;
+        trace.passed(Check::Constraints);
+        if fresh {
+            self.remember(key, &evidence);
+        }
+        let forward = call.verified(&canonical_params, &proof.meta);
+        Ok(Accepted {
+            evidence,
+            caller,
+            proof,
+            proof_text,
+            salt: carrier.salt,
+            call_id,
+            forward,
+        })
+    }
+
+    fn remembered(&self, key: &Digest) -> Option<Arc<Evidence>> {
+        // A thread that panicked with the lock held leaves a cache of verified things all the same.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(key)
+    }
+
+    fn remember(&self, key: Digest, evidence: &Arc<Evidence>) {
+        self.cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, evidence.clone());
+    }
+}
+
+/// Hash over the exact bytes of attestation and chain. A dot cannot end a token, so two lists of tokens never collide.
+fn cache_key(carrier: &Carrier<'_>) -> Digest {
+    let size = carrier.attestation.len() + carrier.delegation.iter().map(|t| t.len() + 1).sum::<usize>();
+    let mut all = Vec::with_capacity(size);
+    all.extend_from_slice(carrier.attestation.as_bytes());
+    for token in &carrier.delegation {
+        all.push(b',');
+        all.extend_from_slice(token.as_bytes());
+    }
+    Digest::of(&all)
+}

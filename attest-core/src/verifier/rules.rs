@@ -1,0 +1,109 @@
+//! The checks that need no signature.
+
+use super::Evidence;
+use super::evidence::{Attested, Presented};
+use crate::attestation::Attestation;
+use crate::call_proof::CallProof;
+use crate::carrier::Carrier;
+use crate::digest::Digest;
+use crate::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE, MAX_DELEGATION_LIFE};
+use crate::refusal::{About, Reason, Refusal, Token};
+use crate::request::ToolCall;
+use crate::tools::{permits, qualified};
+use crate::trust::Trust;
+
+/// Check 3: every token is in its time, within the skew, and lives no longer than its kind may.
+pub(super) fn times(presented: &Presented, proof: &CallProof, now: u64, skew: u64) -> Result<(), Refusal> {
+    let check = |token, issued_at: u64, expires: u64, longest: u64| {
+        let reason = if expires.saturating_add(skew) <= now {
+            Reason::Expired
+        } else if issued_at > now.saturating_add(skew) {
+            Reason::NotYetValid
+        } else if expires <= issued_at || expires - issued_at > longest {
+            Reason::LifeTooLong
+        } else {
+            return Ok(());
+        };
+        Err(Refusal::about(reason, About::Token(token)))
+    };
+    let attestation = presented.attestation();
+    check(
+        Token::Attestation,
+        attestation.issued_at,
+        attestation.expires,
+        MAX_ATTESTATION_LIFE,
+    )?;
+    for (n, token) in presented.delegations().enumerate() {
+        check(
+            Token::Delegation(n),
+            token.issued_at,
+            token.expires,
+            MAX_DELEGATION_LIFE,
+        )?;
+    }
+    check(Token::CallProof, proof.issued_at, proof.expires, MAX_CALL_LIFE)
+}
+
+/// Check 6: the call proof is over this attestation, this leaf and this very request. Returns the canonical parameters.
+pub(super) fn bindings(
+    proof: &CallProof,
+    attested: &Attested,
+    call: &ToolCall<'_, '_>,
+    carrier: &Carrier<'_>,
+    audience: &str,
+) -> Result<Vec<u8>, Refusal> {
+    let require = |holds: bool, reason: Reason| if holds { Ok(()) } else { Err(reason) };
+    require(proof.audience == audience, Reason::WrongAudience)?;
+    require(
+        proof.attestation == attested.attestation().token(),
+        Reason::WrongAttestation,
+    )?;
+    require(proof.delegation == attested.leaf(), Reason::WrongDelegation)?;
+    require(proof.tool == call.tool(), Reason::ToolMismatch)?;
+    let params = call.canonical_params();
+    require(
+        proof.params == Digest::salted(&carrier.salt, &params),
+        Reason::ParamsMismatch,
+    )?;
+    require(call.meta_matches(&proof.meta, &carrier.salt), Reason::MetaMismatch)?;
+    Ok(params)
+}
+
+/// Check 8: every component that the agent shows is one that is accepted, and every one that is required is shown.
+pub(super) fn state(attestation: &Attestation, trust: &Trust) -> Result<(), Refusal> {
+    let references = trust.references(&attestation.agent).ok_or(Reason::NoReference)?;
+    let about = |reason, component| Refusal::about(reason, About::Component(component));
+    for component in references.keys() {
+        attestation
+            .measurement(*component)
+            .ok_or(about(Reason::ComponentMissing, *component))?;
+    }
+    for measured in &attestation.measurements {
+        let reference = references
+            .get(&measured.component)
+            .ok_or(about(Reason::NoReference, measured.component))?;
+        if measured.grade < reference.grade {
+            return Err(about(Reason::GradeTooLow, measured.component));
+        }
+        if reference
+            .digests
+            .as_ref()
+            .is_some_and(|accepted| !accepted.contains(&measured.digest))
+        {
+            return Err(about(Reason::StateMismatch, measured.component));
+        }
+    }
+    Ok(())
+}
+
+/// Check 10: the leaf grants this tool of this server with these arguments.
+pub(super) fn constraints(evidence: &Evidence, call: &ToolCall<'_, '_>, audience: &str) -> Result<(), Refusal> {
+    let granted = &evidence.chain().leaf().tools.0;
+    let constraints = granted
+        .get(&qualified(audience, call.tool()))
+        .ok_or(Reason::ToolNotGranted)?;
+    if !permits(constraints, call.arguments()) {
+        return Err(Reason::ArgumentsNotGranted.into());
+    }
+    Ok(())
+}
