@@ -38,6 +38,8 @@ pub enum Check {
     Append,
     /// The server behind.
     Forward,
+    /// On the caller's side: the signer. A call that fails here never left.
+    Sign,
 }
 
 macro_rules! reasons {
@@ -158,6 +160,14 @@ reasons! {
     OutcomeNotLogged = "outcome-not-logged", Forward;
     /// The server went away before it answered; whether the call ran is not known.
     ServerGone = "server-gone", Forward;
+    /// The agent's state cannot be measured, so nothing can be attested; see the signer's message.
+    NotMeasured = "not-measured", Sign;
+    /// The signer cannot sign: its key, or the agent that holds it, does not answer, or the call cannot be bound.
+    NotSigned = "not-signed", Sign;
+    /// The signer cannot write the caller's log, so it lets nothing out.
+    CallerLogUnavailable = "caller-log-unavailable", Sign;
+    /// There is no signer: it could not be reached or started; `attest signer status` tells more.
+    SignerGone = "signer-gone", Sign;
 }
 
 /// Where in a message a reason applies. Never holds arguments.

@@ -57,7 +57,7 @@ impl<'a> Value<'a> {
     pub fn as_u53(&self) -> Option<u64> {
         let n = self.as_number()?;
         // The reader has refused integers from 2^53 on, so the cast is exact.
-        (n >= 0.0 && n < 9_007_199_254_740_992.0 && n.fract() == 0.0).then_some(n as u64)
+        ((0.0..9_007_199_254_740_992.0).contains(&n) && n.fract() == 0.0).then_some(n as u64)
     }
 
     /// The boolean, if it is one.

@@ -40,15 +40,18 @@ impl Evidence {
 /// The attestation's characters, then the chain's from the root.
 type Texts = Vec<Arc<str>>;
 
+/// Tokens that were not seen before, the attestation verified or not, the chain not.
+pub(super) struct Fresh<A> {
+    attestation: A,
+    delegation: Vec<Unverified<Delegation>>,
+    leaf: Digest,
+    texts: Texts,
+}
+
 /// Tokens as they were presented: known from before, or read and not verified.
 pub(super) enum Presented {
     Known(Arc<Evidence>),
-    New {
-        attestation: Unverified<Attestation>,
-        delegation: Vec<Unverified<Delegation>>,
-        leaf: Digest,
-        texts: Texts,
-    },
+    New(Box<Fresh<Unverified<Attestation>>>),
 }
 
 impl Presented {
@@ -62,77 +65,83 @@ impl Presented {
             .enumerate()
             .map(|(n, text)| Unverified::read(text).map_err(|e| Refusal::of_token(e, Token::Delegation(n))))
             .collect::<Result<Vec<_>, _>>()?;
-        let leaf = carrier.delegation.last().copied().ok_or(Reason::BadCarrier)?;
+        let leaf = Digest::of(carrier.delegation.last().copied().ok_or(Reason::BadCarrier)?);
         let texts = core::iter::once(carrier.attestation).chain(carrier.delegation.iter().copied());
-        Ok(Self::New {
+        Ok(Self::New(Box::new(Fresh {
             attestation,
             delegation,
-            leaf: Digest::of(leaf),
+            leaf,
             texts: texts.map(Arc::from).collect(),
-        })
+        })))
     }
 
     pub(super) fn attestation(&self) -> &Attestation {
         match self {
             Self::Known(evidence) => &evidence.attestation,
-            Self::New { attestation, .. } => attestation.peek(),
+            Self::New(fresh) => fresh.attestation.peek(),
         }
     }
 
-    pub(super) fn delegations(&self) -> Box<dyn Iterator<Item = &Delegation> + '_> {
+    /// Shows `see` each token of the chain with its place, the root being 0; stops at the first failure.
+    pub(super) fn each_delegation<E>(&self, mut see: impl FnMut(usize, &Delegation) -> Result<(), E>) -> Result<(), E> {
         match self {
-            Self::Known(evidence) => Box::new(evidence.chain.tokens().iter().map(|t| &**t)),
-            Self::New { delegation, .. } => Box::new(delegation.iter().map(Unverified::peek)),
+            Self::Known(evidence) => evidence
+                .chain
+                .tokens()
+                .iter()
+                .enumerate()
+                .try_for_each(|(n, t)| see(n, t)),
+            Self::New(fresh) => fresh
+                .delegation
+                .iter()
+                .enumerate()
+                .try_for_each(|(n, t)| see(n, t.peek())),
         }
     }
 
     /// Check 4: the attestation's signature, by a pinned attester that may speak for this issuer and agent.
     pub(super) fn attest(self, trust: &Trust) -> Result<Attested, Refusal> {
-        match self {
-            Self::Known(evidence) => Ok(Attested::Known(evidence)),
-            Self::New {
-                attestation,
-                delegation,
-                leaf,
-                texts,
-            } => {
-                let attester = trust.attester(attestation.kid()).ok_or(Reason::UnknownAttester)?;
-                let attestation = attestation
-                    .verify(&attester.key)
-                    .map_err(|_| Reason::AttestationSignature)?;
-                if attestation.issuer != attester.issuer || !attester.agents.contains(&attestation.agent) {
-                    return Err(Reason::UnknownAttester.into());
-                }
-                if trust.has_role(attestation.key.thumbprint()) {
-                    return Err(Reason::KeyRole.into());
-                }
-                Ok(Attested::New {
-                    attestation,
-                    delegation,
-                    leaf,
-                    texts,
-                })
-            }
+        let fresh = match self {
+            Self::Known(evidence) => return Ok(Attested::Known(evidence)),
+            Self::New(fresh) => *fresh,
+        };
+        let attester = trust.attester(fresh.attestation.kid()).ok_or(Reason::UnknownAttester)?;
+        let attestation = fresh
+            .attestation
+            .verify(&attester.key)
+            .map_err(|_| Reason::AttestationSignature)?;
+        if attestation.issuer != attester.issuer || !attester.agents.contains(&attestation.agent) {
+            return Err(Reason::UnknownAttester.into());
         }
+        if trust.has_role(attestation.key.thumbprint()) {
+            return Err(Reason::KeyRole.into());
+        }
+        let Fresh {
+            delegation,
+            leaf,
+            texts,
+            ..
+        } = fresh;
+        Ok(Attested::New(Box::new(Fresh {
+            attestation,
+            delegation,
+            leaf,
+            texts,
+        })))
     }
 }
 
 /// The attestation verified, the chain not necessarily.
 pub(super) enum Attested {
     Known(Arc<Evidence>),
-    New {
-        attestation: Verified<Attestation>,
-        delegation: Vec<Unverified<Delegation>>,
-        leaf: Digest,
-        texts: Texts,
-    },
+    New(Box<Fresh<Verified<Attestation>>>),
 }
 
 impl Attested {
     pub(super) fn attestation(&self) -> &Verified<Attestation> {
         match self {
             Self::Known(evidence) => &evidence.attestation,
-            Self::New { attestation, .. } => attestation,
+            Self::New(fresh) => &fresh.attestation,
         }
     }
 
@@ -140,35 +149,34 @@ impl Attested {
     pub(super) fn leaf(&self) -> Digest {
         match self {
             Self::Known(evidence) => evidence.chain.leaf().token(),
-            Self::New { leaf, .. } => *leaf,
+            Self::New(fresh) => fresh.leaf,
         }
     }
 
     /// Whether this is the first time.
     pub(super) fn is_fresh(&self) -> bool {
-        matches!(self, Self::New { .. })
+        matches!(self, Self::New(_))
     }
 
     /// Check 9: the chain, and that the attested key holds its leaf.
     pub(super) fn delegate(self, trust: &Trust) -> Result<Arc<Evidence>, Refusal> {
-        match self {
-            Self::Known(evidence) => Ok(evidence),
-            Self::New {
-                attestation,
-                delegation,
-                texts,
-                ..
-            } => {
-                let chain = chain::verify(delegation, trust)?;
-                if !chain.is_held_by(&attestation.key) {
-                    return Err(Reason::HolderMismatch.into());
-                }
-                Ok(Arc::new(Evidence {
-                    attestation,
-                    chain,
-                    texts,
-                }))
-            }
+        let Fresh {
+            attestation,
+            delegation,
+            texts,
+            ..
+        } = match self {
+            Self::Known(evidence) => return Ok(evidence),
+            Self::New(fresh) => *fresh,
+        };
+        let chain = chain::verify(delegation, trust)?;
+        if !chain.is_held_by(&attestation.key) {
+            return Err(Reason::HolderMismatch.into());
         }
+        Ok(Arc::new(Evidence {
+            attestation,
+            chain,
+            texts,
+        }))
     }
 }

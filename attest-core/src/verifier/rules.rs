@@ -33,14 +33,14 @@ pub(super) fn times(presented: &Presented, proof: &CallProof, now: u64, skew: u6
         attestation.expires,
         MAX_ATTESTATION_LIFE,
     )?;
-    for (n, token) in presented.delegations().enumerate() {
+    presented.each_delegation(|n, token| {
         check(
             Token::Delegation(n),
             token.issued_at,
             token.expires,
             MAX_DELEGATION_LIFE,
-        )?;
-    }
+        )
+    })?;
     check(Token::CallProof, proof.issued_at, proof.expires, MAX_CALL_LIFE)
 }
 

@@ -1,0 +1,191 @@
+//! What can go wrong, by whose fault: the file at opening, the caller at an append, the storage for good.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::record::Hash;
+
+/// Why a log was not opened. Nothing in an existing file was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another writer holds the lock file.
+    #[error("{path}: another process writes this log; stop it first, or give this one a log file of its own")]
+    InUse {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A symbolic link stands where the log, or a file beside it, should be.
+    #[error("{path} is a symbolic link; name the file itself, so that nobody can point the log elsewhere")]
+    Symlink {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Something else than a regular file.
+    #[error("{path} is not a regular file; name another path for the log")]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Others may read or write the file.
+    #[error("{path} has mode {mode:04o}, others than its owner can use it; run: chmod 600 {path}")]
+    Mode {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file that is no log of ours; it was left as it is.
+    #[error("{path} is not an attest log; name another path, nothing in this file was changed")]
+    NotALog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A log in a format that this version does not know.
+    #[error(
+        "{path} has log format {found}, this program knows {known}; use the program version that wrote it, or newer"
+    )]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Version in the file.
+        found: i64,
+        /// Version this crate writes.
+        known: i64,
+    },
+    /// Tables, indexes or triggers are not the ones this format has.
+    #[error("{path} has tables that are not those of an attest log; somebody changed it: keep it, restore a copy")]
+    Altered {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Entry 0 is missing, or a counter contradicts the entries.
+    #[error("{path} contradicts itself, entries are missing; keep it as evidence, restore a copy")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system cannot keep what the log promises (for SQLite: shared memory for its write-ahead file).
+    #[error("{path} lies on a file system without write-ahead support (a network mount?); put the log on a local disk")]
+    NoWal {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error("{path}: {source}")]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// What it said.
+        source: rusqlite::Error,
+    },
+}
+
+/// Which part of a record is over its limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Part {
+    /// The entry, in bytes.
+    #[error("entry")]
+    Body,
+    /// One token, in bytes.
+    #[error("token")]
+    Token,
+    /// The number of tokens.
+    #[error("list of tokens")]
+    Tokens,
+}
+
+/// Why a record was not appended. Except after [`AppendError::Stopped`] nothing of it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The replay key is taken.
+    #[error("this token was used before")]
+    Replay,
+    /// The replay key ended at or before the horizon: it can no longer be told from one that was used and pruned.
+    #[error("this token expired so long ago that a second use of it could not be told from the first")]
+    Expired,
+    /// Over a limit.
+    #[error("the {part} has size {size}, the limit is {limit}")]
+    TooLarge {
+        /// Which part.
+        part: Part,
+        /// Its size.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// `opens` names a call that is open already.
+    #[error("this call is open already")]
+    AlreadyOpen,
+    /// `closes` names a call that is not open: never opened, or closed before.
+    #[error("this call is not open: it was never opened, or has its outcome")]
+    NotOpen,
+    /// The log takes nothing any more. A record that was waiting may or may not turn up when the log is opened again;
+    /// it was acknowledged to nobody.
+    #[error("the log has stopped: {0}")]
+    Stopped(#[from] StopReason),
+}
+
+/// Why a log takes no more appends. Reading goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// [`crate::Log::close`] was called.
+    #[error("it was closed")]
+    Closed,
+    /// No room on the disk.
+    #[error("the disk is full; free space, then restart")]
+    Full,
+    /// A read, write or fsync failed. After a failed fsync the operating system may show data that never reached the
+    /// disk, so there is no second try.
+    #[error("reading or writing the file failed (SQLite code {code}); check the disk, then restart")]
+    Io {
+        /// SQLite's extended result code.
+        code: i32,
+    },
+    /// The database file is malformed.
+    #[error("the file is damaged; keep it as evidence and restore a copy")]
+    Corrupt,
+    /// Any other refusal by the database, such as a lock held by a foreign program.
+    #[error("the database refused (SQLite code {code}); see that no other program writes this file, then restart")]
+    Database {
+        /// SQLite's extended result code.
+        code: i32,
+    },
+    /// The database took something that contradicts what the writer knows.
+    #[error("the database contradicts the log's own state; keep the file and report this")]
+    Inconsistent,
+    /// The writer thread panicked.
+    #[error("the writer failed from within; keep the file, restart, and report this")]
+    Panicked,
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// An index below the end has no entry: the file was changed from outside.
+    #[error("entry {index} is missing although later ones exist; the file was changed from outside")]
+    Gap {
+        /// The missing index.
+        index: u64,
+    },
+    /// The text stored under a hash does not have it.
+    #[error("the token stored under a hash does not have that hash; the file was changed from outside")]
+    WrongToken {
+        /// The hash asked for.
+        hash: Hash,
+    },
+    /// SQLite refused.
+    #[error("reading the log failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}

@@ -1,0 +1,184 @@
+//! The reading side: in any process, while a writer runs, without holding it up.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use sha2::{Digest, Sha256};
+
+use crate::error::{OpenError, ReadError};
+use crate::record::Hash;
+use crate::sqlite::{Identity, identify, resolve};
+
+/// Entries fetched at once by an iteration: at most 4 MiB of bodies.
+const CHUNK: u64 = 64;
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its index.
+    pub index: u64,
+    /// Its exact bytes.
+    pub body: Vec<u8>,
+}
+
+/// A log opened for reading. Every call sees what was committed when it began, so a reader that asks [`Reader::len`]
+/// again follows the log.
+///
+/// It needs write access to the directory, for SQLite's `-shm` file, unless a writer is running.
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens an existing log. Its mode is the owner's business here: a copy handed to an investigator is readable.
+    ///
+    /// # Errors
+    /// [`OpenError`]: no such file, not a log, another format.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = resolve(path.as_ref())?;
+        let refused = |source| OpenError::Sqlite {
+            path: path.clone(),
+            source,
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).map_err(refused)?;
+        // Readers wait only while another connection recovers the write-ahead file.
+        connection.busy_timeout(Duration::from_secs(5)).map_err(refused)?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map_err(refused)?;
+        connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
+            .map_err(refused)?;
+        match identify(&connection, &path)? {
+            Identity::Ours => Ok(Self { connection }),
+            Identity::Empty => Err(OpenError::NotALog { path: path.clone() }),
+        }
+    }
+
+    /// Number of entries; the next index.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn len(&self) -> Result<u64, ReadError> {
+        let mut statement = self.connection.prepare_cached("SELECT max(idx) FROM entry")?;
+        let last: Option<i64> = statement.query_row([], |row| row.get(0))?;
+        Ok(last.map_or(0, |last| last.cast_unsigned().saturating_add(1)))
+    }
+
+    /// Whether there is no entry.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn is_empty(&self) -> Result<bool, ReadError> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The bytes of entry `index`; `None` at or beyond the end.
+    ///
+    /// # Errors
+    /// [`ReadError::Gap`] when it is missing below the end.
+    pub fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
+        let Ok(key) = i64::try_from(index) else { return Ok(None) };
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT body FROM entry WHERE idx = ?1")?;
+        let body: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
+        match body {
+            None if index < self.len()? => Err(ReadError::Gap { index }),
+            body => Ok(body),
+        }
+    }
+
+    /// The entries of a range, as far as they exist, in order, [`CHUNK`] at a time: no transaction stays open between
+    /// two steps, so a slow walk does not keep the writer's write-ahead file from being reused. Entries committed
+    /// during the walk are part of it.
+    pub fn entries(&self, range: Range<u64>) -> Entries<'_> {
+        Entries {
+            reader: self,
+            next: range.start,
+            end: range.end,
+            fetched: VecDeque::new(),
+        }
+    }
+
+    /// The token with this hash, checked against it; `None` when the log has none.
+    ///
+    /// # Errors
+    /// [`ReadError::WrongToken`] when the stored text has another hash.
+    pub fn token(&self, hash: &Hash) -> Result<Option<String>, ReadError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT text FROM token WHERE hash = ?1")?;
+        let text: Option<String> = statement.query_row([hash.as_slice()], |row| row.get(0)).optional()?;
+        match text {
+            Some(text) if Hash::from(Sha256::digest(text.as_bytes())) != *hash => {
+                Err(ReadError::WrongToken { hash: *hash })
+            }
+            text => Ok(text),
+        }
+    }
+
+    fn fetch(&self, from: u64, to: u64, into: &mut VecDeque<Entry>) -> Result<(), ReadError> {
+        let (Ok(low), high) = (i64::try_from(from), i64::try_from(to).unwrap_or(i64::MAX)) else {
+            return Ok(());
+        };
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT idx, body FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
+        let mut rows = statement.query([low, high])?;
+        while let Some(row) = rows.next()? {
+            into.push_back(Entry {
+                index: row.get::<_, i64>(0)?.cast_unsigned(),
+                body: row.get(1)?,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// See [`Reader::entries`]. Ends after the first error.
+pub struct Entries<'a> {
+    reader: &'a Reader,
+    next: u64,
+    end: u64,
+    fetched: VecDeque<Entry>,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Entry, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let step = self.step();
+        if step.is_err() {
+            self.end = self.next;
+        }
+        step.transpose()
+    }
+}
+
+impl Entries<'_> {
+    fn step(&mut self) -> Result<Option<Entry>, ReadError> {
+        if self.next >= self.end {
+            return Ok(None);
+        }
+        if self.fetched.is_empty() {
+            let to = self.next.saturating_add(CHUNK).min(self.end);
+            self.reader.fetch(self.next, to, &mut self.fetched)?;
+        }
+        match self.fetched.pop_front() {
+            Some(entry) if entry.index == self.next => {
+                self.next += 1;
+                Ok(Some(entry))
+            }
+            // Nothing here, or a later one: the end, or a hole.
+            None if self.reader.len()? <= self.next => Ok(None),
+            None if self.reader.entry(self.next)?.is_some() => self.step(),
+            _ => Err(ReadError::Gap { index: self.next }),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! One SQLite file: write-ahead mode, every commit fsynced.
+
+mod file;
+mod load;
+mod schema;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+
+use crate::error::{OpenError, StopReason};
+use crate::log::Testing;
+use crate::record::{Hash, Record, ReplayId};
+use crate::store::{Loaded, Staged, Store};
+
+pub(crate) use file::resolve;
+pub(crate) use schema::{Identity, identify};
+
+/// Write-ahead pages (4 KiB each) after which they are copied into the database: 16 MiB, a few ten thousand entries.
+const CHECKPOINT_PAGES: u32 = 4_000;
+/// How many token hashes are remembered as stored. An attestation comes with every call for minutes.
+const KNOWN_TOKENS: usize = 16_384;
+/// Only a foreign program can hold the write lock; the log stops when it does so for longer.
+const BUSY: Duration = Duration::from_secs(5);
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+const ADD_REPLAY: &str =
+    "INSERT INTO replay (scope, jti, expires) VALUES (?1, ?2, ?3) ON CONFLICT (scope, jti) DO NOTHING";
+const ADD_ENTRY: &str = "INSERT INTO entry (idx, body) VALUES (?1, ?2)";
+const ADD_TOKEN: &str = "INSERT INTO token (hash, text) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
+const OPEN_CALL: &str = "INSERT INTO open_call (hash, idx) VALUES (?1, ?2)";
+const CLOSE_CALL: &str = "DELETE FROM open_call WHERE hash = ?1";
+const PRUNE: &str = "DELETE FROM replay WHERE scope = ?1 AND jti = ?2";
+const RAISE_HORIZON: &str = "UPDATE state SET horizon = max(horizon, ?1) WHERE id = 0";
+const STATEMENTS: [&str; 9] = [
+    BEGIN,
+    COMMIT,
+    ADD_REPLAY,
+    ADD_ENTRY,
+    ADD_TOKEN,
+    OPEN_CALL,
+    CLOSE_CALL,
+    PRUNE,
+    RAISE_HORIZON,
+];
+
+/// The writer's side of the file.
+pub(crate) struct SqliteStore {
+    connection: Connection,
+    in_transaction: bool,
+    known_tokens: HashSet<Hash>,
+    /// Pages in the write-ahead file, told by SQLite after each commit.
+    wal_pages: Arc<AtomicU32>,
+    checkpoint_every: u32,
+    checkpoint_at: u32,
+    /// After the connection, so that it is closed before the lock goes: fields drop in this order.
+    _lock: file::WriterLock,
+}
+
+impl SqliteStore {
+    /// Takes the lock, makes or judges the file, and loads what the writer keeps in memory. `path` is resolved.
+    pub(crate) fn open(path: &Path, testing: Testing) -> Result<(Self, Loaded), OpenError> {
+        let lock = file::WriterLock::take(path)?;
+        file::prepare(path)?;
+        let refused = |source| OpenError::Sqlite {
+            path: path.into(),
+            source,
+        };
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
+        connection.busy_timeout(BUSY).map_err(refused)?;
+        let identity = identify(&connection, path)?;
+
+        configure(&connection).map_err(refused)?;
+        // `query_one` steps to the end. The answer `wal` comes before SQLite commits the change to the file's header,
+        // and `query_row` (or rusqlite's pragma calls) would leave a failure of that unseen: no write-ahead file then.
+        let mode: String = connection
+            .query_one("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+            .map_err(refused)?;
+        let synchronous: i64 = connection
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .map_err(refused)?;
+        if mode != "wal" || synchronous != 2 {
+            return Err(OpenError::NoWal { path: path.into() });
+        }
+        if identity == Identity::Empty {
+            schema::create(&connection).map_err(refused)?;
+        }
+        if let Some(pages) = testing.max_pages {
+            connection
+                .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+                .map_err(refused)?;
+        }
+        for statement in STATEMENTS {
+            connection.prepare_cached(statement).map_err(refused)?;
+        }
+        let wal_pages = Arc::new(AtomicU32::new(0));
+        let told = Arc::clone(&wal_pages);
+        // Replaces SQLite's own checkpoint at commit, which keeps its errors to itself (sqlite3WalDefaultHook) and
+        // makes whoever waits for that commit wait for it.
+        let hook = move |_: &mut rusqlite::hooks::Wal, pages| {
+            told.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        };
+        connection.wal_hook(Some(hook)).map_err(refused)?;
+
+        let loaded = load::load(&connection, path)?;
+        let checkpoint_every = testing.checkpoint_pages.unwrap_or(CHECKPOINT_PAGES);
+        let store = Self {
+            connection,
+            in_transaction: false,
+            known_tokens: HashSet::new(),
+            wal_pages,
+            checkpoint_every,
+            checkpoint_at: checkpoint_every,
+            _lock: lock,
+        };
+        Ok((store, loaded))
+    }
+
+    fn run(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<usize, StopReason> {
+        self.connection
+            .prepare_cached(statement)
+            .and_then(|mut s| s.execute(parameters))
+            .map_err(|e| stop(&e))
+    }
+
+    /// Copies what is in the write-ahead file into the database, as far as readers let it, and syncs both. Answers
+    /// how many pages it could not copy.
+    fn checkpoint(&self) -> Result<u32, StopReason> {
+        let row = self.connection.query_one("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            Ok(row.get::<_, i64>(1)?.saturating_sub(row.get::<_, i64>(2)?))
+        });
+        row.map(|left| u32::try_from(left).unwrap_or(0)).map_err(|e| stop(&e))
+    }
+}
+
+impl Store for SqliteStore {
+    fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, StopReason> {
+        if !self.in_transaction {
+            self.run(BEGIN, [])?;
+            self.in_transaction = true;
+        }
+        // First, because a refusal here leaves nothing to take back.
+        if let Some(key) = &record.replay {
+            let (scope, jti) = key.id().parts();
+            if self.run(ADD_REPLAY, params![scope, jti, key.expires().cast_signed()])? == 0 {
+                return Ok(Staged::Taken);
+            }
+        }
+        let index = index.cast_signed();
+        self.run(ADD_ENTRY, params![index, record.body.as_slice()])?;
+        for token in &record.tokens {
+            if self.known_tokens.contains(token.hash()) {
+                continue;
+            }
+            self.run(ADD_TOKEN, params![token.hash().as_slice(), token.text()])?;
+            if self.known_tokens.len() >= KNOWN_TOKENS {
+                self.known_tokens.clear();
+            }
+            self.known_tokens.insert(*token.hash());
+        }
+        if let Some(hash) = &record.closes
+            && self.run(CLOSE_CALL, params![hash.as_slice()])? != 1
+        {
+            return Err(StopReason::Inconsistent);
+        }
+        if let Some(hash) = &record.opens {
+            self.run(OPEN_CALL, params![hash.as_slice(), index])?;
+        }
+        Ok(Staged::Added)
+    }
+
+    fn prune(&mut self, keys: &[ReplayId], horizon: u64) -> Result<(), StopReason> {
+        for key in keys {
+            let (scope, jti) = key.parts();
+            self.run(PRUNE, params![scope, jti])?;
+        }
+        self.run(RAISE_HORIZON, params![horizon.cast_signed()]).map(drop)
+    }
+
+    fn commit(&mut self) -> Result<(), StopReason> {
+        self.run(COMMIT, [])?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Result<(), StopReason> {
+        let pages = self.wal_pages.load(Ordering::Relaxed);
+        if pages >= self.checkpoint_at {
+            let left = self.checkpoint()?;
+            // While a reader holds old pages the file goes on growing; another step of growth is another try.
+            self.checkpoint_at = if left == 0 {
+                self.checkpoint_every
+            } else {
+                pages.saturating_add(self.checkpoint_every)
+            };
+        }
+        Ok(())
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StopReason> {
+        self.checkpoint()?;
+        self.connection.close().map_err(|(_, e)| stop(&e))
+    }
+
+    fn abandon(self: Box<Self>) {
+        // Without this SQLite would checkpoint on closing: a second try on top of a failed write. If it cannot be set,
+        // the connection is broken further than a checkpoint could reach.
+        let _ = self
+            .connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(2 * STATEMENTS.len());
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // FULL fsyncs the write-ahead file at every commit; NORMAL loses acknowledged entries in a power cut. `fullfsync`
+    // matters on macOS, where fsync alone leaves data in the drive's cache. `cell_size_check` finds damaged pages.
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON; PRAGMA cell_size_check = ON;",
+    )
+}
+
+fn stop(error: &rusqlite::Error) -> StopReason {
+    let code = error.sqlite_extended_error_code().unwrap_or(0);
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => StopReason::Full,
+        Some(ErrorCode::SystemIoFailure) => StopReason::Io { code },
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StopReason::Corrupt,
+        _ => StopReason::Database { code },
+    }
+}

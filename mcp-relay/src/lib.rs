@@ -1,0 +1,20 @@
+//! Moves MCP messages between a client and a server, and lets an [`Interceptor`] see each one.
+//!
+//! The relay knows JSON-RPC's outline ([`Kind`], [`Id`]) and nothing of what the messages are about, so it serves every
+//! revision of MCP alike. With [`PassThrough`] it cannot be told from the server itself, except that what is not one
+//! strict JSON object on one line never reaches the server.
+//!
+//! Transports are modules; [`stdio`] is the one there is. [`Interceptor`] depends on none of them.
+
+mod defect;
+mod exit;
+mod interceptor;
+mod message;
+pub mod stdio;
+
+pub use defect::Defect;
+pub use exit::Exit;
+pub use interceptor::{BoxFuture, Handling, Interceptor, PassThrough, Refusal, ToClient, ToServer};
+pub use message::{Id, Kind};
+
+pub use bytes::Bytes;

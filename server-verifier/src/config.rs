@@ -1,0 +1,302 @@
+//! `guard.toml`: whom this verifier trusts, and where it writes. `spec/trust.md`.
+//!
+//! Trust sentence: whoever can change this file decides who is let in; it belongs to the server's operator, and neither the
+//! agent nor the server behind should be able to write it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use attest_core::digest::Digest;
+use attest_core::jwk::{KeyError, PublicKey};
+use attest_core::measurement::{Component, Grade};
+use attest_core::reply::Shape;
+use attest_core::trust::{Attester, Reference, References, Root, Scope, Trust, TrustError};
+use serde::Deserialize;
+use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
+
+/// A verifier's configuration, read and checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Whom it trusts.
+    pub trust: Trust,
+    /// The log's file.
+    pub log: PathBuf,
+    /// The shape of refusals.
+    pub deny_as: Shape,
+    /// Longest request line in bytes.
+    pub max_request: usize,
+    /// Digest of the file's exact bytes: every entry of the log names it.
+    pub policy: Digest,
+}
+
+/// Why a configuration is refused. Nothing is started with a half-understood one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}; `attest init` writes a guard.toml to start from", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML of the expected form.
+    #[error("{path}: {source}", path = path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// A key that is refused.
+    #[error("{path}: the jwk of {entry}: {source}", path = path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Which entry.
+        entry: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// A scope that is not `<audience>#<tool>`.
+    #[error("{path}: {scope:?} is not <audience>#<tool> or <audience>#*", path = path.display())]
+    Scope {
+        /// The file.
+        path: PathBuf,
+        /// The text.
+        scope: String,
+    },
+    /// An agent that no attester may speak for.
+    #[error("{path}: no [[attester]] lists the agent {agent:?} that has reference values; add it to `agents`", path = path.display())]
+    NoAttester {
+        /// The file.
+        path: PathBuf,
+        /// The agent.
+        agent: String,
+    },
+    /// Keys or names that contradict each other.
+    #[error("{path}: {source}", path = path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: TrustError,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    audience: String,
+    log: PathBuf,
+    #[serde(default)]
+    deny_as: DenyAs,
+    skew_seconds: Option<u64>,
+    max_request_bytes: Option<usize>,
+    #[serde(default)]
+    attester: Vec<AttesterEntry>,
+    #[serde(default)]
+    root: Vec<RootEntry>,
+    #[serde(default)]
+    agents: HashMap<String, BTreeMap<ComponentName, ReferenceEntry>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "kebab-case")]
+enum DenyAs {
+    #[default]
+    Error,
+    ToolResult,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AttesterEntry {
+    issuer: String,
+    agents: Vec<String>,
+    jwk: Jwk,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RootEntry {
+    issuer: String,
+    tools: Vec<String>,
+    jwk: Jwk,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Jwk {
+    kty: String,
+    crv: String,
+    x: String,
+}
+
+impl Jwk {
+    fn key(&self) -> Result<PublicKey, KeyError> {
+        if self.kty != "OKP" || self.crv != "Ed25519" {
+            return Err(KeyError::Shape);
+        }
+        PublicKey::from_x(&self.x)
+    }
+}
+
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(try_from = "String")]
+struct ComponentName(Component);
+
+impl TryFrom<String> for ComponentName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = || Component::ALL.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ");
+        Component::parse(&name)
+            .map(Self)
+            .ok_or_else(|| format!("no such component {name:?}; there are {}", known()))
+    }
+}
+
+/// `"any"`, or a table of digests and the weakest accepted grade.
+struct ReferenceEntry(Reference);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReferenceTable {
+    digests: Vec<String>,
+    grade: Option<String>,
+}
+
+/// The weakest grade that is accepted where the configuration does not say: the signer hashed the files itself.
+const DEFAULT_GRADE: Grade = Grade::OnDisk;
+
+impl<'de> Deserialize<'de> for ReferenceEntry {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = ReferenceEntry;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"any\", or { digests = [\"…\"], grade = \"on-disk\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<ReferenceEntry, E> {
+                if word != "any" {
+                    return Err(E::invalid_value(de::Unexpected::Str(word), &self));
+                }
+                Ok(ReferenceEntry(Reference {
+                    digests: None,
+                    grade: Grade::Asserted,
+                }))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReferenceEntry, A::Error> {
+                let table = ReferenceTable::deserialize(MapAccessDeserializer::new(map))?;
+                let digest = |text: &String| {
+                    Digest::from_b64(text)
+                        .ok_or_else(|| de::Error::custom(format!("{text:?} is not a SHA-256 digest in base64url")))
+                };
+                if table.digests.is_empty() {
+                    return Err(de::Error::custom(
+                        "no digest at all: list the accepted ones, or write \"any\"",
+                    ));
+                }
+                let grade = match &table.grade {
+                    None => DEFAULT_GRADE,
+                    Some(name) => Grade::parse(name).ok_or_else(|| {
+                        de::Error::custom(format!("no such grade {name:?}; there are asserted, on-disk, in-use"))
+                    })?,
+                };
+                let digests = table.digests.iter().map(digest).collect::<Result<_, _>>()?;
+                Ok(ReferenceEntry(Reference {
+                    digests: Some(digests),
+                    grade,
+                }))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl Config {
+    /// Reads and checks the file. Paths in it are relative to its folder.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let bytes = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::parse(&bytes, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let at = || path.to_owned();
+        let file: File = toml::from_str(text).map_err(|source| ConfigError::Form {
+            path: at(),
+            source: Box::new(source),
+        })?;
+        let key = |jwk: &Jwk, entry: String| {
+            jwk.key().map_err(|source| ConfigError::Key {
+                path: at(),
+                entry,
+                source,
+            })
+        };
+        let mut attesters = Vec::new();
+        for entry in file.attester {
+            let named = format!("the attester {:?}", entry.issuer);
+            attesters.push(Attester {
+                key: key(&entry.jwk, named)?,
+                issuer: entry.issuer,
+                agents: entry.agents,
+            });
+        }
+        let mut roots = Vec::new();
+        for entry in file.root {
+            let scope = |text: &String| {
+                Scope::parse(text).ok_or(ConfigError::Scope {
+                    path: at(),
+                    scope: text.clone(),
+                })
+            };
+            roots.push(Root {
+                key: key(&entry.jwk, format!("the root {:?}", entry.issuer))?,
+                tools: entry.tools.iter().map(scope).collect::<Result<_, _>>()?,
+                issuer: entry.issuer,
+            });
+        }
+        if let Some(agent) = file
+            .agents
+            .keys()
+            .find(|agent| !attesters.iter().any(|a| a.agents.contains(*agent)))
+        {
+            return Err(ConfigError::NoAttester {
+                path: at(),
+                agent: agent.clone(),
+            });
+        }
+        let agents = file.agents.into_iter().map(|(agent, components)| {
+            let references: References = components.into_iter().map(|(name, entry)| (name.0, entry.0)).collect();
+            (agent, references)
+        });
+        let mut trust = Trust::new(file.audience, attesters, roots, agents.collect())
+            .map_err(|source| ConfigError::Trust { path: at(), source })?;
+        if let Some(skew) = file.skew_seconds {
+            trust.skew = skew;
+        }
+        Ok(Self {
+            trust,
+            log: path.parent().unwrap_or(Path::new("")).join(file.log),
+            deny_as: match file.deny_as {
+                DenyAs::Error => Shape::Error,
+                DenyAs::ToolResult => Shape::ToolResult,
+            },
+            max_request: file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST),
+            policy: Digest::of(text),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

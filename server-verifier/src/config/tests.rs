@@ -1,0 +1,67 @@
+use super::*;
+
+const KEY_A: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+const KEY_B: &str = "PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw";
+
+fn good() -> String {
+    format!(
+        r#"
+audience = "files"
+log = "guard.db"
+
+[[attester]]
+issuer = "acme"
+agents = ["a1"]
+jwk = {{ kty = "OKP", crv = "Ed25519", x = "{KEY_A}" }}
+
+[[root]]
+issuer = "owner"
+tools = ["files#*"]
+jwk = {{ kty = "OKP", crv = "Ed25519", x = "{KEY_B}" }}
+
+[agents.a1]
+config = "any"
+system-prompt = {{ digests = ["{digest}"] }}
+"#,
+        digest = Digest::of("p").to_b64()
+    )
+}
+
+fn error(text: &str) -> String {
+    Config::parse(text, Path::new("/etc/guard.toml"))
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn a_good_configuration_is_read_and_any_is_found() {
+    let config = Config::parse(&good(), Path::new("/etc/guard.toml")).unwrap();
+    assert_eq!(config.log, Path::new("/etc/guard.db"));
+    assert_eq!(config.trust.anything_goes(), [("a1", Component::Config)]);
+    let references = config.trust.references("a1").unwrap();
+    assert_eq!(references[&Component::SystemPrompt].grade, Grade::OnDisk);
+}
+
+#[test]
+fn an_unknown_field_is_refused_by_name_at_every_level() {
+    assert!(error(&format!("colour = 1\n{}", good())).contains("colour"));
+    assert!(error(&good().replace("issuer = \"acme\"", "issuer = \"acme\"\nweight = 1")).contains("weight"));
+    assert!(error(&good().replace("digests = [", "colour = 1, digests = [")).contains("colour"));
+    assert!(error(&good().replace("config =", "confg =")).contains("confg"));
+}
+
+#[test]
+fn one_key_in_two_roles_is_refused() {
+    assert!(error(&good().replace(KEY_B, KEY_A)).contains("twice"));
+}
+
+#[test]
+fn an_empty_list_of_digests_is_not_any() {
+    let none = good().replace(&format!("\"{}\"", Digest::of("p").to_b64()), "");
+    assert!(error(&none).contains("write \"any\""));
+}
+
+#[test]
+fn reference_values_for_an_agent_that_nobody_attests_are_refused() {
+    assert!(error(&good().replace("[agents.a1]", "[agents.a2]")).contains("a2"));
+}

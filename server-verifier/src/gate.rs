@@ -1,0 +1,191 @@
+//! The gate: verdict, entry, and only then the call. Independent of the transport.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use attest_core::digest::Digest;
+use attest_core::entry::{Entry, Status};
+use attest_core::refusal::{Reason, Refusal};
+use attest_core::reply::Shape;
+use attest_core::request::ToolCall;
+use attest_core::response::Outcome;
+use attest_core::verifier::{Accepted, CallId, Verifier};
+use attest_log::{AppendError, Log, Record, ReplayKey, Token};
+
+use crate::clock::{now, now_ms};
+use crate::config::Config;
+use crate::in_flight::Call;
+use crate::tally::{Due, Tally};
+
+/// A verifier with its log.
+pub struct Gate {
+    verifier: Verifier,
+    log: Arc<Log>,
+    policy: Digest,
+    shape: Shape,
+    tally: Mutex<Tally>,
+}
+
+/// Why a gate cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GateError {
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] attest_log::OpenError),
+    /// The log cannot be written.
+    #[error("cannot write the log: {0}")]
+    Append(#[from] AppendError),
+}
+
+impl Gate {
+    /// Opens the log, marks calls that a crash left without an outcome, and writes down that it starts.
+    pub async fn open(config: Config) -> Result<Self, GateError> {
+        let (log, recovery) = Log::open(&config.log, attest_log::Options::default())?;
+        let gate = Self {
+            verifier: Verifier::new(config.trust),
+            log: Arc::new(log),
+            policy: config.policy,
+            shape: config.deny_as,
+            tally: Mutex::default(),
+        };
+        // The normal path: what a crash left open is closed by the same append as any outcome.
+        for open in recovery.open_calls {
+            gate.outcome(
+                Digest(open.hash),
+                Outcome {
+                    status: Status::Unknown,
+                    digest: None,
+                },
+            )
+            .await?;
+        }
+        let start = Entry::Start {
+            audience: gate.audience().to_owned(),
+            policy: gate.policy.to_b64(),
+            time: now_ms(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        gate.log.append(Record::new(start.to_bytes()), now()).await?;
+        Ok(gate)
+    }
+
+    /// The name that calls must be made out to.
+    pub fn audience(&self) -> &str {
+        self.verifier.trust().audience()
+    }
+
+    /// The shape of refusals.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Checks 1 to 10: everything up to the log.
+    pub fn check(&self, call: &ToolCall<'_, '_>) -> Result<Accepted, Refusal> {
+        self.verifier.check(call, now(), |id| self.seen(id), &mut ())
+    }
+
+    fn seen(&self, id: &CallId) -> bool {
+        // A key that cannot even be written down cannot be new.
+        replay_key(id).is_none_or(|key| self.log.seen(&key))
+    }
+
+    /// Check 13: the entry and the replay key in one durable transaction. Nothing is forwarded unless this succeeds.
+    pub async fn admit(&self, accepted: &Accepted) -> Result<(), Refusal> {
+        let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms());
+        let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
+        let tokens = accepted
+            .evidence
+            .tokens()
+            .map(|(hash, text)| Token::hashed(hash.0, text.clone()));
+        let record = Record {
+            body: entry.to_bytes(),
+            tokens: tokens.chain([proof]).collect(),
+            replay: replay_key(&accepted.call_id),
+            opens: Some(accepted.caller.call.0),
+            closes: None,
+        };
+        let refused = |reason| Refusal {
+            reason,
+            about: None,
+            caller: Some(accepted.caller.clone()),
+        };
+        match self.log.append(record, now()).await {
+            Ok(_) => Ok(()),
+            Err(AppendError::Replay | AppendError::AlreadyOpen) => Err(refused(Reason::Replay)),
+            Err(AppendError::Expired) => Err(refused(Reason::Expired)),
+            Err(error) => {
+                tracing::error!("the log takes no entry, so no call passes: {error}");
+                Err(refused(Reason::LogUnavailable))
+            }
+        }
+    }
+
+    /// Check 15: how a call ended. On an error the caller must be told that the outcome is not written.
+    pub(crate) async fn outcome(&self, call: Digest, outcome: Outcome) -> Result<(), AppendError> {
+        let entry = Entry::outcome(call, outcome.status, outcome.digest, self.audience(), now_ms());
+        let record = Record {
+            closes: Some(call.0),
+            ..Record::new(entry.to_bytes())
+        };
+        self.log.append(record, now()).await.map(|_| ())
+    }
+
+    /// Calls that will never be answered.
+    pub(crate) async fn lost(&self, calls: &[Call]) {
+        for call in calls {
+            if let Err(error) = self
+                .outcome(
+                    call.call,
+                    Outcome {
+                        status: Status::Unknown,
+                        digest: None,
+                    },
+                )
+                .await
+            {
+                tracing::error!("the outcome of call {} is not written: {error}", call.call);
+            }
+        }
+    }
+
+    /// Writes a refusal down: an entry of its own if the caller is known, else one more in the tally. A refusal stands
+    /// whether or not it can be written.
+    pub async fn refused(&self, refusal: &Refusal, tool: &str) {
+        let entry = match Entry::deny(refusal, tool, self.audience(), &self.policy, now_ms()) {
+            Some(entry) => Some(entry),
+            None => self.tally().add(refusal.reason, now_ms()).map(|due| self.tallied(&due)),
+        };
+        if let Some(entry) = entry {
+            self.note(entry).await;
+        }
+    }
+
+    /// Writes down what was only counted so far.
+    pub async fn close(&self) {
+        let rest = self.tally().rest(now_ms());
+        for due in rest {
+            self.note(self.tallied(&due)).await;
+        }
+        if let Err(reason) = self.log.close() {
+            tracing::error!("the log did not close in order: {reason}");
+        }
+    }
+
+    async fn note(&self, entry: Entry) {
+        if let Err(error) = self.log.append(Record::new(entry.to_bytes()), now()).await {
+            tracing::error!("a refusal is not written: {error}");
+        }
+    }
+
+    fn tallied(&self, due: &Due) -> Entry {
+        Entry::refused(due.reason, due.count, due.since, self.audience(), now_ms())
+    }
+
+    fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn replay_key(id: &CallId) -> Option<ReplayKey> {
+    ReplayKey::new(id.key.as_str().as_bytes(), &id.id.0, id.until).ok()
+}

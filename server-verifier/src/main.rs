@@ -1,0 +1,28 @@
+//! The binary `server-verifier`: `attest guard` for machines that need nothing else.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[derive(Debug, Parser)]
+#[command(name = "server-verifier", version, about)]
+struct Cli {
+    #[command(flatten)]
+    args: server_verifier::args::Args,
+}
+
+#[allow(clippy::print_stderr, reason = "a binary tells its user why it stops")]
+fn main() -> ExitCode {
+    // Standard output belongs to the protocol.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+    match server_verifier::args::run(Cli::parse().args) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            eprintln!("server-verifier: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
