@@ -21,6 +21,7 @@
 //! shows that; the tree, its signed checkpoints and the record kept outside the database do, and are a layer above.
 //! Who can write the directory can swap the file. Hence mode 0600, refused when wider.
 
+pub mod clock;
 mod error;
 mod log;
 mod reader;

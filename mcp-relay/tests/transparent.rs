@@ -133,6 +133,38 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored_for_the_server() {
 }
 
 #[test]
+fn the_interrupt_key_of_a_terminal_reaches_the_server_once() {
+    // Counts SIGINT until SIGTERM. A second one that the relay sent would arrive before the SIGTERM it passes on.
+    let server = "import signal, sys\n\
+         got = []\n\
+         def on(n, _): got.append(n); print('key', flush=True)\n\
+         def end(n, _): print('total', len(got), flush=True); sys.exit(0)\n\
+         signal.signal(signal.SIGINT, on); signal.signal(signal.SIGTERM, end)\n\
+         print('ready', flush=True)\n\
+         while True: signal.pause()";
+    let terminal = "import os, pty, signal, sys\n\
+         pid, master = pty.fork()\n\
+         if pid == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
+         seen = b''\n\
+         def until(word):\n    global seen\n    while word not in seen: seen += os.read(master, 1000)\n\
+         until(b'ready'); os.write(master, b'\\x03')\n\
+         until(b'key'); os.kill(pid, signal.SIGTERM)\n\
+         until(b'total'); seen = seen[seen.index(b'total') + 5:]; until(b'\\n')\n\
+         print(seen.decode().strip())\n\
+         os.waitpid(pid, 0)";
+    let relay = relayed(&python(server));
+    let mut command = python(terminal);
+    command.arg(relay.get_program()).args(relay.get_args());
+    let (stdout, stderr, _) = outcome(command, b"");
+    assert_eq!(
+        String::from_utf8(stdout).unwrap(),
+        "1\n",
+        "{}",
+        String::from_utf8_lossy(&stderr)
+    );
+}
+
+#[test]
 fn the_end_of_input_reaches_the_server_and_its_last_words_the_client() {
     let server = python("import sys; sys.stdin.read(); print('late'); sys.exit(7)");
     let (stdout, _, code) = outcome(relayed(&server), b"{}\n");

@@ -11,7 +11,7 @@ use attest_core::response::Outcome;
 use attest_core::verifier::{Accepted, CallId, Verifier};
 use attest_log::{AppendError, Log, Record, ReplayKey, Token};
 
-use crate::clock::{now, now_ms};
+use attest_log::clock::{now, now_ms};
 use crate::config::Config;
 use crate::in_flight::Call;
 use crate::tally::{Due, Tally};

@@ -5,7 +5,6 @@
 //! reached over stdio; [`args`] is its command line, the same for `attest guard` and the binary `server-verifier`.
 
 pub mod args;
-pub mod clock;
 pub mod config;
 pub mod gate;
 pub mod guard;

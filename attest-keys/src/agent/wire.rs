@@ -1,7 +1,7 @@
 //! The two exchanges of the SSH agent protocol (draft-ietf-sshm-ssh-agent) that we need: list the keys, sign.
 //!
-//! The client crates for it (ssh-agent-client-rs, ssh-agent-lib) bring a second Ed25519, the NIST curves and an RSA with an
-//! open advisory, fail on an agent that holds one key they cannot parse, and wait for ever for an answer.
+//! The client crates for it, ssh-agent-client-rs 1.1 and ssh-agent-lib 0.6, build a second Ed25519, the NIST curves and RSA by
+//! way of ssh-key 0.6. The first also sets no time limit and fails on an agent that holds one key it cannot parse.
 
 use std::io::{self, Read, Write};
 

@@ -1,0 +1,228 @@
+//! `agent.toml`: what the agent is, which keys it has, what was delegated to it.
+//!
+//! Trust sentence: whoever can change this file decides what is measured and in whose name; it belongs to the person who
+//! runs the agent, and the agent itself should not be able to write it.
+
+use std::path::{Path, PathBuf};
+
+use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
+use attest_keys::{KeyError, KeySource};
+use serde::Deserialize;
+
+/// An agent's configuration. All paths are absolute, or relative to the working directory like the file's own.
+#[derive(Debug)]
+pub struct Config {
+    /// The file itself.
+    pub path: PathBuf,
+    /// The agent's name, `sub` of its attestations.
+    pub agent: String,
+    /// Who attests, `iss` of its attestations.
+    pub issuer: String,
+    /// The call key.
+    pub key: KeySource,
+    /// The attester's key.
+    pub attester_key: KeySource,
+    /// File with the chain of delegation: one token a line, root first.
+    pub delegation: PathBuf,
+    /// The caller's log.
+    pub log: PathBuf,
+    /// Where the signer listens; `None` for the place that follows from the file's own path.
+    pub socket: Option<PathBuf>,
+    /// User ids that may have calls signed, beside the signer's own.
+    pub allow_users: Vec<u32>,
+    /// Seconds for which an attestation is good.
+    pub attestation_seconds: u64,
+    /// Seconds for which a call proof is good.
+    pub call_seconds: u64,
+    /// Seconds without a client after which the signer ends.
+    pub idle_seconds: u64,
+    /// Whether the caller's entry is durable before a call leaves.
+    pub strict: bool,
+    /// What is measured.
+    pub measure: Measure,
+}
+
+/// What is measured.
+#[derive(Debug, Default)]
+pub struct Measure {
+    /// The model's files, or the folder that holds them.
+    pub weights: Vec<PathBuf>,
+    /// A hosted model.
+    pub model: Option<Model>,
+    /// The file that holds the system prompt.
+    pub system_prompt: Option<PathBuf>,
+    /// The settings' file, TOML or JSON.
+    pub config: Option<PathBuf>,
+    /// Environment variables that belong to the settings.
+    pub config_env: Vec<String>,
+    /// The host program's files.
+    pub harness: Vec<PathBuf>,
+    /// Whether the signer's own executable and this configuration are measured.
+    pub signer: bool,
+}
+
+/// A hosted model, by name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Who serves it.
+    pub provider: String,
+    /// Its name there.
+    pub model: String,
+    /// Which of its versions.
+    pub snapshot: Option<String>,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}; `attest init` writes an agent.toml to start from", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Not TOML of the expected form.
+    #[error("{path}: {source}", path = path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        source: Box<toml::de::Error>,
+    },
+    /// A key source that cannot be read.
+    #[error("{path}: {source}", path = path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<KeyError>,
+    },
+    /// Nothing to measure: an attestation of nothing proves nothing.
+    #[error("{path}: [measure] names nothing; name at least one of weights, model, system_prompt, config, harness, signer", path = path.display())]
+    NothingMeasured {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A number out of range.
+    #[error("{path}: {field} must be from 1 to {longest}", path = path.display())]
+    Range {
+        /// The file.
+        path: PathBuf,
+        /// Which field.
+        field: &'static str,
+        /// Its largest value.
+        longest: u64,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    agent: String,
+    issuer: String,
+    key: String,
+    attester_key: String,
+    delegation: PathBuf,
+    log: PathBuf,
+    socket: Option<PathBuf>,
+    #[serde(default)]
+    allow_users: Vec<u32>,
+    #[serde(default = "five_minutes")]
+    attestation_seconds: u64,
+    #[serde(default = "one_minute")]
+    call_seconds: u64,
+    #[serde(default = "half_an_hour")]
+    idle_seconds: u64,
+    #[serde(default)]
+    strict: bool,
+    measure: MeasureTable,
+}
+
+fn five_minutes() -> u64 {
+    300
+}
+
+fn one_minute() -> u64 {
+    60
+}
+
+fn half_an_hour() -> u64 {
+    1_800
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeasureTable {
+    #[serde(default)]
+    weights: Vec<PathBuf>,
+    model: Option<Model>,
+    system_prompt: Option<PathBuf>,
+    config: Option<PathBuf>,
+    #[serde(default)]
+    config_env: Vec<String>,
+    #[serde(default)]
+    harness: Vec<PathBuf>,
+    #[serde(default)]
+    signer: bool,
+}
+
+impl Config {
+    /// Reads and checks the file. Paths in it are relative to its folder.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let at = || path.to_owned();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: at(), source })?;
+        let file: File =
+            toml::from_str(&text).map_err(|source| ConfigError::Form { path: at(), source: Box::new(source) })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let join = |p: &Path| folder.join(p);
+        let key = |text: &str| match KeySource::parse(text) {
+            Ok(KeySource::File(file)) => Ok(KeySource::File(folder.join(file))),
+            Ok(source) => Ok(source),
+            Err(source) => Err(ConfigError::Key { path: at(), source: Box::new(source) }),
+        };
+        let range = |value: u64, field, longest| match value {
+            n if (1..=longest).contains(&n) => Ok(n),
+            _ => Err(ConfigError::Range { path: at(), field, longest }),
+        };
+        let m = file.measure;
+        let measure = Measure {
+            weights: m.weights.iter().map(|p| join(p)).collect(),
+            model: m.model,
+            system_prompt: m.system_prompt.as_deref().map(join),
+            config: m.config.as_deref().map(join),
+            config_env: m.config_env,
+            harness: m.harness.iter().map(|p| join(p)).collect(),
+            signer: m.signer,
+        };
+        if measure.is_empty() {
+            return Err(ConfigError::NothingMeasured { path: at() });
+        }
+        Ok(Self {
+            path: at(),
+            agent: file.agent,
+            issuer: file.issuer,
+            key: key(&file.key)?,
+            attester_key: key(&file.attester_key)?,
+            delegation: join(&file.delegation),
+            log: join(&file.log),
+            socket: file.socket.as_deref().map(join),
+            allow_users: file.allow_users,
+            attestation_seconds: range(file.attestation_seconds, "attestation_seconds", MAX_ATTESTATION_LIFE)?,
+            call_seconds: range(file.call_seconds, "call_seconds", MAX_CALL_LIFE)?,
+            idle_seconds: range(file.idle_seconds, "idle_seconds", 365 * 86_400)?,
+            strict: file.strict,
+            measure,
+        })
+    }
+}
+
+impl Measure {
+    fn is_empty(&self) -> bool {
+        let files = self.weights.is_empty() && self.harness.is_empty();
+        files && self.model.is_none() && self.system_prompt.is_none() && self.config.is_none() && !self.signer
+    }
+}

@@ -1,0 +1,18 @@
+//! The client half of attest: the attester of RATS (RFC 9334), one process per agent, beside it and not in it.
+//!
+//! The [`daemon`] alone measures, holds the key, the context and the caller's log, and is the only writer of our `_meta`
+//! keys. Every `attest wrap` of that agent ([`wrap`]) is its client over a Unix socket ([`wire`]), so that all servers of the
+//! agent share one context. The model, and the host that runs it, can write none of our keys.
+
+pub mod args;
+pub mod config;
+pub mod daemon;
+pub mod launch;
+mod link;
+pub mod service;
+pub mod state;
+pub mod wire;
+pub mod wrap;
+
+pub use config::Config;
+pub use service::Signer;

@@ -1,0 +1,116 @@
+//! A wrap's line to its signer.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::launch::{self, LaunchError, Target};
+use crate::wire::{self, Frame, Hello, Kind, Welcome};
+
+/// Why a line cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error("the signer does not answer: {0}")]
+    Io(#[from] io::Error),
+    #[error("the signer is of version {theirs}, this is {ours}; end it with `attest signer stop`, it starts again by itself")]
+    Version { theirs: String, ours: &'static str },
+}
+
+/// An open connection. Questions go out at the same time; each answer finds its question by number.
+pub(crate) struct Link {
+    outbox: mpsc::Sender<Frame>,
+    waiting: Arc<Mutex<Waiting>>,
+    pub welcome: Welcome,
+}
+
+#[derive(Default)]
+struct Waiting {
+    next: u32,
+    answers: HashMap<u32, oneshot::Sender<Frame>>,
+    gone: bool,
+}
+
+impl Link {
+    /// Connects and introduces itself; starts the signer if there is none.
+    pub async fn open(target: &Target, audience: Option<&str>) -> Result<Self, LinkError> {
+        let mut stream = launch::connect(target).await?;
+        let hello = Hello { version: env!("CARGO_PKG_VERSION").to_owned(), audience: audience.map(str::to_owned) };
+        let payload = serde_json::to_vec(&hello).map_err(io::Error::from)?.into();
+        wire::write(&mut stream, &Frame { kind: Kind::Hello, number: 0, payload }).await?;
+        let answer = wire::read(&mut stream).await?.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;
+        let welcome: Welcome = serde_json::from_slice(&answer.payload).map_err(io::Error::from)?;
+        if welcome.version != env!("CARGO_PKG_VERSION") {
+            return Err(LinkError::Version { theirs: welcome.version, ours: env!("CARGO_PKG_VERSION") });
+        }
+        Ok(Self::over(stream, welcome))
+    }
+
+    fn over(stream: UnixStream, welcome: Welcome) -> Self {
+        let (read, write) = stream.into_split();
+        let (outbox, mut frames) = mpsc::channel::<Frame>(256);
+        let waiting = Arc::<Mutex<Waiting>>::default();
+        tokio::spawn(async move {
+            let mut write = BufWriter::with_capacity(1 << 16, write);
+            while let Some(frame) = frames.recv().await {
+                wire::write(&mut write, &frame).await?;
+                if frames.is_empty() {
+                    write.flush().await?;
+                }
+            }
+            write.shutdown().await
+        });
+        let answers = waiting.clone();
+        tokio::spawn(async move {
+            let mut read = BufReader::with_capacity(1 << 16, read);
+            while let Ok(Some(frame)) = wire::read(&mut read).await {
+                let question = locked(&answers).answers.remove(&frame.number);
+                if let Some(question) = question {
+                    let _ = question.send(frame);
+                }
+            }
+            // Dropping the senders tells everyone who waits that no answer will come.
+            let mut waiting = locked(&answers);
+            waiting.gone = true;
+            waiting.answers.clear();
+        });
+        Self { outbox, waiting, welcome }
+    }
+
+    /// Whether the signer has hung up.
+    pub fn is_gone(&self) -> bool {
+        locked(&self.waiting).gone
+    }
+
+    /// Asks, and waits for the answer; `None` when the signer is gone.
+    pub async fn ask(&self, kind: Kind, payload: Bytes) -> Option<Frame> {
+        let (sender, answer) = oneshot::channel();
+        let number = {
+            let mut waiting = locked(&self.waiting);
+            if waiting.gone {
+                return None;
+            }
+            waiting.next = waiting.next.wrapping_add(1);
+            let number = waiting.next;
+            waiting.answers.insert(number, sender);
+            number
+        };
+        self.outbox.send(Frame { kind, number, payload }).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// Says something that has no answer.
+    pub async fn tell(&self, kind: Kind, payload: Bytes) {
+        let _ = self.outbox.send(Frame { kind, number: 0, payload }).await;
+    }
+}
+
+fn locked(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}

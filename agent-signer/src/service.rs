@@ -1,0 +1,314 @@
+//! The signer itself: calls in, signed calls out.
+
+use std::future::{Future as _, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use attest_core::attestation::Attestation;
+use attest_core::b64;
+use attest_core::delegation::Delegation;
+use attest_core::digest::{Digest, Jti, Salt};
+use attest_core::entry::{Entry, Status};
+use attest_core::jws::Unverified;
+use attest_core::refusal::{Reason, Refusal};
+use attest_core::request::ToolCall;
+use attest_core::response::Outcome;
+use attest_core::sign::Sign as _;
+use attest_core::signing::{Credentials, Particulars, Signed, SigningError, sign_call};
+use attest_keys::{Key, KeyError};
+use attest_log::clock::{now, now_ms};
+use attest_log::{AppendError, Log, Record, Token};
+use attest_measure::MeasureError;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::config::{Config, ConfigError};
+use crate::state::State;
+
+/// Why a signer cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// One key is to be both.
+    #[error("key and attester_key are the same key; a key has one role: make another with `attest keygen`")]
+    OneKey,
+    /// The state cannot be measured.
+    #[error("cannot measure the agent: {0}")]
+    Measure(#[from] MeasureError),
+    /// The delegation cannot be read.
+    #[error("{path}: {what}", path = path.display())]
+    Delegation {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] attest_log::OpenError),
+    /// The log takes no entry.
+    #[error("cannot write the caller's log: {0}")]
+    Append(#[from] AppendError),
+    /// The system gives no random bits.
+    #[error("the system gives no random bits: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// One agent's signer.
+pub struct Signer {
+    config: Config,
+    key: Key,
+    attester: Key,
+    delegation: Vec<String>,
+    context: Jti,
+    log: Arc<Log>,
+    current: Mutex<Current>,
+    /// Tokens of the current credentials are in the log already.
+    tokens_logged: AtomicBool,
+}
+
+struct Current {
+    state: State,
+    credentials: Credentials,
+    /// Seconds since 1970 from when on the state is measured again although no file changed.
+    renew_at: u64,
+}
+
+/// A call that may leave.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The canonical request with its proof.
+    pub request: Vec<u8>,
+    /// Hash of the call proof.
+    pub call: Digest,
+    /// What its outcome is salted with.
+    pub salt: Salt,
+}
+
+impl Signer {
+    /// Loads keys and delegation, measures, attests, opens the log and a new context.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let key = config.key.load()?;
+        let attester = config.attester_key.load()?;
+        if key.public() == attester.public() {
+            return Err(StartError::OneKey);
+        }
+        let delegation = read_delegation(&config, &key)?;
+        let state = State::measure(&config, &|_, _| ())?;
+        let (log, recovery) = Log::open(&config.log, attest_log::Options::default())?;
+        let log = Arc::new(log);
+        for open in recovery.open_calls {
+            let entry = Entry::outcome(Digest(open.hash), Status::Unknown, None, "", now_ms());
+            log.append(Record { closes: Some(open.hash), ..Record::new(entry.to_bytes()) }, now()).await?;
+        }
+        let context = Jti(random()?);
+        let entry = Entry::Context {
+            agent: config.agent.clone(),
+            context: b64::encode(context.0),
+            time: now_ms(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        log.append(Record::new(entry.to_bytes()), now()).await?;
+        let current = attest(&config, &attester, &key, &delegation, state)?;
+        Ok(Self {
+            config,
+            key,
+            attester,
+            delegation,
+            context,
+            log,
+            current: Mutex::new(current),
+            tokens_logged: AtomicBool::new(false),
+        })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The context that all calls of this signer share.
+    pub fn context(&self) -> Jti {
+        self.context
+    }
+
+    /// Signs one call made out to `audience`, after a look whether the agent is still what it was.
+    pub async fn sign(&self, call: &ToolCall<'_, '_>, audience: &str) -> Result<Outgoing, Refusal> {
+        if self.log.stopped().is_some() {
+            return Err(Reason::CallerLogUnavailable.into());
+        }
+        let credentials = self.credentials().await?;
+        let random = |what: Result<[u8; 16], getrandom::Error>| what.map_err(|_| Refusal::from(Reason::NotSigned));
+        let salt = Salt(random(random_bits())?);
+        let particulars = Particulars {
+            audience,
+            context: self.context,
+            id: Jti(random(random_bits())?),
+            salt,
+            now: now(),
+            life: self.config.call_seconds,
+        };
+        let signed = sign_call(call, &credentials, particulars, &self.key).map_err(|error| {
+            if let SigningError::Key(error) = error {
+                tracing::error!("the call is not signed: {error}");
+            }
+            Refusal::from(Reason::NotSigned)
+        })?;
+        let call = Digest::of(&signed.token);
+        self.record(&signed, call, &credentials).await?;
+        Ok(Outgoing { request: signed.request, call, salt })
+    }
+
+    /// Writes the caller's entry: durable before the call leaves where `strict` is set, else with the next group.
+    async fn record(&self, signed: &Signed, call: Digest, credentials: &Credentials) -> Result<(), Refusal> {
+        let proof = &signed.proof;
+        let delegation = credentials.tokens().skip(1).map(|(hash, _)| hash.to_b64()).collect();
+        let entry = Entry::Call {
+            attestation: proof.attestation.to_b64(),
+            audience: proof.audience.clone(),
+            call: call.to_b64(),
+            context: b64::encode(proof.context.0),
+            delegation,
+            params: proof.params.to_b64(),
+            time: now_ms(),
+            tool: proof.tool.clone(),
+        };
+        let mut tokens = vec![Token::hashed(call.0, &*signed.token)];
+        let fresh = !self.tokens_logged.swap(true, Ordering::Relaxed);
+        if fresh {
+            tokens.extend(credentials.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone())));
+        }
+        let record = Record { tokens, opens: Some(call.0), ..Record::new(entry.to_bytes()) };
+        let log = self.log.clone();
+        let append = async move { log.append(record, now()).await };
+        let unavailable = |error: AppendError| {
+            tracing::error!("the caller's log takes no entry: {error}");
+            Refusal::from(Reason::CallerLogUnavailable)
+        };
+        // Without `strict` the first entry with new tokens is still awaited: the tokens must not be lost with it.
+        if self.config.strict || fresh {
+            return append.await.map(|_| ()).map_err(unavailable);
+        }
+        // The first poll puts the record into the log's queue, ahead of its own outcome; the rest need not be awaited.
+        let mut append = Box::pin(append);
+        match poll_fn(|cx| Poll::Ready(append.as_mut().poll(cx))).await {
+            Poll::Ready(done) => done.map(|_| ()).map_err(unavailable),
+            Poll::Pending => {
+                tokio::spawn(append);
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes how a call ended.
+    pub async fn ended(&self, call: Digest, outcome: Outcome, audience: &str) {
+        let entry = Entry::outcome(call, outcome.status, outcome.digest, audience, now_ms());
+        let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
+        if let Err(error) = self.log.append(record, now()).await {
+            tracing::error!("the outcome of call {call} is not written: {error}");
+        }
+    }
+
+    /// The current credentials; measured and attested again if a file was touched or their time is running out. Calls wait
+    /// meanwhile: none leaves under an attestation of a state that may be gone.
+    async fn credentials(&self) -> Result<Credentials, Refusal> {
+        let mut current = self.current.lock().await;
+        if current.state.may_have_changed() || now() >= current.renew_at {
+            self.renew(&mut current).await.map_err(|error| {
+                tracing::error!("the agent is not attested: {error}");
+                match error {
+                    StartError::Key(_) => Refusal::from(Reason::NotSigned),
+                    _ => Refusal::from(Reason::NotMeasured),
+                }
+            })?;
+        }
+        Ok(current.credentials.clone())
+    }
+
+    async fn renew(&self, current: &mut MutexGuard<'_, Current>) -> Result<(), StartError> {
+        // Reading weights takes long, so it must not hold up the tasks of other connections on this thread.
+        let state = tokio::task::block_in_place(|| State::measure(&self.config, &|_, _| ()))?;
+        let changed: Vec<&str> = state
+            .measurements
+            .iter()
+            .filter(|m| !current.state.measurements.contains(m))
+            .map(|m| m.component.as_str())
+            .collect();
+        if !changed.is_empty() {
+            tracing::warn!("the agent changed: {}; attested anew", changed.join(", "));
+        }
+        **current = attest(&self.config, &self.attester, &self.key, &self.delegation, state)?;
+        self.tokens_logged.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Writes what is still to be written.
+    pub fn close(&self) {
+        if let Err(reason) = self.log.close() {
+            tracing::error!("the caller's log did not close in order: {reason}");
+        }
+    }
+}
+
+fn attest(
+    config: &Config,
+    attester: &Key,
+    key: &Key,
+    delegation: &[String],
+    state: State,
+) -> Result<Current, StartError> {
+    let now = now();
+    let attestation = Attestation {
+        issuer: config.issuer.clone(),
+        agent: config.agent.clone(),
+        issued_at: now,
+        expires: now + config.attestation_seconds,
+        id: Jti(random()?),
+        key: key.public().clone(),
+        measurements: state.measurements.clone(),
+    }
+    .sign(attester)?;
+    let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
+    let credentials = Credentials::new(&attestation, delegation).ok_or_else(empty)?;
+    // Two thirds of its life leave time to measure again, and for clocks that differ.
+    Ok(Current { state, credentials, renew_at: now + config.attestation_seconds * 2 / 3 })
+}
+
+/// Reads the chain's file and checks what can be checked without the verifier's trust: that every token can be read, and
+/// that the leaf is held by our key, so that a mix-up shows here and not at the first refused call.
+fn read_delegation(config: &Config, key: &Key) -> Result<Vec<String>, StartError> {
+    let path = &config.delegation;
+    let wrong = |what: String| StartError::Delegation { path: path.clone(), what };
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("{e}; `attest delegate` writes one")))?;
+    let tokens: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    let mut leaf = None;
+    for (n, token) in tokens.iter().enumerate() {
+        let read = Unverified::<Delegation>::read(token).map_err(|e| wrong(format!("token {}: {e}", n + 1)))?;
+        leaf = Some(read);
+    }
+    match leaf {
+        None => Err(wrong("holds no token; write one per line, root first".to_owned())),
+        Some(leaf) if leaf.peek().key != *key.public() => Err(wrong(format!(
+            "the last token is held by the key {}, but the agent's key is {}; delegate to the agent's key",
+            leaf.peek().key.thumbprint(),
+            key.public().thumbprint()
+        ))),
+        Some(_) => Ok(tokens),
+    }
+}
+
+fn random_bits() -> Result<[u8; 16], getrandom::Error> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)?;
+    Ok(bits)
+}
+
+fn random() -> Result<[u8; 16], StartError> {
+    Ok(random_bits()?)
+}

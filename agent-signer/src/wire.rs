@@ -1,0 +1,150 @@
+//! What wraps and their signer say to each other over the socket. Internal: both ends are of one version.
+//!
+//! A frame is its length (4 bytes, big-endian, of what follows), a kind (1 byte), a number that ties an answer to its
+//! question (4 bytes), and the payload.
+
+use std::io;
+
+use attest_core::digest::{Digest, Salt};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// Longest frame: the longest request, with room for its proof.
+const MAX_FRAME: usize = (64 << 20) + (1 << 20);
+
+/// Kinds of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// Wrap: [`Hello`]. Signer: [`Welcome`].
+    Hello = 1,
+    /// Wrap: a `tools/call`, as a line.
+    Call = 2,
+    /// Signer: hash of the call proof (32 bytes), then the line to send on.
+    Signed = 3,
+    /// Signer: the line to answer the client with.
+    Refused = 4,
+    /// Wrap: hash of the call proof (32 bytes), then how the call ended ([`Ended`]); no answer.
+    Ended = 5,
+    /// Anybody: end the signer.
+    Stop = 6,
+}
+
+impl Kind {
+    fn of(byte: u8) -> Option<Self> {
+        [Self::Hello, Self::Call, Self::Signed, Self::Refused, Self::Ended, Self::Stop]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+    }
+}
+
+/// A wrap introduces itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// Version of its software.
+    pub version: String,
+    /// The server that its calls are made out to; `None` for one that only asks.
+    pub audience: Option<String>,
+}
+
+/// The signer introduces itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Version of its software.
+    pub version: String,
+    /// Its process id.
+    pub pid: u32,
+    /// The agent.
+    pub agent: String,
+    /// The context, in base64url.
+    pub context: String,
+}
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is.
+    pub kind: Kind,
+    /// Ties an answer to its question.
+    pub number: u32,
+    /// The rest.
+    pub payload: Bytes,
+}
+
+/// A call that may leave: what a `Signed` frame holds.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// Hash of the call proof.
+    pub call: Digest,
+    /// What its outcome is salted with.
+    pub salt: Salt,
+    /// The line to send on.
+    pub line: Bytes,
+}
+
+impl Signed {
+    /// Puts it into a payload.
+    pub fn to_payload(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(48 + self.line.len());
+        out.put_slice(&self.call.0);
+        out.put_slice(&self.salt.0);
+        out.put_slice(&self.line);
+        out.freeze()
+    }
+
+    /// Reads a payload.
+    pub fn from_payload(mut payload: Bytes) -> Option<Self> {
+        if payload.len() < 48 {
+            return None;
+        }
+        let mut call = [0; 32];
+        payload.copy_to_slice(&mut call);
+        let mut salt = [0; 16];
+        payload.copy_to_slice(&mut salt);
+        Some(Self { call: Digest(call), salt: Salt(salt), line: payload })
+    }
+}
+
+/// How a call ended, as the wrap saw it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ended {
+    /// Hash of the call proof, in base64url.
+    pub call: String,
+    /// The word of the entry.
+    pub status: String,
+    /// Salted digest of the result, in base64url.
+    pub result: Option<String>,
+}
+
+/// Writes one frame; the caller flushes.
+pub async fn write(to: &mut (impl AsyncWrite + Unpin), frame: &Frame) -> io::Result<()> {
+    let mut head = BytesMut::with_capacity(9);
+    let length = u32::try_from(frame.payload.len() + 5).map_err(|_| io::ErrorKind::InvalidInput)?;
+    head.put_u32(length);
+    head.put_u8(frame.kind as u8);
+    head.put_u32(frame.number);
+    to.write_all(&head).await?;
+    to.write_all(&frame.payload).await
+}
+
+/// Reads one frame; `None` at the end.
+pub async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Frame>> {
+    let length = match from.read_u32().await {
+        Ok(length) => length as usize,
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if !(5..=MAX_FRAME).contains(&length) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let kind = Kind::of(from.read_u8().await?).ok_or(io::ErrorKind::InvalidData)?;
+    let number = from.read_u32().await?;
+    // Grown as bytes come, so that a length alone buys no memory.
+    let mut payload = Vec::new();
+    from.take(length as u64 - 5).read_to_end(&mut payload).await?;
+    if payload.len() != length - 5 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(Frame { kind, number, payload: payload.into() }))
+}

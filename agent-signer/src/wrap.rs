@@ -1,0 +1,160 @@
+//! In front of one MCP server of the agent, over stdio: each `tools/call` goes out with its proof.
+
+use std::collections::HashMap;
+use std::process::Command;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use attest_core::digest::{Digest, Salt};
+use attest_core::entry::Status;
+use attest_core::json::Value;
+use attest_core::refusal::{Reason, Refusal};
+use attest_core::reply::{self, Shape};
+use attest_core::request::{Message, RequestError, classify};
+use attest_core::response::Outcome;
+use bytes::Bytes;
+use mcp_relay::stdio::{self, Client};
+use mcp_relay::{BoxFuture, Exit, Handling, Id, Interceptor, Kind, ToClient, ToServer};
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::launch::Target;
+use crate::link::{Link, LinkError};
+use crate::wire::{self, Ended, Signed};
+
+/// Why a wrap could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WrapError {
+    /// No signer.
+    #[error("{0}")]
+    Signer(String),
+    /// The relay failed.
+    #[error(transparent)]
+    Relay(#[from] stdio::RelayError),
+}
+
+/// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
+pub async fn run(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
+    let line = Line { target, audience, link: AsyncMutex::new(None) };
+    // A wrap whose agent cannot be attested says so at once, and not at the first call.
+    line.link().await.map_err(|e| WrapError::Signer(e.to_string()))?;
+    let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
+    let wrap = Wrap { line: Arc::new(line), calls: Arc::default() };
+    Ok(stdio::run(server, client, wrap, stdio::Options::default()).await?)
+}
+
+/// The line to the signer, opened again when the signer has gone away.
+struct Line {
+    target: Target,
+    audience: String,
+    link: AsyncMutex<Option<Arc<Link>>>,
+}
+
+impl Line {
+    async fn link(&self) -> Result<Arc<Link>, LinkError> {
+        let mut open = self.link.lock().await;
+        if let Some(link) = &*open
+            && !link.is_gone()
+        {
+            return Ok(link.clone());
+        }
+        let link = Arc::new(Link::open(&self.target, Some(&self.audience)).await?);
+        tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
+        Ok(open.insert(link).clone())
+    }
+
+    /// What becomes of a call: signed, or refused with the line for the client.
+    async fn sign(&self, line: Bytes) -> Result<Signed, Option<Bytes>> {
+        // A signer that went away between two calls is started again, once.
+        for _ in 0..2 {
+            let link = match self.link().await {
+                Ok(link) => link,
+                Err(error) => {
+                    tracing::error!("{error}");
+                    return Err(None);
+                }
+            };
+            match link.ask(wire::Kind::Call, line.clone()).await {
+                Some(frame) if frame.kind == wire::Kind::Signed => {
+                    return Signed::from_payload(frame.payload).ok_or(None);
+                }
+                Some(frame) => return Err(Some(frame.payload)),
+                None => {}
+            }
+        }
+        Err(None)
+    }
+}
+
+struct Wrap {
+    line: Arc<Line>,
+    calls: Arc<Mutex<HashMap<Id, (Digest, Salt)>>>,
+}
+
+type Calls = Mutex<HashMap<Id, (Digest, Salt)>>;
+
+fn locked(calls: &Calls) -> MutexGuard<'_, HashMap<Id, (Digest, Salt)>> {
+    calls.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn refused(id: Option<&Value<'_>>, refusal: &Refusal) -> Handling<ToServer> {
+    Handling::Now(ToServer::Reply(reply::refuse(id, refusal, Shape::Error).into()))
+}
+
+async fn tell_end(line: &Line, call: Digest, outcome: Outcome) {
+    let ended = Ended {
+        call: call.to_b64(),
+        status: outcome.status.as_str().to_owned(),
+        result: outcome.digest.map(Digest::to_b64),
+    };
+    let Ok(payload) = serde_json::to_vec(&ended) else { return };
+    if let Ok(link) = line.link().await {
+        link.tell(wire::Kind::Ended, payload.into()).await;
+    }
+}
+
+impl Interceptor for Wrap {
+    fn client_message(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
+        let id = message.as_object().and_then(|m| m.get("id"));
+        match classify(message) {
+            Ok(Message::Call(_)) => {}
+            Ok(Message::Other) => return Handling::Now(ToServer::Pass),
+            Err(RequestError::NoId) => return Handling::Now(ToServer::Drop),
+            Err(error) => return refused(id, &error.into()),
+        }
+        let Some(id) = id.and_then(Id::of) else { return refused(id, &Reason::BadRequest.into()) };
+        let (signer, calls) = (self.line.clone(), self.calls.clone());
+        Handling::later(async move {
+            match signer.sign(line).await {
+                Ok(signed) => {
+                    locked(&calls).insert(id, (signed.call, signed.salt));
+                    ToServer::Forward(signed.line)
+                }
+                Err(Some(reply)) => ToServer::Reply(reply),
+                Err(None) => {
+                    let refusal = Reason::SignerGone.into();
+                    ToServer::Reply(reply::refuse(Some(&id.to_value()), &refusal, Shape::Error).into())
+                }
+            }
+        })
+    }
+
+    fn server_message(&self, _: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
+        let Some(Kind::Response { id }) = message.map(Kind::of) else { return Handling::Now(ToClient::Pass) };
+        let Some((call, salt)) = locked(&self.calls).remove(&id) else { return Handling::Now(ToClient::Pass) };
+        let outcome = Outcome::of(message, &salt);
+        let line = self.line.clone();
+        tokio::spawn(async move { tell_end(&line, call, outcome).await });
+        Handling::Now(ToClient::Pass)
+    }
+
+    fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
+        let left: Vec<_> = locked(&self.calls).drain().collect();
+        let line = self.line.clone();
+        Box::pin(async move {
+            for (_, (call, _)) in left {
+                tell_end(&line, call, Outcome { status: Status::Unknown, digest: None }).await;
+            }
+            Vec::new()
+        })
+    }
+}

@@ -1,0 +1,191 @@
+//! A set of files to measure and to watch.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::error::MeasureError;
+use crate::stamp::Stamp;
+use crate::tree::{self, Found};
+
+/// Paths, each a file or a folder with everything below it.
+///
+/// In a folder, a symbolic link to a file or folder inside the same folder is followed: the target's bytes count, under
+/// the link's name. A link that leads out of the folder, nowhere, or in a circle is refused, and so are pipes, sockets and
+/// devices. A path of the set may itself be a link.
+#[derive(Clone, Debug)]
+pub struct FileSet {
+    pub(crate) paths: Vec<PathBuf>,
+    links_within: Option<PathBuf>,
+}
+
+impl FileSet {
+    /// The set of these paths. Nothing is read yet.
+    pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        Self {
+            paths: paths.into_iter().map(Into::into).collect(),
+            links_within: None,
+        }
+    }
+
+    /// Allows links that lead out of their folder as long as they stay within `folder`. A Hugging Face cache is laid out
+    /// so: `models--x/snapshots/<revision>/…` holds links into `models--x/blobs`, and `models--x` is the folder to allow.
+    #[must_use]
+    pub fn links_within(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.links_within = Some(folder.into());
+        self
+    }
+
+    /// The paths, as they were given.
+    pub fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// The state of the files now: every folder is listed and every file looked at once, none is read.
+    ///
+    /// # Errors
+    /// [`MeasureError`], for everything but what only reading shows.
+    pub fn stamp(&self) -> Result<Stamp, MeasureError> {
+        self.look(SystemTime::now()).map(|(_, stamp)| stamp)
+    }
+
+    /// Whether the files may differ from when `since` was taken: one was written, replaced, renamed, removed or added, one
+    /// cannot be looked at now, or `since` was too soon after a write to tell. Then measure again; an error comes out there.
+    #[must_use]
+    pub fn changed(&self, since: &Stamp) -> bool {
+        since.is_recent() || self.stamp().map_or(true, |now| !now.same_files(since))
+    }
+
+    /// The files, and their stamp. `now` must not be later than this moment.
+    pub(crate) fn look(&self, now: SystemTime) -> Result<(Vec<Found>, Stamp), MeasureError> {
+        let found = tree::list(&self.paths, self.links_within.as_deref())?;
+        let stamp = Stamp::new(&found, now);
+        Ok((found, stamp))
+    }
+
+    /// Refuses a state that is not the one of `before`: called when everything has been read.
+    pub(crate) fn settled(&self, before: &Stamp) -> Result<(), MeasureError> {
+        if self.stamp()?.same_files(before) {
+            return Ok(());
+        }
+        // Which file it was does not matter enough to search for it; the set is named by its first path.
+        Err(MeasureError::Changed {
+            path: self.paths.first().map_or_else(|| Path::new("").into(), Clone::clone),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::time::Duration;
+
+    /// A stamp that is not recent, as if the files had been written long ago.
+    fn settled_stamp(set: &FileSet) -> Stamp {
+        set.look(SystemTime::now() + Duration::from_secs(60)).unwrap().1
+    }
+
+    /// Returns when the file system's clock has moved on since `path` was written.
+    fn next_tick(dir: &Path, path: &Path) {
+        use std::os::unix::fs::MetadataExt as _;
+        let time = |p: &Path| fs::metadata(p).map(|m| (m.ctime(), m.ctime_nsec())).unwrap();
+        let probe = dir.join("probe");
+        loop {
+            fs::write(&probe, b"x").unwrap();
+            if time(&probe) > time(path) {
+                return;
+            }
+        }
+    }
+
+    #[test]
+    fn untouched_files_are_unchanged_and_every_kind_of_change_is_seen() {
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 9] = [
+            ("same-size write", |d| fs::write(d.join("a"), b"two").unwrap()),
+            ("same bytes written again", |d| fs::write(d.join("a"), b"one").unwrap()),
+            ("longer", |d| fs::write(d.join("a"), b"longer").unwrap()),
+            ("new file", |d| fs::write(d.join("sub/new"), b"").unwrap()),
+            ("removed", |d| fs::remove_file(d.join("b")).unwrap()),
+            ("renamed", |d| fs::rename(d.join("b"), d.join("c")).unwrap()),
+            ("replaced", |d| {
+                fs::write(d.join("../spare"), b"one").unwrap();
+                fs::rename(d.join("../spare"), d.join("a")).unwrap();
+            }),
+            ("two swapped", |d| {
+                fs::rename(d.join("a"), d.join("../t")).unwrap();
+                fs::rename(d.join("b"), d.join("a")).unwrap();
+                fs::rename(d.join("../t"), d.join("b")).unwrap();
+            }),
+            ("folder gone", |d| fs::rename(d, d.join("../gone")).unwrap()),
+        ];
+        for (name, change) in changes {
+            let outer = tempfile::tempdir().unwrap();
+            let dir = outer.path().join("weights");
+            fs::create_dir_all(dir.join("sub")).unwrap();
+            fs::write(dir.join("a"), b"one").unwrap();
+            fs::write(dir.join("b"), b"111").unwrap();
+            fs::write(dir.join("sub/c"), b"c").unwrap();
+            let set = FileSet::new([&dir]);
+            let before = settled_stamp(&set);
+            next_tick(outer.path(), &dir.join("sub/c"));
+            assert!(!set.changed(&before), "{name}: nothing has happened yet");
+            change(&dir);
+            assert!(set.changed(&before), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_write_that_puts_the_modification_time_back_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        fs::write(&path, b"one").unwrap();
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        let set = FileSet::new([&path]);
+        let before = settled_stamp(&set);
+        next_tick(dir.path(), &path);
+        fs::write(&path, b"two").unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(modified)
+            .unwrap();
+        assert!(set.changed(&before));
+    }
+
+    #[test]
+    fn a_link_that_is_pointed_elsewhere_is_seen() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["one", "two"] {
+            fs::write(dir.path().join(name), b"same").unwrap();
+        }
+        symlink("one", dir.path().join("link")).unwrap();
+        let set = FileSet::new([dir.path()]);
+        let before = settled_stamp(&set);
+        fs::remove_file(dir.path().join("link")).unwrap();
+        symlink("two", dir.path().join("link")).unwrap();
+        assert!(set.changed(&before));
+    }
+
+    #[test]
+    fn files_are_listed_by_name_so_that_two_stamps_can_be_compared() {
+        let dir = tempfile::tempdir().unwrap();
+        for i in (0..300).map(|i| i * 7 % 300) {
+            fs::write(dir.path().join(format!("{i:03}")), b"").unwrap();
+        }
+        let (found, _) = FileSet::new([dir.path()]).look(SystemTime::now()).unwrap();
+        assert!(found.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    #[test]
+    fn a_stamp_taken_right_after_a_write_settles_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), b"one").unwrap();
+        let set = FileSet::new([dir.path()]);
+        let (_, stamp) = set.look(SystemTime::now()).unwrap();
+        assert!(stamp.is_recent());
+        assert!(set.changed(&stamp));
+    }
+}

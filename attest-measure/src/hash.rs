@@ -1,0 +1,144 @@
+//! Hashing many large files with little memory.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
+
+use attest_core::digest::Digest;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::MeasureError;
+use crate::open;
+use crate::tree::Found;
+
+/// Bytes read at a time, and the memory each thread takes.
+const CHUNK: usize = 1 << 20;
+/// Two threads: one hashes while the other waits for the disk, and no more, because an agent is at work beside us.
+const THREADS: usize = 2;
+
+/// How far a measurement has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes hashed so far, over all files.
+    pub done: u64,
+    /// Bytes there are to hash.
+    pub total: u64,
+}
+
+/// Called after every mebibyte, from either thread.
+pub(crate) type Report<'a> = &'a (dyn Fn(Progress) + Sync);
+
+/// The digest of each file, in the order given.
+pub(crate) fn hash_all(files: &[Found], report: Report<'_>) -> Result<Vec<Digest>, MeasureError> {
+    // The largest first, so that no thread is left alone with it at the end.
+    let mut order: Vec<(usize, &Found)> = files.iter().enumerate().collect();
+    order.sort_by_key(|(_, file)| std::cmp::Reverse(file.stamp.size));
+    let job = Job {
+        order: &order,
+        next: AtomicUsize::new(0),
+        done: AtomicU64::new(0),
+        total: files.iter().fold(0, |sum, f| sum.saturating_add(f.stamp.size)),
+        stop: AtomicBool::new(false),
+        report,
+    };
+    let mut digests = thread::scope(|scope| {
+        let helpers: Vec<_> = (1..THREADS.min(files.len()))
+            .map(|_| scope.spawn(|| job.work()))
+            .collect();
+        let mut all = job.work();
+        for helper in helpers {
+            let part = helper.join().unwrap_or_else(|panic| resume_unwind(panic));
+            // Of two errors the first is kept; either is the truth.
+            all = all.and_then(|mut all| {
+                all.append(&mut part?);
+                Ok(all)
+            });
+        }
+        all
+    })?;
+    digests.sort_by_key(|(index, _)| *index);
+    Ok(digests.into_iter().map(|(_, digest)| digest).collect())
+}
+
+struct Job<'a> {
+    order: &'a [(usize, &'a Found)],
+    next: AtomicUsize,
+    done: AtomicU64,
+    total: u64,
+    /// Set after an error, so that the other thread does not hash a hundred gigabytes for nothing.
+    stop: AtomicBool,
+    report: Report<'a>,
+}
+
+impl Job<'_> {
+    fn work(&self) -> Result<Vec<(usize, Digest)>, MeasureError> {
+        let mut buffer = vec![0; CHUNK];
+        let mut digests = Vec::new();
+        while let Some((index, file)) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            match self.hash(file, &mut buffer) {
+                Ok(Some(digest)) => digests.push((*index, digest)),
+                Ok(None) => break,
+                Err(error) => {
+                    self.stop.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(digests)
+    }
+
+    /// `None` when the other thread has failed.
+    fn hash(&self, found: &Found, buffer: &mut [u8]) -> Result<Option<Digest>, MeasureError> {
+        let mut file = open::open(found)?;
+        let mut hash = Sha256::new();
+        let mut read = 0;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let n = fill(&mut file, buffer).map_err(|source| MeasureError::Io {
+                path: found.path.clone(),
+                source,
+            })?;
+            if n == 0 {
+                break;
+            }
+            hash.update(buffer.get(..n).unwrap_or_default());
+            read += n as u64;
+            // A file that grows as fast as it is read would never end.
+            if read > found.stamp.size {
+                return Err(MeasureError::Changed {
+                    path: found.path.clone(),
+                });
+            }
+            let done = self.done.fetch_add(n as u64, Ordering::Relaxed) + n as u64;
+            (self.report)(Progress {
+                done,
+                total: self.total,
+            });
+        }
+        open::unchanged(&file, found)?;
+        if read != found.stamp.size {
+            return Err(MeasureError::Changed {
+                path: found.path.clone(),
+            });
+        }
+        Ok(Some(Digest(hash.finalize().into())))
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut len = 0;
+    while let Some(rest) = buffer.get_mut(len..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(n) => len += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(len)
+}
