@@ -104,8 +104,15 @@ impl Signer {
         let (log, recovery) = Log::open(&config.log, attest_log::Options::default())?;
         let log = Arc::new(log);
         for open in recovery.open_calls {
-            let entry = Entry::outcome(Digest(open.hash), Status::Unknown, None, "", now_ms());
-            log.append(Record { closes: Some(open.hash), ..Record::new(entry.to_bytes()) }, now()).await?;
+            let entry = Entry::outcome(Digest(open.hash), Status::Unknown, None, None, now_ms());
+            log.append(
+                Record {
+                    closes: Some(open.hash),
+                    ..Record::new(entry.to_bytes())
+                },
+                now(),
+            )
+            .await?;
         }
         let context = Jti(random()?);
         let entry = Entry::Context {
@@ -162,7 +169,11 @@ impl Signer {
         })?;
         let call = Digest::of(&signed.token);
         self.record(&signed, call, &credentials).await?;
-        Ok(Outgoing { request: signed.request, call, salt })
+        Ok(Outgoing {
+            request: signed.request,
+            call,
+            salt,
+        })
     }
 
     /// Writes the caller's entry: durable before the call leaves where `strict` is set, else with the next group.
@@ -182,9 +193,17 @@ impl Signer {
         let mut tokens = vec![Token::hashed(call.0, &*signed.token)];
         let fresh = !self.tokens_logged.swap(true, Ordering::Relaxed);
         if fresh {
-            tokens.extend(credentials.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone())));
+            tokens.extend(
+                credentials
+                    .tokens()
+                    .map(|(hash, text)| Token::hashed(hash.0, text.clone())),
+            );
         }
-        let record = Record { tokens, opens: Some(call.0), ..Record::new(entry.to_bytes()) };
+        let record = Record {
+            tokens,
+            opens: Some(call.0),
+            ..Record::new(entry.to_bytes())
+        };
         let log = self.log.clone();
         let append = async move { log.append(record, now()).await };
         let unavailable = |error: AppendError| {
@@ -208,8 +227,11 @@ impl Signer {
 
     /// Writes how a call ended.
     pub async fn ended(&self, call: Digest, outcome: Outcome, audience: &str) {
-        let entry = Entry::outcome(call, outcome.status, outcome.digest, audience, now_ms());
-        let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
+        let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(audience), now_ms());
+        let record = Record {
+            closes: Some(call.0),
+            ..Record::new(entry.to_bytes())
+        };
         if let Err(error) = self.log.append(record, now()).await {
             tracing::error!("the outcome of call {call} is not written: {error}");
         }
@@ -256,13 +278,12 @@ impl Signer {
     }
 }
 
-fn attest(
-    config: &Config,
-    attester: &Key,
-    key: &Key,
-    delegation: &[String],
-    state: State,
-) -> Result<Current, StartError> {
+/// Measures once and attests: for a look at the token, or for a signer elsewhere.
+pub fn issue(config: &Config, state: State) -> Result<String, StartError> {
+    attestation(config, &config.attester_key.load()?, &config.key.load()?, &state)
+}
+
+fn attestation(config: &Config, attester: &Key, key: &Key, state: &State) -> Result<String, StartError> {
     let now = now();
     let attestation = Attestation {
         issuer: config.issuer.clone(),
@@ -272,19 +293,39 @@ fn attest(
         id: Jti(random()?),
         key: key.public().clone(),
         measurements: state.measurements.clone(),
-    }
-    .sign(attester)?;
-    let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
+    };
+    Ok(attestation.sign(attester)?)
+}
+
+fn attest(
+    config: &Config,
+    attester: &Key,
+    key: &Key,
+    delegation: &[String],
+    state: State,
+) -> Result<Current, StartError> {
+    let attestation = attestation(config, attester, key, &state)?;
+    let empty = || StartError::Delegation {
+        path: config.delegation.clone(),
+        what: "holds no token".to_owned(),
+    };
     let credentials = Credentials::new(&attestation, delegation).ok_or_else(empty)?;
     // Two thirds of its life leave time to measure again, and for clocks that differ.
-    Ok(Current { state, credentials, renew_at: now + config.attestation_seconds * 2 / 3 })
+    Ok(Current {
+        state,
+        credentials,
+        renew_at: now() + config.attestation_seconds * 2 / 3,
+    })
 }
 
 /// Reads the chain's file and checks what can be checked without the verifier's trust: that every token can be read, and
 /// that the leaf is held by our key, so that a mix-up shows here and not at the first refused call.
 fn read_delegation(config: &Config, key: &Key) -> Result<Vec<String>, StartError> {
     let path = &config.delegation;
-    let wrong = |what: String| StartError::Delegation { path: path.clone(), what };
+    let wrong = |what: String| StartError::Delegation {
+        path: path.clone(),
+        what,
+    };
     let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("{e}; `attest delegate` writes one")))?;
     let tokens: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
     let mut leaf = None;

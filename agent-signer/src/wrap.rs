@@ -13,7 +13,7 @@ use attest_core::request::{Message, RequestError, classify};
 use attest_core::response::Outcome;
 use bytes::Bytes;
 use mcp_relay::stdio::{self, Client};
-use mcp_relay::{BoxFuture, Exit, Handling, Id, Interceptor, Kind, ToClient, ToServer};
+use mcp_relay::{BoxFuture, Exit, Handling, Id, Interceptor, ToClient, ToServer};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::launch::Target;
@@ -34,11 +34,18 @@ pub enum WrapError {
 
 /// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
 pub async fn run(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
-    let line = Line { target, audience, link: AsyncMutex::new(None) };
+    let line = Line {
+        target,
+        audience,
+        link: AsyncMutex::new(None),
+    };
     // A wrap whose agent cannot be attested says so at once, and not at the first call.
     line.link().await.map_err(|e| WrapError::Signer(e.to_string()))?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
-    let wrap = Wrap { line: Arc::new(line), calls: Arc::default() };
+    let wrap = Wrap {
+        line: Arc::new(line),
+        calls: Arc::default(),
+    };
     Ok(stdio::run(server, client, wrap, stdio::Options::default()).await?)
 }
 
@@ -58,7 +65,11 @@ impl Line {
             return Ok(link.clone());
         }
         let link = Arc::new(Link::open(&self.target, Some(&self.audience)).await?);
-        tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
+        tracing::info!(
+            agent = link.welcome.agent,
+            context = link.welcome.context,
+            "signer found"
+        );
         Ok(open.insert(link).clone())
     }
 
@@ -106,7 +117,9 @@ async fn tell_end(line: &Line, call: Digest, outcome: Outcome) {
         status: outcome.status.as_str().to_owned(),
         result: outcome.digest.map(Digest::to_b64),
     };
-    let Ok(payload) = serde_json::to_vec(&ended) else { return };
+    let Ok(payload) = serde_json::to_vec(&ended) else {
+        return;
+    };
     if let Ok(link) = line.link().await {
         link.tell(wire::Kind::Ended, payload.into()).await;
     }
@@ -121,7 +134,9 @@ impl Interceptor for Wrap {
             Err(RequestError::NoId) => return Handling::Now(ToServer::Drop),
             Err(error) => return refused(id, &error.into()),
         }
-        let Some(id) = id.and_then(Id::of) else { return refused(id, &Reason::BadRequest.into()) };
+        let Some(id) = id.and_then(Id::of) else {
+            return refused(id, &Reason::BadRequest.into());
+        };
         let (signer, calls) = (self.line.clone(), self.calls.clone());
         Handling::later(async move {
             match signer.sign(line).await {
@@ -138,9 +153,12 @@ impl Interceptor for Wrap {
         })
     }
 
-    fn server_message(&self, _: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
-        let Some(Kind::Response { id }) = message.map(Kind::of) else { return Handling::Now(ToClient::Pass) };
-        let Some((call, salt)) = locked(&self.calls).remove(&id) else { return Handling::Now(ToClient::Pass) };
+    fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
+        let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
+        let call = id.and_then(|id| locked(&self.calls).remove(&id));
+        let Some((call, salt)) = call else {
+            return Handling::Now(ToClient::Pass);
+        };
         let outcome = Outcome::of(message, &salt);
         let line = self.line.clone();
         tokio::spawn(async move { tell_end(&line, call, outcome).await });
@@ -152,7 +170,15 @@ impl Interceptor for Wrap {
         let line = self.line.clone();
         Box::pin(async move {
             for (_, (call, _)) in left {
-                tell_end(&line, call, Outcome { status: Status::Unknown, digest: None }).await;
+                tell_end(
+                    &line,
+                    call,
+                    Outcome {
+                        status: Status::Unknown,
+                        digest: None,
+                    },
+                )
+                .await;
             }
             Vec::new()
         })

@@ -9,7 +9,13 @@ use clap::{Parser, Subcommand};
 
 /// Which agent, in which state, on whose behalf: proven on every MCP tool call, checked before it runs, written down.
 #[derive(Debug, Parser)]
-#[command(name = "attest", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "attest",
+    version,
+    about,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -17,9 +23,17 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Init(verbs::init::Args),
+    Keygen(verbs::keygen::Args),
+    Measure(verbs::measure::Args),
+    Issue(verbs::issue::Args),
+    Delegate(verbs::delegate::Args),
     Wrap(agent_signer::args::WrapArgs),
     Guard(server_verifier::args::Args),
     Signer(verbs::signer::Args),
+    Verify(verbs::verify::Args),
+    Inspect(verbs::inspect::Args),
+    Log(verbs::log::Args),
 }
 
 /// What a verb ends with: the code to exit with, or why it failed.
@@ -27,11 +41,22 @@ type Ending = Result<u8, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     // Standard output belongs to the protocol, or to what was asked for.
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
     let ending = match Cli::parse().verb {
+        Verb::Init(args) => verbs::init::run(args),
+        Verb::Keygen(args) => verbs::keygen::run(args),
+        Verb::Measure(args) => verbs::measure::run(args),
+        Verb::Issue(args) => verbs::issue::run(args),
+        Verb::Delegate(args) => verbs::delegate::run(args),
         Verb::Wrap(args) => agent_signer::args::wrap(args),
         Verb::Guard(args) => server_verifier::args::run(args),
         Verb::Signer(args) => verbs::signer::run(args),
+        Verb::Verify(args) => verbs::verify::run(args),
+        Verb::Inspect(args) => verbs::inspect::run(args),
+        Verb::Log(args) => verbs::log::run(args),
     };
     match ending {
         Ok(code) => code.into(),

@@ -35,3 +35,47 @@ pub(crate) fn ready(word: &str) {
         let _ = rustix::stdio::dup2_stdout(null);
     }
 }
+
+/// Text as it is, on standard output.
+pub(crate) fn text(text: impl Display) {
+    print!("{text}");
+}
+
+/// The text of a file, or of standard input for `-`.
+pub(crate) fn input(file: &std::path::Path) -> Result<String, Box<dyn std::error::Error>> {
+    use std::io::Read as _;
+    /// More than any request or bundle of tokens that a verifier reads.
+    const LONGEST: u64 = 16 << 20;
+    let mut text = String::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().take(LONGEST).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|f| f.take(LONGEST).read_to_string(&mut text))
+    };
+    read.map_err(|e| format!("cannot read {}: {e}", file.display()))?;
+    Ok(text)
+}
+
+/// A progress bar on standard error; nothing where that is no terminal.
+pub(crate) struct Bar(indicatif::ProgressBar);
+
+impl Bar {
+    pub(crate) fn new() -> Self {
+        let bar = indicatif::ProgressBar::new(0);
+        let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        if let Ok(style) = indicatif::ProgressStyle::with_template(style) {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    pub(crate) fn show(&self, what: &'static str, done: u64, total: u64) {
+        self.0.set_length(total);
+        self.0.set_message(what);
+        self.0.set_position(done);
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}

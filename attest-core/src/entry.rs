@@ -56,8 +56,9 @@ pub enum Entry {
     Decision(Decision),
     /// A call that was let through ended.
     Outcome {
-        /// The verifier's audience.
-        audience: String,
+        /// The server's audience; absent where a signer closes a call that was open when it was ended.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        audience: Option<String>,
         /// Hash of the call proof.
         call: String,
         /// Salted digest (with the call's salt) of the canonical result without `_meta`, or of the error object; absent
@@ -209,9 +210,9 @@ impl Entry {
     }
 
     /// How a call ended.
-    pub fn outcome(call: Digest, status: Status, result: Option<Digest>, audience: &str, time: u64) -> Self {
+    pub fn outcome(call: Digest, status: Status, result: Option<Digest>, audience: Option<&str>, time: u64) -> Self {
         Self::Outcome {
-            audience: audience.to_owned(),
+            audience: audience.map(str::to_owned),
             call: call.to_b64(),
             result: result.map(Digest::to_b64),
             status: status.as_str(),

@@ -56,7 +56,7 @@ impl Outcome {
 
 /// The message without members of ours in `result._meta`, `error.data` and `params._meta`, which only a verifier may
 /// write; `None` where there are none, as nearly always, so that the message passes as it came.
-pub fn without_ours(message: &Value<'_>) -> Option<Vec<u8>> {
+pub fn without_ours<'v>(message: &Value<'v>) -> Option<Value<'v>> {
     const PLACES: [(&str, &str); 3] = [("result", "_meta"), ("error", "data"), ("params", "_meta")];
     let object = message.as_object()?;
     let ours = |o: &Object<'_>| o.iter().any(|(name, _)| name.starts_with(PREFIX));
@@ -65,7 +65,7 @@ pub fn without_ours(message: &Value<'_>) -> Option<Vec<u8>> {
         inner.and_then(Value::as_object).is_some_and(ours)
     });
     found.then(|| {
-        let clean = map_members(object, |name, value| {
+        map_members(object, |name, value| {
             match (PLACES.iter().find(|(outer, _)| *outer == name), value) {
                 (Some((_, place)), Value::Object(o)) => map_members(o, |name, value| match value {
                     Value::Object(inner) if name == *place => Value::Object(Object::sorted(
@@ -79,8 +79,7 @@ pub fn without_ours(message: &Value<'_>) -> Option<Vec<u8>> {
                 }),
                 _ => value.clone(),
             }
-        });
-        clean.to_canonical()
+        })
     })
 }
 

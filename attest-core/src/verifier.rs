@@ -6,6 +6,7 @@
 
 mod cache;
 mod evidence;
+mod parts;
 mod rules;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -176,13 +177,13 @@ impl Verifier {
     }
 }
 
-/// Hash over the exact bytes of attestation and chain. A dot cannot end a token, so two lists of tokens never collide.
+/// Hash over the exact bytes of attestation and chain, each after its length: what is remembered for one list of tokens
+/// must not be found by another that reads the same when joined.
 fn cache_key(carrier: &Carrier<'_>) -> Digest {
-    let size = carrier.attestation.len() + carrier.delegation.iter().map(|t| t.len() + 1).sum::<usize>();
-    let mut all = Vec::with_capacity(size);
-    all.extend_from_slice(carrier.attestation.as_bytes());
-    for token in &carrier.delegation {
-        all.push(b',');
+    let tokens = || core::iter::once(&carrier.attestation).chain(&carrier.delegation);
+    let mut all = Vec::with_capacity(tokens().map(|t| t.len() + 8).sum());
+    for token in tokens() {
+        all.extend_from_slice(&(token.len() as u64).to_le_bytes());
         all.extend_from_slice(token.as_bytes());
     }
     Digest::of(&all)

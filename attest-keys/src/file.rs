@@ -11,8 +11,10 @@ use rustix::io::Errno;
 use crate::buffer::SecretBuffer;
 use crate::error::KeyError;
 
-pub(crate) const PRIVATE_MODE: u32 = 0o600;
-pub(crate) const PUBLIC_MODE: u32 = 0o644;
+/// Mode of a file with a private key in it, sealed or not.
+pub const PRIVATE_MODE: u32 = 0o600;
+/// Mode of a file with public keys in it.
+pub const PUBLIC_MODE: u32 = 0o644;
 
 /// Whether what a file holds must be kept from others.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,8 +93,12 @@ fn opening(path: &Path, source: io::Error) -> KeyError {
     }
 }
 
-/// Creates the file, and only creates it. After an error it is removed again: half a key is no key.
-pub(crate) fn create(path: &Path, text: &[u8], mode: u32) -> Result<(), KeyError> {
+/// Creates a key file of the given mode, synced to disk with its folder. Never overwrites. After an error the file is
+/// removed again: half a key is no key.
+///
+/// # Errors
+/// [`KeyError::Exists`], [`KeyError::Io`].
+pub fn create(path: &Path, text: &[u8], mode: u32) -> Result<(), KeyError> {
     // `create_new` is O_EXCL, which follows no link either.
     let file = OpenOptions::new()
         .write(true)

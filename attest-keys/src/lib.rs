@@ -29,6 +29,7 @@ mod secret;
 mod source;
 
 pub use error::{AgentError, FormatError, KeyError};
+pub use file::{PRIVATE_MODE, PUBLIC_MODE, create as create_file};
 pub use public::{parse_public, public_jwk, public_pem, read_public, write_public};
 pub use secret::SecretKey;
 pub use source::{Key, KeySource};

@@ -94,7 +94,12 @@ impl SecretKey {
         Ok(key)
     }
 
-    pub(crate) fn from_file(
+    /// As [`SecretKey::read`], for a private key in another form: `parse` gets the bytes of a file that passed the same
+    /// checks. They are wiped afterwards.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn from_file(
         path: &Path,
         parse: impl FnOnce(&[u8]) -> Result<Self, FormatError>,
     ) -> Result<Self, KeyError> {
@@ -105,8 +110,9 @@ impl SecretKey {
         })
     }
 
-    /// Hands the DER of PKCS#8 version 1 to `then` and wipes it afterwards.
-    pub(crate) fn with_der<T>(&self, then: impl FnOnce(&[u8; der::PRIVATE_LEN]) -> T) -> T {
+    /// Hands the DER of PKCS#8 version 1 (RFC 8410: 16 fixed bytes, then the seed) to `then` and wipes it afterwards: for
+    /// sealing the key in another form.
+    pub fn with_der<T>(&self, then: impl FnOnce(&[u8; der::PRIVATE_LEN]) -> T) -> T {
         let mut bytes = Zeroizing::new([0; der::PRIVATE_LEN]);
         der::write_private(self.key.as_bytes(), &mut bytes);
         then(&bytes)

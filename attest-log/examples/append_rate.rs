@@ -17,6 +17,7 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const BODY: usize = 700;
 const TURNS: usize = 3;
+const LOOK_UPS: u32 = 100_000;
 
 /// What one turn measured.
 #[derive(Clone, Default)]
@@ -25,6 +26,8 @@ struct Figure {
     p50: Duration,
     p99: Duration,
     fsync: Duration,
+    /// One question to the replay window, with all keys of the turn in it.
+    look_up: Duration,
 }
 
 fn main() -> Outcome<()> {
@@ -56,12 +59,12 @@ fn main() -> Outcome<()> {
                 figure.rate, figure.p50, figure.p99, figure.fsync
             )?;
         }
+        let ratio = 100.0 * ours.rate / plain.rate;
+        let look_up = ours.look_up;
         writeln!(
             out,
-            "{:>7}  {:<13} {:>9.0}%",
-            "",
-            "ratio",
-            100.0 * ours.rate / plain.rate
+            "{:>7}  {:<13} {ratio:>9.0}%  replay look-up {look_up:.2?}",
+            "", "ratio"
         )?;
     }
     Ok(())
@@ -124,6 +127,7 @@ fn plain_sqlite(folder: &Path, group: usize, span: Duration) -> Outcome<Figure> 
         p50: quantile(&mut times, 50),
         p99: quantile(&mut times, 99),
         fsync,
+        look_up: Duration::ZERO,
     })
 }
 
@@ -150,12 +154,20 @@ fn attest_log(folder: &Path, callers: usize, span: Duration) -> Outcome<Figure> 
     });
     let mut times = times?;
     let rate = times.len() as f64 / begun.elapsed().as_secs_f64();
+    let key = ReplayKey::new(SCOPE, &random(), EXPIRES)?;
+    let asked = Instant::now();
+    let seen = (0..LOOK_UPS).filter(|_| log.seen(std::hint::black_box(&key))).count();
+    let look_up = asked.elapsed() / LOOK_UPS;
+    if seen > 0 {
+        return Err("a key that nobody used was seen".into());
+    }
     log.close()?;
     Ok(Figure {
         rate,
         p50: quantile(&mut times, 50),
         p99: quantile(&mut times, 99),
         fsync,
+        look_up,
     })
 }
 

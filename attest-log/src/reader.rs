@@ -94,7 +94,7 @@ impl Reader {
         }
     }
 
-    /// The entries of a range, as far as they exist, in order, [`CHUNK`] at a time: no transaction stays open between
+    /// The entries of a range, as far as they exist, in order, a few at a time: no transaction stays open between
     /// two steps, so a slow walk does not keep the writer's write-ahead file from being reused. Entries committed
     /// during the walk are part of it.
     pub fn entries(&self, range: Range<u64>) -> Entries<'_> {

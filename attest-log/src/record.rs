@@ -73,11 +73,13 @@ impl Token {
     ///
     /// `hash` must be the SHA-256 of `text`: a wrong one would be stored, and found by every verification of the log.
     pub fn hashed(hash: Hash, text: impl Into<Arc<str>>) -> Self {
-        Self { hash, text: text.into() }
+        Self {
+            hash,
+            text: text.into(),
+        }
     }
 
-    /// Hashes the exact text. There is no way to name a hash of one's own: a token under a wrong hash would be
-    /// evidence for something else.
+    /// Hashes the exact text: a token under a wrong hash would be evidence for something else.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
         Self {

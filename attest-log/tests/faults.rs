@@ -159,7 +159,16 @@ fn a_full_database_refuses_stops_and_can_still_be_read() {
         Log::open(&path, Options::default()),
         Err(OpenError::InUse { .. })
     ));
+    // The last connection that SQLite closes would copy the write-ahead file and remove it: a write after the failure.
+    drop(reader);
+    let state = |file: &str| {
+        std::fs::metadata(path.with_file_name(file))
+            .map(|m| (m.len(), m.modified().unwrap()))
+            .unwrap()
+    };
+    let before = (state("log.db"), state("log.db-wal"));
     assert_eq!(log.close(), Err(StopReason::Full));
+    assert_eq!((state("log.db"), state("log.db-wal")), before);
     drop(log);
     let (log, recovery) = Log::open(&path, Options::default()).unwrap();
     assert_eq!(recovery.next, stored);

@@ -6,10 +6,12 @@
 //!
 //! Transports are modules; [`stdio`] is the one there is. [`Interceptor`] depends on none of them.
 
+mod answer;
 mod defect;
 mod exit;
 mod interceptor;
 mod message;
+pub mod probe;
 pub mod stdio;
 
 pub use defect::Defect;

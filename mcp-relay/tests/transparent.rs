@@ -134,23 +134,26 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored_for_the_server() {
 
 #[test]
 fn the_interrupt_key_of_a_terminal_reaches_the_server_once() {
-    // Counts SIGINT until SIGTERM. A second one that the relay sent would arrive before the SIGTERM it passes on.
+    // Counts SIGINT until SIGTERM, on the terminal itself so that it is seen past the relay.
     let server = "import signal, sys\n\
          got = []\n\
-         def on(n, _): got.append(n); print('key', flush=True)\n\
-         def end(n, _): print('total', len(got), flush=True); sys.exit(0)\n\
+         def say(*words): print(*words, file=sys.stderr, flush=True)\n\
+         def on(n, _): got.append(n); say('key')\n\
+         def end(n, _): say('total', len(got)); sys.exit(0)\n\
          signal.signal(signal.SIGINT, on); signal.signal(signal.SIGTERM, end)\n\
-         print('ready', flush=True)\n\
+         say('ready')\n\
          while True: signal.pause()";
+    // The relay stands still until the server has had the key. What the relay then sends for it comes as a second SIGINT,
+    // and before the SIGTERM.
     let terminal = "import os, pty, signal, sys\n\
          pid, master = pty.fork()\n\
          if pid == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
          seen = b''\n\
-         def until(word):\n    global seen\n    while word not in seen: seen += os.read(master, 1000)\n\
-         until(b'ready'); os.write(master, b'\\x03')\n\
-         until(b'key'); os.kill(pid, signal.SIGTERM)\n\
-         until(b'total'); seen = seen[seen.index(b'total') + 5:]; until(b'\\n')\n\
-         print(seen.decode().strip())\n\
+         def until(word):\n    global seen\n    while word not in seen: seen += os.read(master, 1000)\n    seen = seen.split(word, 1)[1]\n\
+         until(b'ready'); os.kill(pid, signal.SIGSTOP); os.waitpid(pid, os.WUNTRACED)\n\
+         os.write(master, b'\\x03'); until(b'key')\n\
+         os.kill(pid, signal.SIGTERM); os.kill(pid, signal.SIGCONT)\n\
+         until(b'total '); print(os.read(master, 1).decode() if not seen else seen.decode()[0])\n\
          os.waitpid(pid, 0)";
     let relay = relayed(&python(server));
     let mut command = python(terminal);

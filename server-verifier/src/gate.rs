@@ -11,10 +11,10 @@ use attest_core::response::Outcome;
 use attest_core::verifier::{Accepted, CallId, Verifier};
 use attest_log::{AppendError, Log, Record, ReplayKey, Token};
 
-use attest_log::clock::{now, now_ms};
 use crate::config::Config;
 use crate::in_flight::Call;
 use crate::tally::{Due, Tally};
+use attest_log::clock::{now, now_ms};
 
 /// A verifier with its log.
 pub struct Gate {
@@ -122,7 +122,7 @@ impl Gate {
 
     /// Check 15: how a call ended. On an error the caller must be told that the outcome is not written.
     pub(crate) async fn outcome(&self, call: Digest, outcome: Outcome) -> Result<(), AppendError> {
-        let entry = Entry::outcome(call, outcome.status, outcome.digest, self.audience(), now_ms());
+        let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(self.audience()), now_ms());
         let record = Record {
             closes: Some(call.0),
             ..Record::new(entry.to_bytes())

@@ -149,27 +149,23 @@ impl Interceptor for Guard {
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
-        let id = match message {
-            Some(message) => match Kind::of(message) {
-                Kind::Response { id } => Some(id),
-                _ => None,
-            },
-            None => id_of_opaque(&line),
-        };
-        let replaced = message
-            .and_then(without_ours)
-            .map_or(ToClient::Pass, |clean| ToClient::Replace(clean.into()));
-        let Some((id, call)) = id.and_then(|id| {
+        let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
+        // What goes on is what is committed to: without members that only a verifier may write.
+        let clean = message.and_then(without_ours);
+        let call = id.and_then(|id| {
             let call = locked(&self.in_flight).answered(&id)?;
             Some((id, call))
-        }) else {
-            return Handling::Now(replaced);
+        });
+        let outcome = |call: &Call| Outcome::of(clean.as_ref().or(message), &call.salt);
+        let ended = call.map(|(id, call)| (id, outcome(&call), call));
+        let passed = clean.map_or(ToClient::Pass, |clean| ToClient::Replace(clean.to_canonical().into()));
+        let Some((id, outcome, call)) = ended else {
+            return Handling::Now(passed);
         };
-        let outcome = Outcome::of(message, &call.salt);
         let gate = self.gate.clone();
         Handling::later(async move {
             match gate.outcome(call.call, outcome).await {
-                Ok(()) => replaced,
+                Ok(()) => passed,
                 Err(error) => {
                     tracing::error!("the outcome of call {} is not written: {error}", call.call);
                     let refusal = Reason::OutcomeNotLogged.into();
@@ -190,30 +186,5 @@ impl Interceptor for Guard {
                 .map(|(id, _)| reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into())
                 .collect()
         })
-    }
-}
-
-/// The id of a response that has no canonical form, so that the call it answers does not stay open. It is read from our own
-/// server's bytes and decides nothing but which call the log calls ended.
-fn id_of_opaque(line: &[u8]) -> Option<Id> {
-    #[derive(serde::Deserialize)]
-    struct Outline {
-        id: Number,
-        #[serde(default)]
-        method: Option<serde::de::IgnoredAny>,
-    }
-    #[derive(serde::Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Number(f64),
-        String(String),
-    }
-    let outline: Outline = serde_json::from_slice(line).ok()?;
-    if outline.method.is_some() {
-        return None;
-    }
-    match outline.id {
-        Number::Number(n) => Id::of(&Value::Number(n)),
-        Number::String(s) => Id::of(&Value::String(s.into())),
     }
 }

@@ -1,3 +1,11 @@
 //! One file per verb.
 
+pub(crate) mod delegate;
+pub(crate) mod init;
+pub(crate) mod inspect;
+pub(crate) mod issue;
+pub(crate) mod keygen;
+pub(crate) mod log;
+pub(crate) mod measure;
 pub(crate) mod signer;
+pub(crate) mod verify;

@@ -1,4 +1,4 @@
-//! Strict I-JSON in, canonical JSON (JCS, RFC 8785) out.
+//! Strict JSON in (I-JSON, RFC 7493, but that noncharacters pass), canonical JSON (JCS, RFC 8785) out.
 //!
 //! What others send is read here and nowhere else. A general parser is unfit for it: `serde_json::Value` keeps the last of
 //! duplicate members, rounds large integers, and, when any crate in the build turns on its `raw_value` or

@@ -59,12 +59,7 @@ impl Presented {
     pub(super) fn read(carrier: &Carrier<'_>) -> Result<Self, Refusal> {
         let attestation =
             Unverified::read(carrier.attestation).map_err(|e| Refusal::of_token(e, Token::Attestation))?;
-        let delegation = carrier
-            .delegation
-            .iter()
-            .enumerate()
-            .map(|(n, text)| Unverified::read(text).map_err(|e| Refusal::of_token(e, Token::Delegation(n))))
-            .collect::<Result<Vec<_>, _>>()?;
+        let delegation = read_chain(carrier.delegation.iter().copied())?;
         let leaf = Digest::of(carrier.delegation.last().copied().ok_or(Reason::BadCarrier)?);
         let texts = core::iter::once(carrier.attestation).chain(carrier.delegation.iter().copied());
         Ok(Self::New(Box::new(Fresh {
@@ -105,17 +100,7 @@ impl Presented {
             Self::Known(evidence) => return Ok(Attested::Known(evidence)),
             Self::New(fresh) => *fresh,
         };
-        let attester = trust.attester(fresh.attestation.kid()).ok_or(Reason::UnknownAttester)?;
-        let attestation = fresh
-            .attestation
-            .verify(&attester.key)
-            .map_err(|_| Reason::AttestationSignature)?;
-        if attestation.issuer != attester.issuer || !attester.agents.contains(&attestation.agent) {
-            return Err(Reason::UnknownAttester.into());
-        }
-        if trust.has_role(attestation.key.thumbprint()) {
-            return Err(Reason::KeyRole.into());
-        }
+        let attestation = attest(fresh.attestation, trust)?;
         let Fresh {
             delegation,
             leaf,
@@ -129,6 +114,27 @@ impl Presented {
             texts,
         })))
     }
+}
+
+/// An attestation by a pinned attester that may speak for its issuer and agent.
+pub(super) fn attest(token: Unverified<Attestation>, trust: &Trust) -> Result<Verified<Attestation>, Refusal> {
+    let attester = trust.attester(token.kid()).ok_or(Reason::UnknownAttester)?;
+    let attestation = token.verify(&attester.key).map_err(|_| Reason::AttestationSignature)?;
+    if attestation.issuer != attester.issuer || !attester.agents.contains(&attestation.agent) {
+        return Err(Reason::UnknownAttester.into());
+    }
+    if trust.has_role(attestation.key.thumbprint()) {
+        return Err(Reason::KeyRole.into());
+    }
+    Ok(attestation)
+}
+
+/// Every token of a chain, read and not verified.
+pub(super) fn read_chain<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Unverified<Delegation>>, Refusal> {
+    let tokens = texts.into_iter().enumerate();
+    tokens
+        .map(|(n, text)| Unverified::read(text).map_err(|e| Refusal::of_token(e, Token::Delegation(n))))
+        .collect()
 }
 
 /// The attestation verified, the chain not necessarily.

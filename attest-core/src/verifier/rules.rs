@@ -5,6 +5,7 @@ use super::evidence::{Attested, Presented};
 use crate::attestation::Attestation;
 use crate::call_proof::CallProof;
 use crate::carrier::Carrier;
+use crate::delegation::Delegation;
 use crate::digest::Digest;
 use crate::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE, MAX_DELEGATION_LIFE};
 use crate::refusal::{About, Reason, Refusal, Token};
@@ -14,10 +15,36 @@ use crate::trust::Trust;
 
 /// Check 3: every token is in its time, within the skew, and lives no longer than its kind may.
 pub(super) fn times(presented: &Presented, proof: &CallProof, now: u64, skew: u64) -> Result<(), Refusal> {
-    let check = |token, issued_at: u64, expires: u64, longest: u64| {
-        let reason = if expires.saturating_add(skew) <= now {
+    let clock = Clock { now, skew };
+    clock.attestation(presented.attestation())?;
+    presented.each_delegation(|n, token| clock.delegation(n, token))?;
+    clock.check(Token::CallProof, proof.issued_at, proof.expires, MAX_CALL_LIFE)
+}
+
+/// The time, and by how much it may be wrong.
+pub(super) struct Clock {
+    pub now: u64,
+    pub skew: u64,
+}
+
+impl Clock {
+    pub(super) fn attestation(&self, token: &Attestation) -> Result<(), Refusal> {
+        self.check(Token::Attestation, token.issued_at, token.expires, MAX_ATTESTATION_LIFE)
+    }
+
+    pub(super) fn delegation(&self, n: usize, token: &Delegation) -> Result<(), Refusal> {
+        self.check(
+            Token::Delegation(n),
+            token.issued_at,
+            token.expires,
+            MAX_DELEGATION_LIFE,
+        )
+    }
+
+    fn check(&self, token: Token, issued_at: u64, expires: u64, longest: u64) -> Result<(), Refusal> {
+        let reason = if expires.saturating_add(self.skew) <= self.now {
             Reason::Expired
-        } else if issued_at > now.saturating_add(skew) {
+        } else if issued_at > self.now.saturating_add(self.skew) {
             Reason::NotYetValid
         } else if expires <= issued_at || expires - issued_at > longest {
             Reason::LifeTooLong
@@ -25,23 +52,7 @@ pub(super) fn times(presented: &Presented, proof: &CallProof, now: u64, skew: u6
             return Ok(());
         };
         Err(Refusal::about(reason, About::Token(token)))
-    };
-    let attestation = presented.attestation();
-    check(
-        Token::Attestation,
-        attestation.issued_at,
-        attestation.expires,
-        MAX_ATTESTATION_LIFE,
-    )?;
-    presented.each_delegation(|n, token| {
-        check(
-            Token::Delegation(n),
-            token.issued_at,
-            token.expires,
-            MAX_DELEGATION_LIFE,
-        )
-    })?;
-    check(Token::CallProof, proof.issued_at, proof.expires, MAX_CALL_LIFE)
+    }
 }
 
 /// Check 6: the call proof is over this attestation, this leaf and this very request. Returns the canonical parameters.

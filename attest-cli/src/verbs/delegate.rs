@@ -1,0 +1,199 @@
+//! `attest delegate`: a root of delegation, or a token below one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use attest_core::b64;
+use attest_core::chain::narrower;
+use attest_core::delegation::{Delegation, thumbprint_uri};
+use attest_core::digest::Digest;
+use attest_core::json;
+use attest_core::jwk::PublicKey;
+use attest_core::jws::Unverified;
+use attest_core::limits::MAX_DELEGATION_LIFE;
+use attest_core::sign::Sign as _;
+use attest_core::tools::{Tools, split};
+use attest_keys::{Key, KeySource, read_public};
+
+use crate::{Ending, output};
+
+/// Grants tools to a key: as a root, or by deriving a narrower token from a chain.
+///
+/// Writes the whole chain, root first, one token per line. A child that is not provably narrower than its parent is
+/// refused here already, not only by the verifier.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Key that signs: the root's, or the key that holds the chain's last token
+    #[arg(long, value_name = "KEY")]
+    key: String,
+    /// Public key (file) of whoever is to hold the new token
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+    /// Derive from the last token of this chain; without it a root is made
+    #[arg(long, value_name = "CHAIN")]
+    parent: Option<PathBuf>,
+    /// Issuer of a root, as the verifier's configuration names it
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "parent",
+        conflicts_with = "parent"
+    )]
+    issuer: Option<String>,
+    /// Grant this tool with any arguments: <server audience>#<tool>; may be repeated
+    #[arg(long = "tool", value_name = "AUDIENCE#TOOL")]
+    tools: Vec<String>,
+    /// Grant what this JSON file says: {"<audience>#<tool>": {"<argument>": {"constraint_type": …}}}
+    #[arg(long, value_name = "FILE")]
+    grant: Option<PathBuf>,
+    /// For how long: 10m, 12h, 30d
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    life: humantime::Duration,
+    /// How many more times the grant may be passed on
+    #[arg(long, value_name = "N")]
+    passes: Option<u64>,
+    /// Where the chain goes; standard output if not given
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+pub(crate) fn run(args: Args) -> Ending {
+    let key = KeySource::parse(&args.key)?.load()?;
+    let holder = read_public(&args.to)?;
+    let granted = granted(&args.tools, args.grant.as_deref())?;
+    let life = args.life.as_secs();
+    let mut chain = match (&args.parent, args.issuer) {
+        (Some(parent), _) => {
+            let mut chain = read_chain(parent)?;
+            chain.push(child(&chain, &key, holder, granted, life, args.passes)?);
+            chain
+        }
+        (None, issuer) => {
+            let tools = granted.ok_or("a root grants nothing by itself; name tools with --tool or --grant")?;
+            let issuer = issuer.unwrap_or_default();
+            vec![root(&key, issuer, holder, tools, life, args.passes.unwrap_or(0))?]
+        }
+    };
+    chain.push(String::new());
+    let text = chain.join("\n");
+    match args.out {
+        Some(path) => write_new(&path, &text)?,
+        None => output::text(text),
+    }
+    Ok(0)
+}
+
+/// Signs a root.
+pub(crate) fn root(
+    key: &Key,
+    issuer: String,
+    holder: PublicKey,
+    tools: Tools,
+    life: u64,
+    passes: u64,
+) -> Result<String, Failure> {
+    let now = attest_log::clock::now();
+    let root = Delegation {
+        issuer,
+        id: fresh_id()?,
+        issued_at: now,
+        expires: now + life_within(life)?,
+        key: holder,
+        depth: 0,
+        max_depth: passes,
+        parent: None,
+        tools,
+    };
+    Ok(root.sign(key)?)
+}
+
+fn child(
+    chain: &[String],
+    key: &Key,
+    holder: PublicKey,
+    granted: Option<Tools>,
+    life: u64,
+    passes: Option<u64>,
+) -> Result<String, Failure> {
+    let parent = chain.last().ok_or("the parent's file holds no token")?;
+    let parent = Unverified::<Delegation>::read(parent)?;
+    let hash = Digest::of(parent.signing_input());
+    let parent = parent.peek();
+    if parent.key != *key.public() {
+        return Err(format!(
+            "the last token of the chain is held by the key {}, but --key is {}; only its holder can pass it on",
+            parent.key.thumbprint(),
+            key.public().thumbprint()
+        )
+        .into());
+    }
+    let now = attest_log::clock::now();
+    let child = Delegation {
+        issuer: thumbprint_uri(key.public().thumbprint()),
+        id: fresh_id()?,
+        issued_at: now,
+        // Not named at all, the life is what is left of the parent's.
+        expires: (now + life_within(life)?).min(parent.expires),
+        key: holder,
+        depth: parent.depth + 1,
+        max_depth: passes.map_or(parent.max_depth, |n| parent.depth + 1 + n),
+        parent: Some(hash),
+        tools: granted.unwrap_or_else(|| parent.tools.clone()),
+    };
+    narrower(&child, parent, hash).map_err(|e| format!("refused to sign: {e}"))?;
+    Ok(child.sign(key)?)
+}
+
+fn life_within(seconds: u64) -> Result<u64, Failure> {
+    if !(1..=MAX_DELEGATION_LIFE).contains(&seconds) {
+        return Err("--life must be from a second to 90 days; no verifier accepts more".into());
+    }
+    Ok(seconds)
+}
+
+fn fresh_id() -> Result<String, Failure> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits)?;
+    Ok(b64::encode(bits))
+}
+
+fn granted(tools: &[String], file: Option<&Path>) -> Result<Option<Tools>, Failure> {
+    let mut granted = match file {
+        Some(path) => {
+            let bytes = fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+            let value = json::parse(&bytes).map_err(|e| format!("{}: {e}", path.display()))?;
+            Tools::read(&value).map_err(|e| format!("{}: {e}", path.display()))?
+        }
+        None => Tools::default(),
+    };
+    for tool in tools {
+        split(tool).ok_or_else(|| format!("{tool:?} is not <server audience>#<tool>"))?;
+        granted.0.entry(tool.clone()).or_default();
+    }
+    Ok((file.is_some() || !tools.is_empty()).then_some(granted))
+}
+
+/// The tokens of a chain's file, root first.
+pub(crate) fn read_chain(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = fs::read_to_string(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
+    Ok(text.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Writes a file that must not exist yet.
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = file.map_err(|e| {
+        format!(
+            "cannot write {}: {e}; an existing file is never replaced",
+            path.display()
+        )
+    })?;
+    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
+        let _ = fs::remove_file(path);
+        return Err(format!("cannot write {}: {error}", path.display()).into());
+    }
+    Ok(())
+}

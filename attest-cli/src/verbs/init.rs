@@ -1,0 +1,289 @@
+//! `attest init`: everything one agent and one server need, made in one folder.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use attest_core::sign::Sign as _;
+use attest_core::tools::{Tools, qualified};
+use attest_keys::{Form, Key, SecretKey, public_jwk, write_public};
+use serde_json::json as document;
+
+use crate::verbs::{delegate, measure};
+use crate::{Ending, output};
+
+/// Makes keys, measures the agent, grants it the server's tools, and prints the `mcpServers` entry to paste.
+///
+/// In the folder afterwards: keys/, agent.toml (what the agent is), guard.toml (whom the server lets in), delegation.chain
+/// (what was granted). Nothing that exists is replaced.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The folder
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    dir: PathBuf,
+    /// The agent's name
+    #[arg(long, value_name = "NAME", default_value = "agent")]
+    agent: String,
+    /// The name that the server's guard goes by
+    #[arg(long, value_name = "NAME")]
+    audience: String,
+    /// The model's files, or the folder that holds them; may be repeated
+    #[arg(long, value_name = "PATH")]
+    weights: Vec<PathBuf>,
+    /// A hosted model: <provider>/<model>, or <provider>/<model>@<snapshot>
+    #[arg(long, value_name = "MODEL", conflicts_with = "weights")]
+    model: Option<String>,
+    /// The file that holds the system prompt
+    #[arg(long, value_name = "FILE")]
+    prompt: Option<PathBuf>,
+    /// The agent's settings, TOML or JSON
+    #[arg(long, value_name = "FILE")]
+    settings: Option<PathBuf>,
+    /// Grant this tool; may be repeated. Without it the server is asked, and all its tools are granted
+    #[arg(long = "tool", value_name = "TOOL")]
+    tools: Vec<String>,
+    /// The server's command and its arguments
+    #[arg(last = true, required = true, value_name = "SERVER COMMAND")]
+    server: Vec<OsString>,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+pub(crate) fn run(args: Args) -> Ending {
+    fs::create_dir_all(&args.dir).map_err(|e| format!("cannot make {}: {e}", args.dir.display()))?;
+    let folder = args.dir.canonicalize()?;
+    let tools = if args.tools.is_empty() {
+        tools_of(&args.server)?
+    } else {
+        args.tools
+    };
+    let plan = Plan {
+        agent: args.agent,
+        audience: args.audience,
+        weights: args.weights,
+        model: args.model,
+        prompt: args.prompt,
+        settings: args.settings,
+        tools,
+    };
+    plan.carry_out(&folder)?;
+    output::remark(format!(
+        "granted {} tool(s) of {:?}: {}",
+        plan.tools.len(),
+        plan.audience,
+        plan.tools.join(", ")
+    ));
+    output::remark(format!(
+        "made keys/, agent.toml, guard.toml and delegation.chain in {}",
+        folder.display()
+    ));
+    output::remark("take keys/root.key and guard.toml away from where the agent runs: they decide what it may do");
+    output::remark("paste this into your MCP host's configuration:");
+    output::text(serde_json::to_string_pretty(&entry(&folder, &plan.audience, &args.server)?)? + "\n");
+    Ok(0)
+}
+
+/// How long a server may take to answer one question; the first start of an `npx` server downloads it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn tools_of(server: &[OsString]) -> Result<Vec<String>, Failure> {
+    let (program, arguments) = server.split_first().ok_or("no server command: write it after --")?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let tools = mcp_relay::probe::tools(command, PATIENCE).map_err(|e| format!("{e}; name its tools with --tool"))?;
+    if tools.is_empty() {
+        return Err("the server has no tools; name those it will have with --tool".into());
+    }
+    Ok(tools)
+}
+
+/// What is to be made.
+pub(crate) struct Plan {
+    pub agent: String,
+    pub audience: String,
+    pub weights: Vec<PathBuf>,
+    pub model: Option<String>,
+    pub prompt: Option<PathBuf>,
+    pub settings: Option<PathBuf>,
+    pub tools: Vec<String>,
+}
+
+/// For how long the root grants, in seconds: 30 days.
+const ROOT_LIFE: u64 = 30 * 86_400;
+/// Issuer of attestations and of the root, for an agent whose owner is its only authority.
+const ISSUER: &str = "self";
+
+impl Plan {
+    /// Makes everything in `folder`, or nothing.
+    pub(crate) fn carry_out(&self, folder: &Path) -> Result<(), Failure> {
+        for name in MADE {
+            let path = folder.join(name);
+            if path.symlink_metadata().is_ok() {
+                return Err(format!(
+                    "{} exists already and is not replaced; choose another --dir",
+                    path.display()
+                )
+                .into());
+            }
+        }
+        let made = self.write(folder);
+        if made.is_err() {
+            // All of these are ours: none existed a moment ago.
+            for name in MADE {
+                let path = folder.join(name);
+                let _ = if path.is_dir() {
+                    fs::remove_dir_all(&path)
+                } else {
+                    fs::remove_file(&path)
+                };
+            }
+        }
+        made
+    }
+
+    fn write(&self, folder: &Path) -> Result<(), Failure> {
+        let keys = folder.join("keys");
+        fs::DirBuilder::new()
+            .create(&keys)
+            .map_err(|e| format!("cannot make {}: {e}", keys.display()))?;
+        let make = |name: &str| -> Result<SecretKey, Failure> {
+            let key = SecretKey::generate()?;
+            key.write(&keys.join(format!("{name}.key")), Form::Pem)?;
+            write_public(&keys.join(format!("{name}.key.pub")), key.public(), Form::Pem)?;
+            Ok(key)
+        };
+        let (attester, agent, root) = (make("attester")?, make("agent")?, make("root")?);
+        let config = folder.join("agent.toml");
+        delegate::write_new(&config, &self.agent_toml()?)?;
+        let measured = measure::state(&agent_signer::Config::read(&config)?)?;
+        let mut guard = self.guard_toml(&attester, &root)?;
+        guard.push_str(&measure::references(&self.agent, &measured.measurements));
+        delegate::write_new(&folder.join("guard.toml"), &guard)?;
+        let granted = self
+            .tools
+            .iter()
+            .map(|tool| (qualified(&self.audience, tool), BTreeMap::new()))
+            .collect();
+        let holder = agent.public().clone();
+        let token = delegate::root(
+            &Key::from(root),
+            ISSUER.to_owned(),
+            holder,
+            Tools(granted),
+            ROOT_LIFE,
+            1,
+        )?;
+        delegate::write_new(&folder.join("delegation.chain"), &(token + "\n"))
+    }
+
+    fn agent_toml(&self) -> Result<String, Failure> {
+        let path = |p: &Path| Ok::<_, Failure>(toml::Value::from(utf8(&std::path::absolute(p)?)?));
+        let mut measure = String::new();
+        if !self.weights.is_empty() {
+            let all = self
+                .weights
+                .iter()
+                .map(|p| path(p).map(|v| v.to_string()))
+                .collect::<Result<Vec<_>, _>>()?;
+            measure.push_str(&format!("weights = [{}]\n", all.join(", ")));
+        }
+        if let Some(model) = &self.model {
+            measure.push_str(&model_line(model)?);
+        }
+        for (name, file) in [("system_prompt", &self.prompt), ("config", &self.settings)] {
+            if let Some(file) = file {
+                measure.push_str(&format!("{name} = {}\n", path(file)?));
+            }
+        }
+        Ok(format!(
+            "# What this agent is. Read by `attest wrap` and its signer; the agent itself should not be able to write it.\n\
+             agent = {agent}\nissuer = \"{ISSUER}\"\nkey = \"keys/agent.key\"\nattester_key = \"keys/attester.key\"\n\
+             delegation = \"delegation.chain\"\nlog = \"signer.db\"\n\n\
+             # Measured at start, again before an attestation runs out, and whenever a file was touched.\n[measure]\n{measure}",
+            agent = toml::Value::from(self.agent.as_str()),
+        ))
+    }
+
+    fn guard_toml(&self, attester: &SecretKey, root: &SecretKey) -> Result<String, Failure> {
+        let jwk = |key: &SecretKey| -> Result<String, Failure> {
+            let jwk: BTreeMap<String, String> = serde_json::from_str(&public_jwk(key.public()))?;
+            let x = jwk.get("x").ok_or("a public JWK has an x")?;
+            Ok(format!("{{ kty = \"OKP\", crv = \"Ed25519\", x = \"{x}\" }}"))
+        };
+        let text = |s: &str| toml::Value::from(s).to_string();
+        Ok(format!(
+            "# Whom this server lets in. Read by `attest guard`; whoever can write it decides who may call.\n\
+             audience = {audience}\nlog = \"guard.db\"\n\n\
+             # Who may say what state an agent is in.\n[[attester]]\nissuer = \"{ISSUER}\"\nagents = [{agent}]\njwk = {attester}\n\n\
+             # Who may grant tools of this server.\n[[root]]\nissuer = \"{ISSUER}\"\ntools = [{scope}]\njwk = {root}\n\n\
+             # The state in which each agent is let in. A component that is not listed is refused.\n",
+            audience = text(&self.audience),
+            agent = text(&self.agent),
+            scope = text(&qualified(&self.audience, "*")),
+            attester = jwk(attester)?,
+            root = jwk(root)?,
+        ))
+    }
+}
+
+/// What is made in the folder.
+const MADE: [&str; 4] = ["keys", "agent.toml", "guard.toml", "delegation.chain"];
+
+fn model_line(text: &str) -> Result<String, Failure> {
+    let (provider, rest) = text
+        .split_once('/')
+        .ok_or("--model is <provider>/<model>, or <provider>/<model>@<snapshot>")?;
+    let (model, snapshot) = match rest.split_once('@') {
+        Some((model, snapshot)) => (model, Some(snapshot)),
+        None => (rest, None),
+    };
+    let quote = |s: &str| toml::Value::from(s).to_string();
+    let snapshot = snapshot
+        .map(|s| format!(", snapshot = {}", quote(s)))
+        .unwrap_or_default();
+    Ok(format!(
+        "model = {{ provider = {}, model = {}{snapshot} }}\n",
+        quote(provider),
+        quote(model)
+    ))
+}
+
+fn utf8(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| {
+        format!(
+            "{}: the path is not UTF-8 and cannot be written into a file",
+            path.display()
+        )
+        .into()
+    })
+}
+
+/// The entry for an MCP host: the server behind its guard, the guard behind the agent's wrap.
+pub(crate) fn entry(folder: &Path, audience: &str, server: &[OsString]) -> Result<serde_json::Value, Failure> {
+    let program = std::env::current_exe()?;
+    let program = utf8(&program)?;
+    let mut arguments = vec![
+        "wrap".to_owned(),
+        "--config".to_owned(),
+        utf8(&folder.join("agent.toml"))?.to_owned(),
+    ];
+    arguments.extend([
+        "--audience".to_owned(),
+        audience.to_owned(),
+        "--".to_owned(),
+        program.to_owned(),
+    ]);
+    arguments.extend([
+        "guard".to_owned(),
+        "--config".to_owned(),
+        utf8(&folder.join("guard.toml"))?.to_owned(),
+    ]);
+    arguments.push("--".to_owned());
+    for word in server {
+        arguments.push(utf8(Path::new(word))?.to_owned());
+    }
+    Ok(document!({ "mcpServers": { audience: { "command": program, "args": arguments } } }))
+}

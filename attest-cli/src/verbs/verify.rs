@@ -1,0 +1,150 @@
+//! `attest verify`: every check of a token, a chain or a whole request, one line each.
+
+use std::path::PathBuf;
+
+use attest_core::attestation::Attestation;
+use attest_core::json;
+use attest_core::jws::Unverified;
+use attest_core::refusal::{About, Check, Reason, Refusal, Token};
+use attest_core::request::{Message, classify};
+use attest_core::verifier::Verifier;
+use serde::Serialize;
+use server_verifier::Config;
+
+use crate::{Ending, output};
+
+/// Checks a token, a chain or a whole request as a verifier would, and says how far it came.
+///
+/// The log is not asked, so a replay is not noticed here. Exits with 0 if every check passed, with 2 if one failed.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A token, a chain (one token per line, root first) or a request with a proof; - for standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// Whom to trust
+    #[arg(long, value_name = "FILE", default_value = "guard.toml", env = "ATTEST_GUARD_CONFIG")]
+    config: PathBuf,
+    /// Check as of this time (RFC 3339) instead of now
+    #[arg(long, value_name = "TIME")]
+    at: Option<jiff::Timestamp>,
+    /// For machines: JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    verdict: &'static str,
+    passed: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed: Option<Failed>,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    check: &'static str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
+    advice: &'static str,
+}
+
+pub(crate) fn run(args: Args) -> Ending {
+    let text = output::input(&args.file)?;
+    let verifier = Verifier::new(Config::read(&args.config)?.trust);
+    let now = match args.at {
+        Some(at) => u64::try_from(at.as_second())?,
+        None => attest_log::clock::now(),
+    };
+    let mut passed: Vec<Check> = Vec::new();
+    let text = text.trim();
+    let verdict = if text.starts_with(['{', '[']) {
+        request(&verifier, text, now, &mut passed)
+    } else {
+        tokens(&verifier, text, now, &mut passed)
+    };
+    let report = Report {
+        verdict: if verdict.is_ok() { "pass" } else { "fail" },
+        passed: passed.iter().copied().map(name).collect(),
+        failed: verdict.err().map(|refusal| Failed {
+            check: name(refusal.reason.check()),
+            reason: refusal.reason.code(),
+            about: refusal.about.as_ref().map(about),
+            advice: refusal.reason.advice(),
+        }),
+    };
+    if args.json {
+        output::json(&report)?;
+    } else {
+        show(&report);
+    }
+    Ok(if report.failed.is_some() { 2 } else { 0 })
+}
+
+fn show(report: &Report) {
+    for check in &report.passed {
+        output::line(format!("pass  {check}"));
+    }
+    match &report.failed {
+        None => output::line("every check passed (the log was not asked about replays)"),
+        Some(Failed {
+            check,
+            reason,
+            about,
+            advice,
+        }) => {
+            let about = about.as_ref().map(|a| format!(" ({a})")).unwrap_or_default();
+            output::line(format!("FAIL  {check}: {reason}{about}"));
+            output::line(format!("      {advice}"));
+            output::line("      later checks were not made");
+        }
+    }
+}
+
+fn request(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) -> Result<(), Refusal> {
+    let message = json::parse(text.as_bytes())?;
+    match classify(&message)? {
+        Message::Call(call) => verifier.check(&call, now, |_| false, passed).map(|_| ()),
+        Message::Other => Err(Reason::BadRequest.into()),
+    }
+}
+
+fn tokens(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) -> Result<(), Refusal> {
+    let all: Vec<&str> = text.split_whitespace().collect();
+    // An attestation is known by its header, which the reading of it checks in full.
+    if let [token] = all.as_slice()
+        && Unverified::<Attestation>::read(token).is_ok()
+    {
+        return verifier.check_attestation(token, now, passed).map(|_| ());
+    }
+    verifier.check_chain(&all, now, passed).map(|_| ())
+}
+
+fn name(check: Check) -> &'static str {
+    match check {
+        Check::Size => "size",
+        Check::Read => "strict read",
+        Check::Times => "times",
+        Check::Attestation => "attestation: signature, attester, agent",
+        Check::CallProof => "call proof: signature by the attested key",
+        Check::Bindings => "bindings: audience, tokens, tool, parameters, metadata",
+        Check::Replay => "replay",
+        Check::State => "state: reference values",
+        Check::Chain => "chain: root, signatures, links, narrowing, holder",
+        Check::Constraints => "constraints: tool and arguments",
+        Check::Append => "log",
+        Check::Forward => "server",
+        Check::Sign => "signer",
+    }
+}
+
+fn about(about: &About) -> String {
+    match about {
+        About::Component(component) => component.to_string(),
+        About::Token(Token::Attestation) => "attestation".to_owned(),
+        About::Token(Token::Delegation(n)) => format!("token {} of the chain", n + 1),
+        About::Token(Token::CallProof) => "call proof".to_owned(),
+        About::Json(error) => error.to_string(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,3 @@
+//! What crosses crates: vectors, real servers and clients, crashes, attacks.
+
+pub mod vectors;

@@ -1,0 +1,85 @@
+//! The vectors of `spec/vectors`: exact bytes under a short text header, one defect each.
+//!
+//! [`all`] writes them, the same bytes on every run: keys, times and random bits are constants. A family bears the name of
+//! its page in `spec/` and stands in the file of that name below. Nothing here asks attest-core for a verdict: what is
+//! expected is written down by hand, so that the runner (`tests/vectors.rs`) has something to compare with.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a vector that cannot be made is a mistake in this generator, and the run must stop at it"
+)]
+
+pub mod call;
+pub mod file;
+pub mod points;
+pub mod token;
+pub mod trust;
+
+mod attestation;
+mod call_proof;
+mod carrier;
+mod chain;
+mod constraint;
+mod delegation;
+mod json;
+mod jwk;
+mod jws;
+mod measurement;
+mod request;
+mod response;
+mod verification;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use file::Vector;
+
+/// Name of the trust configuration that request vectors are checked with.
+pub const TRUST_FILE: &str = "trust.json";
+
+/// Where the committed files lie.
+pub fn directory() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "spec", "vectors"].iter().collect()
+}
+
+/// Every vector.
+///
+/// # Panics
+/// Where two have the same name, or a helper is used on a call that it does not fit.
+pub fn all() -> Vec<Vector> {
+    let families: [fn() -> Vec<Vector>; 14] = [
+        attestation::vectors,
+        call_proof::vectors,
+        carrier::vectors,
+        chain::vectors,
+        constraint::vectors,
+        delegation::vectors,
+        json::vectors,
+        jwk::vectors,
+        jws::vectors,
+        measurement::vectors,
+        request::vectors,
+        response::vectors,
+        trust::vectors,
+        verification::vectors,
+    ];
+    families.iter().flat_map(|family| family()).collect()
+}
+
+/// Every file of the directory but its README, by name.
+///
+/// # Panics
+/// Where two vectors have the same name.
+pub fn files() -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for vector in all() {
+        let twice = files.insert(format!("{}.vec", vector.name), vector.to_bytes());
+        assert!(twice.is_none(), "two vectors are named {}", vector.name);
+    }
+    let mut trust = serde_json::to_vec_pretty(&trust::default_trust()).unwrap();
+    trust.push(b'\n');
+    files.insert(TRUST_FILE.to_owned(), trust);
+    files
+}

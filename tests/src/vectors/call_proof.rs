@@ -1,0 +1,179 @@
+//! The family `call_proof`: its claims, its signature, and what it binds.
+
+mod bindings;
+
+use attest_core::names::{CALL, PROVENANCE};
+use serde_json::{Value, json};
+
+use super::call::{ATTESTER, Call, STRANGER};
+use super::file::Vector;
+use super::points;
+use super::token::{b64, flipped, hash};
+
+fn refused(code: &str, name: &str, comment: &str, edit: impl FnOnce(&mut Call)) -> Vector {
+    Vector::request(format!("call_proof_{name}"), comment, Call::with(edit).bytes()).refused(code)
+}
+
+fn claims(name: &str, comment: &str, edit: impl FnOnce(&mut Value)) -> Vector {
+    refused("token-claims", name, comment, |call| edit(&mut call.proof.claims)).about("call proof")
+}
+
+fn remove(value: &mut Value, name: &str) {
+    value.as_object_mut().unwrap().remove(name).expect("a member to remove");
+}
+
+fn wrong_claims() -> Vec<Vector> {
+    let mut all: Vec<Vector> = ["aud", "exp", "iat", CALL, PROVENANCE, "jti", "oth", "wth"]
+        .iter()
+        .map(|claim| {
+            let short = claim.rsplit('/').next().unwrap();
+            claims(&format!("no_{short}"), &format!("no claim {claim}"), |c| {
+                remove(c, claim)
+            })
+        })
+        .collect();
+    for member in ["meta", "method", "params", "tool"] {
+        all.push(claims(
+            &format!("call_no_{member}"),
+            &format!("a claim {CALL} without {member}"),
+            |c| {
+                remove(&mut c[CALL], member);
+            },
+        ));
+    }
+    for member in ["ctx", "labels", "origin", "parents"] {
+        all.push(claims(
+            &format!("prov_no_{member}"),
+            &format!("a claim {PROVENANCE} without {member}"),
+            |c| {
+                remove(&mut c[PROVENANCE], member);
+            },
+        ));
+    }
+    all.extend([
+        claims("unknown_claim", "a claim that a call proof does not have", |c| {
+            c["nbf"] = json!(1)
+        }),
+        claims(
+            "call_unknown_member",
+            "a member that the claim of the call does not have",
+            |c| c[CALL]["id"] = json!(7),
+        ),
+        claims(
+            "meta_unknown_member",
+            "a member that the binding of _meta does not have",
+            |c| c[CALL]["meta"]["x"] = json!(1),
+        ),
+        claims("oth_unknown_member", "another hash beside del", |c| {
+            c["oth"]["txn"] = json!(hash("x"))
+        }),
+        claims("other_method", "a proof over another method", |c| {
+            c[CALL]["method"] = json!("tools/list")
+        }),
+        claims("method_case", "the method in another case", |c| {
+            c[CALL]["method"] = json!("Tools/Call")
+        }),
+        claims("audience_array", "an audience that is an array", |c| {
+            c["aud"] = json!(["files"])
+        }),
+        claims("audience_empty", "an empty audience", |c| c["aud"] = json!("")),
+        claims("jti_short", "a jti of 15 bytes", |c| c["jti"] = json!(b64([6; 15]))),
+        claims("wth_hex", "the attestation's hash in hexadecimal", |c| {
+            c["wth"] = json!("0".repeat(64))
+        }),
+        claims("exp_negative", "a time before 1970", |c| c["exp"] = json!(-1)),
+        claims("names_numbers", "names of _meta members that are numbers", |c| {
+            c[CALL]["meta"]["names"] = json!([1])
+        }),
+        claims(
+            "names_control",
+            "a name of a _meta member with a control character",
+            |c| {
+                c[CALL]["meta"]["names"] = json!(["com.example/tenant\u{7f}"]);
+            },
+        ),
+        claims("names_empty_name", "an empty name among the _meta members", |c| {
+            c[CALL]["meta"]["names"] = json!([""])
+        }),
+        claims("names_65", "65 names of _meta members", |c| {
+            let names: Vec<String> = (0..65).map(|i| format!("com.example/{i:02}")).collect();
+            c[CALL]["meta"]["names"] = json!(names);
+        }),
+        claims("origin_other", "an origin that this version does not know", |c| {
+            c[PROVENANCE]["origin"] = json!("user")
+        }),
+        claims("cause", "a cause, which this version does not know", |c| {
+            remove(&mut c[PROVENANCE], "origin");
+            c[PROVENANCE]["cause"] = json!(hash("a decision"));
+        }),
+        claims("parents", "a parent, which this version does not know", |c| {
+            c[PROVENANCE]["parents"] = json!([hash("a receipt")])
+        }),
+        claims("labels", "a label, which this version does not know", |c| {
+            c[PROVENANCE]["labels"] = json!(["secret"])
+        }),
+    ]);
+    all
+}
+
+fn signatures() -> Vec<Vector> {
+    vec![
+        refused(
+            "call-signature",
+            "signature_flipped",
+            "a signature with one bit wrong",
+            |c| c.proof.signature = flipped,
+        ),
+        refused(
+            "call-signature",
+            "by_a_stranger",
+            "signed by a key that is not attested",
+            |c| {
+                (c.proof.kid, c.proof.by) = (STRANGER, STRANGER);
+            },
+        ),
+        refused(
+            "call-signature",
+            "by_the_attester",
+            "signed by the attester's key",
+            |c| {
+                (c.proof.kid, c.proof.by) = (ATTESTER, ATTESTER);
+            },
+        ),
+        refused(
+            "call-signature",
+            "signature_of_a_stranger",
+            "another key's signature under the attested kid",
+            |c| {
+                c.proof.by = STRANGER;
+            },
+        ),
+        refused(
+            "call-signature",
+            "signature_s_plus_l",
+            "a good signature with s + L for s",
+            |c| {
+                c.proof.signature = points::unreduced_s;
+            },
+        ),
+        refused(
+            "call-signature",
+            "signature_small_order_r",
+            "a signature whose R is of small order: a lenient check accepts it",
+            |c| {
+                c.proof.signature = points::small_order_r;
+            },
+        ),
+        refused(
+            "call-signature",
+            "signature_zero",
+            "a signature of 64 zero bytes",
+            |c| c.proof.signature = |_, _| vec![0; 64],
+        ),
+    ]
+}
+
+/// The family.
+pub fn vectors() -> Vec<Vector> {
+    [wrong_claims(), signatures(), bindings::vectors()].concat()
+}

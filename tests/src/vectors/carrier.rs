@@ -1,0 +1,110 @@
+//! The family `carrier`: the member of `_meta` that holds the tokens.
+
+use serde_json::{Value, json};
+
+use super::call::{Call, chain};
+use super::file::Vector;
+use super::token::{b64, hash};
+
+fn refused(code: &str, name: &str, comment: &str, edit: impl FnOnce(&mut Value)) -> Vector {
+    let sent = Call::default().sign().with(|sent| edit(&mut sent.carrier));
+    Vector::request(format!("carrier_{name}"), comment, sent.bytes()).refused(code)
+}
+
+fn bad(name: &str, comment: &str, edit: impl FnOnce(&mut Value)) -> Vector {
+    refused("bad-carrier", name, comment, edit)
+}
+
+/// A call with five long tokens of delegation, none too long for itself.
+fn heavy() -> Call {
+    Call::with(|call| {
+        call.chain = chain(5);
+        for token in &mut call.chain {
+            token.claims["pad"] = json!("x".repeat(39_000));
+        }
+    })
+}
+
+/// The family.
+pub fn vectors() -> Vec<Vector> {
+    let mut all: Vec<Vector> = ["att", "del", "prf", "salt"]
+        .iter()
+        .map(|member| {
+            bad(&format!("no_{member}"), &format!("no {member}"), |c| {
+                c.as_object_mut().unwrap().remove(*member);
+            })
+        })
+        .collect();
+    all.extend([
+        bad("text", "a string in place of the object", |c| *c = json!("proof")),
+        bad("null", "null in place of the object", |c| *c = Value::Null),
+        bad("array", "an array in place of the object", |c| *c = json!([c["att"]])),
+        bad("receipts", "receipts, which this version does not know", |c| {
+            c["rcp"] = json!([])
+        }),
+        bad("cause", "a cause, which this version does not know", |c| {
+            c["cause"] = json!("x")
+        }),
+        bad("att_case", "a member in another case", |c| {
+            let att = c.as_object_mut().unwrap().remove("att").unwrap();
+            c["Att"] = att;
+        }),
+        bad("att_number", "a number for the attestation", |c| c["att"] = json!(1)),
+        bad("prf_array", "an array of call proofs", |c| c["prf"] = json!([c["prf"]])),
+        bad("del_text", "one token in place of the chain", |c| {
+            c["del"] = c["del"][1].clone()
+        }),
+        bad("del_empty", "an empty chain", |c| c["del"] = json!([])),
+        bad("del_nested", "a chain within the chain", |c| {
+            c["del"] = json!([c["del"]])
+        }),
+        bad("salt_short", "a salt of 15 bytes", |c| c["salt"] = json!(b64([7; 15]))),
+        bad("salt_padded", "a salt with padding", |c| {
+            c["salt"] = json!(format!("{}==", b64([7; 16])))
+        }),
+        bad("salt_stray_bit", "a salt with an unused bit set", |c| {
+            c["salt"] = json!(super::token::stray_bit(&b64([7; 16])));
+        }),
+        refused(
+            "token-encoding",
+            "att_shorthand",
+            "a shorthand for the attestation, which this version does not know",
+            |c| {
+                c["att"] = json!(format!("sha256:{}", hash(c["att"].as_str().unwrap())));
+            },
+        )
+        .about("attestation"),
+        refused(
+            "token-encoding",
+            "att_and_root",
+            "attestation and root in one string with a comma between them",
+            |c| {
+                // A cache that joins the tokens with commas must not take it for the two.
+                let att = format!("{},{}", c["att"].as_str().unwrap(), c["del"][0].as_str().unwrap());
+                c["att"] = json!(att);
+                c["del"] = json!([c["del"][1]]);
+            },
+        )
+        .about("attestation"),
+        refused(
+            "token-encoding",
+            "del_in_one",
+            "the chain in one string with a comma between the tokens",
+            |c| {
+                c["del"] = json!([format!(
+                    "{},{}",
+                    c["del"][0].as_str().unwrap(),
+                    c["del"][1].as_str().unwrap()
+                )]);
+            },
+        )
+        .about("delegation 0"),
+        Vector::request(
+            "carrier_sum_too_large",
+            "tokens that are too long only when taken together",
+            heavy().bytes(),
+        )
+        .refused("too-large"),
+    ]);
+    all
+}

@@ -1,0 +1,162 @@
+//! The family `response`: what a log says of an answer, and what of an answer is dropped.
+
+use attest_core::digest::{Digest, Salt};
+use attest_core::names::{PROOF, REFUSAL};
+use serde_json::{Value, json};
+
+use super::file::Vector;
+use super::token::{b64, canonical};
+
+const SALT: [u8; 16] = [4; 16];
+
+/// `committed` is what the digest is over; `None` where there is none.
+fn outcome(name: &str, comment: &str, body: impl Into<Vec<u8>>, status: &str, committed: Option<&[u8]>) -> Vector {
+    let vector = Vector::new("outcome", format!("response_{name}"), comment, body)
+        .with("salt", &b64(SALT))
+        .with("expect", status);
+    match committed {
+        Some(bytes) => vector.with("digest", &Digest::salted(&Salt(SALT), bytes).to_b64()),
+        None => vector,
+    }
+}
+
+fn of_json(name: &str, comment: &str, message: &Value, status: &str, committed: &Value) -> Vector {
+    outcome(name, comment, message.to_string(), status, Some(&canonical(committed)))
+}
+
+fn unchanged(name: &str, comment: &str, message: &Value) -> Vector {
+    Vector::new("answer", format!("response_{name}"), comment, message.to_string()).with("expect", "unchanged")
+}
+
+fn cleaned(name: &str, comment: &str, message: &Value, rest: &Value) -> Vector {
+    Vector::new("answer", format!("response_{name}"), comment, message.to_string())
+        .with("expect", "cleaned")
+        .with("forward", &b64(canonical(rest)))
+}
+
+/// The family.
+pub fn vectors() -> Vec<Vector> {
+    let text = json!([{"type": "text", "text": "42"}]);
+    let answer = |result: &Value| json!({"jsonrpc": "2.0", "id": 7, "result": result});
+    let error = |error: &Value| json!({"jsonrpc": "2.0", "id": 7, "error": error});
+    let result = json!({"content": text});
+    let failed = json!({"content": text, "isError": true});
+    let not_found = json!({"code": -32601, "message": "Method not found"});
+    vec![
+        of_json("result", "a result", &answer(&result), "result", &result),
+        of_json(
+            "result_meta",
+            "the result's _meta is not committed to",
+            &answer(&json!({"content": text, "_meta": {"com.example/took": 3}})),
+            "result",
+            &result,
+        ),
+        of_json(
+            "result_other_id",
+            "the id is not committed to",
+            &json!({"jsonrpc": "2.0", "id": "g-1", "result": result}),
+            "result",
+            &result,
+        ),
+        outcome(
+            "result_spelling",
+            "another spelling of the same result",
+            r#"{ "result": {"content":[{"text":"4\u0032","type":"text"}]}, "id": 7.0 }"#,
+            "result",
+            Some(&canonical(&result)),
+        ),
+        of_json(
+            "tool_error",
+            "a result that says isError",
+            &answer(&failed),
+            "tool-error",
+            &failed,
+        ),
+        of_json(
+            "is_error_false",
+            "a result that says it is no error",
+            &answer(&json!({"isError": false})),
+            "result",
+            &json!({"isError": false}),
+        ),
+        of_json(
+            "is_error_text",
+            "an isError that is no boolean",
+            &answer(&json!({"isError": "true"})),
+            "result",
+            &json!({"isError": "true"}),
+        ),
+        of_json(
+            "result_null",
+            "a result that is null",
+            &answer(&Value::Null),
+            "result",
+            &Value::Null,
+        ),
+        of_json(
+            "result_empty",
+            "an empty result",
+            &answer(&json!({})),
+            "result",
+            &json!({}),
+        ),
+        of_json("error", "an error", &error(&not_found), "error", &not_found),
+        of_json(
+            "result_and_error",
+            "a result and an error: the result counts",
+            &json!({"jsonrpc": "2.0", "id": 7, "error": not_found, "result": result}),
+            "result",
+            &result,
+        ),
+        outcome(
+            "neither",
+            "neither result nor error",
+            r#"{"jsonrpc":"2.0","id":7}"#,
+            "error",
+            None,
+        ),
+        outcome(
+            "opaque_duplicate",
+            "a result without a canonical form: a member twice",
+            r#"{"id":7,"result":{"a":1,"a":2}}"#,
+            "result",
+            None,
+        ),
+        outcome(
+            "opaque_number",
+            "a result without a canonical form: a number out of range",
+            r#"{"id":7,"result":{"a":9007199254740993}}"#,
+            "result",
+            None,
+        ),
+        outcome("opaque_array", "an answer that is no object", "[]", "result", None),
+        unchanged(
+            "unchanged",
+            "an answer without members of ours passes as it came",
+            &answer(&json!({"_meta": {"com.example/a": 1}, "content": text})),
+        ),
+        unchanged(
+            "unchanged_content",
+            "our names elsewhere in a result are the server's matter",
+            &answer(&json!({"content": [{"_meta": {PROOF: 1}}]})),
+        ),
+        cleaned(
+            "cleaned_result",
+            "our names in a result's _meta are dropped",
+            &answer(&json!({"_meta": {REFUSAL: {"reason": "x"}, "com.example/a": 1}, "content": text})),
+            &answer(&json!({"_meta": {"com.example/a": 1}, "content": text})),
+        ),
+        cleaned(
+            "cleaned_error",
+            "our names in an error's data are dropped",
+            &error(&json!({"code": 1, "data": {REFUSAL: {}, "a": 1}, "message": "x"})),
+            &error(&json!({"code": 1, "data": {"a": 1}, "message": "x"})),
+        ),
+        cleaned(
+            "cleaned_notification",
+            "our names in a notification's _meta are dropped",
+            &json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"_meta": {PROOF: {}}}}),
+            &json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"_meta": {}}}),
+        ),
+    ]
+}
