@@ -40,11 +40,7 @@ enum Verb {
 type Ending = Result<u8, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    // Standard output belongs to the protocol, or to what was asked for.
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+    output::messages();
     let ending = match Cli::parse().verb {
         Verb::Init(args) => verbs::init::run(args),
         Verb::Keygen(args) => verbs::keygen::run(args),

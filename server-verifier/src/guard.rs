@@ -62,7 +62,7 @@ impl Guard {
     fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal, tool: &str) -> Handling<ToServer> {
         let reply = reply::refuse(id, &refusal, self.gate.shape());
         let (gate, tool) = (self.gate.clone(), tool.to_owned());
-        tracing::info!(reason = refusal.reason.code(), "call refused");
+        tracing::warn!(reason = refusal.reason.code(), tool = tool.as_str(), "call refused");
         Handling::later(async move {
             gate.refused(&refusal, &tool).await;
             ToServer::Reply(reply.into())
