@@ -25,8 +25,13 @@ pub fn mixed_order(seed: Seed) -> [u8; 32] {
     (point + EIGHT_TORSION[1]).compress().to_bytes()
 }
 
-/// The spelling `y + p` of the smallest `y` that is a point and not of small order.
+/// The spelling `y + p` of the smallest `y` that is a point and not of small order. (None of the nineteen such spellings is of
+/// a point of the prime-order group, so there is no key with nothing but its spelling wrong.)
 pub fn second_spelling() -> [u8; 32] {
+    let good = |bytes: &[u8; 32]| {
+        let point = CompressedEdwardsY(*bytes).decompress();
+        point.is_some_and(|p| !p.is_small_order())
+    };
     (2..19u8)
         .map(|y| {
             // p = 2^255 − 19, little-endian.
@@ -35,11 +40,7 @@ pub fn second_spelling() -> [u8; 32] {
             bytes[31] = 0x7f;
             bytes
         })
-        .find(|bytes| {
-            CompressedEdwardsY(*bytes)
-                .decompress()
-                .is_some_and(|p| !p.is_small_order())
-        })
+        .find(good)
         .unwrap()
 }
 

@@ -1,0 +1,68 @@
+//! The built binaries, for tests that run them as a person would.
+//!
+//! `CARGO_BIN_EXE_…` exists only within the package that has the binary, so cargo is asked to build it, once per test
+//! process, in the profile that the tests themselves were built in. Nothing is rebuilt where nothing changed.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "without its binary a test cannot begin, and must stop with the reason"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// The binary `attest`.
+pub fn attest() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("attest-cli", "attest")).clone()
+}
+
+/// The binary `server-verifier`.
+pub fn server_verifier() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT
+        .get_or_init(|| build("server-verifier", "server-verifier"))
+        .clone()
+}
+
+fn build(package: &str, binary: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--package", package, "--bin", binary])
+        .arg("--message-format=json-render-diagnostics")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit());
+    if in_release() {
+        command.arg("--release");
+    }
+    let output = command.output().expect("cargo can be started");
+    assert!(output.status.success(), "cargo build --package {package} failed");
+    // Cargo says where it put it; that holds for every target folder and target triple.
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .find_map(|line| executable(line, binary))
+        .unwrap_or_else(|| panic!("cargo named no executable {binary}"))
+}
+
+/// The path in one of cargo's messages, if it is the one about `binary`.
+fn executable(message: &str, binary: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(message).ok()?;
+    if message.pointer("/target/name")?.as_str()? != binary {
+        return None;
+    }
+    Some(PathBuf::from(message.get("executable")?.as_str()?))
+}
+
+/// Tests run from `<target>/<profile>/deps/<test>`, or the profile's own folder.
+fn in_release() -> bool {
+    let own = std::env::current_exe().expect("the test knows its own path");
+    own.ancestors()
+        .take(3)
+        .filter_map(Path::file_name)
+        .any(|name| name == "release")
+}
