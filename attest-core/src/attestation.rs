@@ -103,12 +103,6 @@ struct Jwk {
 
 impl Confirmation {
     pub(crate) fn of(key: &PublicKey) -> Self {
-        Self {
-            jwk: Jwk {
-                crv: "Ed25519",
-                kty: "OKP",
-                x: key.x(),
-            },
-        }
+        Self { jwk: Jwk { crv: "Ed25519", kty: "OKP", x: key.x() } }
     }
 }

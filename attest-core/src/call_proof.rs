@@ -70,13 +70,7 @@ impl CallProof {
             (
                 CALL,
                 object([
-                    (
-                        "meta",
-                        object([
-                            ("digest", text(self.meta.digest.to_b64())),
-                            ("names", Value::Array(names)),
-                        ]),
-                    ),
+                    ("meta", object([("digest", text(self.meta.digest.to_b64())), ("names", Value::Array(names))])),
                     ("method", text(METHOD)),
                     ("params", text(self.params.to_b64())),
                     ("tool", text(&*self.tool)),
@@ -109,9 +103,7 @@ fn number(n: u64) -> Value<'static> {
 }
 
 fn object<'a, const N: usize>(members: [(&'static str, Value<'a>); N]) -> Value<'a> {
-    Value::Object(Object::sorted(
-        members.into_iter().map(|(k, v)| (Cow::Borrowed(k), v)).collect(),
-    ))
+    Value::Object(Object::sorted(members.into_iter().map(|(k, v)| (Cow::Borrowed(k), v)).collect()))
 }
 
 impl Statement for CallProof {
@@ -123,15 +115,9 @@ impl Statement for CallProof {
                 return Err(ClaimsError::Invalid(CALL));
             }
             let meta = call.object("meta", |meta| {
-                let names: Option<Vec<_>> = meta
-                    .array("names")?
-                    .iter()
-                    .map(|name| name.as_str().map(str::to_owned))
-                    .collect();
-                Ok(MetaBinding {
-                    names: names.ok_or(ClaimsError::Invalid(CALL))?,
-                    digest: meta.digest("digest")?,
-                })
+                let names: Option<Vec<_>> =
+                    meta.array("names")?.iter().map(|name| name.as_str().map(str::to_owned)).collect();
+                Ok(MetaBinding { names: names.ok_or(ClaimsError::Invalid(CALL))?, digest: meta.digest("digest")? })
             })?;
             Ok((call.name("tool")?, call.digest("params")?, meta))
         })?;

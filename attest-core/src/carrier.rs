@@ -42,10 +42,8 @@ impl<'a> Carrier<'a> {
         if delegation.len() > MAX_CHAIN {
             return Err(CarrierError::TooLarge);
         }
-        let delegation = delegation
-            .iter()
-            .map(|t| t.as_str().ok_or(CarrierError::Shape))
-            .collect::<Result<Vec<_>, _>>()?;
+        let delegation =
+            delegation.iter().map(|t| t.as_str().ok_or(CarrierError::Shape)).collect::<Result<Vec<_>, _>>()?;
         let carrier = Self {
             attestation: text("att")?,
             delegation,
@@ -66,12 +64,6 @@ impl<'a> Carrier<'a> {
         for (i, token) in self.delegation.iter().enumerate() {
             put(&[if i == 0 { "\"" } else { ",\"" }, token, "\""]);
         }
-        put(&[
-            r#"],"prf":""#,
-            self.proof,
-            r#"","salt":""#,
-            &b64::encode(self.salt.0),
-            r#""}"#,
-        ]);
+        put(&[r#"],"prf":""#, self.proof, r#"","salt":""#, &b64::encode(self.salt.0), r#""}"#]);
     }
 }

@@ -36,6 +36,9 @@ pub enum ChainError {
     /// The root grants a tool that its key may not speak for.
     #[error("the root grants a tool that its key may not speak for")]
     RootScope,
+    /// A token of the chain is held by a key that has another role at this verifier.
+    #[error("a token of the chain is held by a key that this verifier pins in another role")]
+    HolderRole,
 }
 
 /// A chain whose every link verified: made by [`verify`] alone.
@@ -71,6 +74,9 @@ pub fn verify(tokens: Vec<Unverified<Delegation>>, trust: &Trust) -> Result<Chai
             None => verify_root(token, trust)?,
             Some((parent, hash)) => verify_child(token, parent, *hash)?,
         };
+        if trust.has_role(this.key.thumbprint()) {
+            return Err(ChainError::HolderRole);
+        }
         verified.push(this.clone());
         above = Some((this, signing_input));
     }

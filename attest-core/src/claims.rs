@@ -58,11 +58,7 @@ impl<'o, 'v> Claims<'o, 'v> {
     /// A name: a non-empty string of at most [`MAX_NAME`] bytes without control characters.
     pub fn name(&mut self, name: &'static str) -> Result<String, ClaimsError> {
         let text = self.text(name)?;
-        if is_name(text) {
-            Ok(text.to_owned())
-        } else {
-            Err(ClaimsError::Invalid(name))
-        }
+        if is_name(text) { Ok(text.to_owned()) } else { Err(ClaimsError::Invalid(name)) }
     }
 
     /// A string.
@@ -82,9 +78,7 @@ impl<'o, 'v> Claims<'o, 'v> {
 
     /// 128 bits.
     pub fn jti(&mut self, name: &'static str) -> Result<Jti, ClaimsError> {
-        crate::b64::decode_exact(self.text(name)?)
-            .map(Jti)
-            .ok_or(ClaimsError::Invalid(name))
+        crate::b64::decode_exact(self.text(name)?).map(Jti).ok_or(ClaimsError::Invalid(name))
     }
 
     /// An object, read by `read`, none of its members left over.
@@ -107,18 +101,12 @@ impl<'o, 'v> Claims<'o, 'v> {
 
     /// The key of a `cnf` claim (RFC 7800): exactly one `jwk`.
     pub fn confirmation(&mut self) -> Result<PublicKey, ClaimsError> {
-        self.object("cnf", |cnf| {
-            PublicKey::from_jwk(cnf.required("jwk")?).map_err(|e| ClaimsError::Key("cnf", e))
-        })
+        self.object("cnf", |cnf| PublicKey::from_jwk(cnf.required("jwk")?).map_err(|e| ClaimsError::Key("cnf", e)))
     }
 
     /// Refuses members that nobody took.
     pub fn finish(&self) -> Result<(), ClaimsError> {
-        if self.taken == self.object.len() {
-            Ok(())
-        } else {
-            Err(ClaimsError::Unknown)
-        }
+        if self.taken == self.object.len() { Ok(()) } else { Err(ClaimsError::Unknown) }
     }
 }
 

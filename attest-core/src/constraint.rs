@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use crate::json::{Object, Value};
-use crate::limits::{MAX_CONSTRAINT_DEPTH, MAX_CONSTRAINT_NODES};
+use crate::limits::{MAX_COMPARED_ITEMS, MAX_CONSTRAINT_DEPTH, MAX_CONSTRAINT_NODES};
 
 /// What an argument's value must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,12 +78,10 @@ impl Constraint {
             Self::Range(range) => value.as_number().is_some_and(|n| range.holds(n)),
             Self::OneOf(values) => values.contains(value),
             Self::NotOneOf(excluded) => !excluded.contains(value),
-            Self::Contains(required) => value
-                .as_array()
-                .is_some_and(|items| required.iter().all(|wanted| items.contains(wanted))),
-            Self::Subset(allowed) => value
-                .as_array()
-                .is_some_and(|items| items.iter().all(|i| allowed.contains(i))),
+            Self::Contains(required) => {
+                items(value).is_some_and(|items| required.iter().all(|wanted| items.contains(wanted)))
+            }
+            Self::Subset(allowed) => items(value).is_some_and(|items| items.iter().all(|i| allowed.contains(i))),
             Self::Wildcard => true,
             Self::All(clauses) => clauses.iter().all(|clause| clause.allows(value)),
             Self::Any(clauses) => clauses.iter().any(|clause| clause.allows(value)),
@@ -109,6 +107,11 @@ impl Constraint {
             _ => false,
         }
     }
+}
+
+/// The elements of an array that is short enough to be compared with a token's values one by one.
+fn items<'a, 'v>(value: &'a Value<'v>) -> Option<&'a [Value<'v>]> {
+    value.as_array().filter(|items| items.len() <= MAX_COMPARED_ITEMS)
 }
 
 fn all_in(these: &[Value<'_>], those: &[Value<'_>]) -> bool {
@@ -174,10 +177,7 @@ fn read_at(value: &Value<'_>, depth: usize, budget: &mut usize) -> Result<Constr
     let depth = depth.checked_sub(1).ok_or(ConstraintError::TooMany)?;
     spend(budget, 1)?;
     let object = value.as_object().ok_or(ConstraintError::Shape)?;
-    let kind = object
-        .get("constraint_type")
-        .and_then(Value::as_str)
-        .ok_or(ConstraintError::Shape)?;
+    let kind = object.get("constraint_type").and_then(Value::as_str).ok_or(ConstraintError::Shape)?;
     // One member beside the type, or none: an ignored member would be a restriction that nobody applies.
     let only = |name| match (object.get(name), object.len()) {
         (Some(value), 2) => Ok(value),
@@ -218,43 +218,24 @@ fn values(value: &Value<'_>, budget: &mut usize) -> Result<Vec<Value<'static>>, 
 /// The clauses of `all` or `any`. An empty list would mean "anything" for one and "nothing" for the other; both can be
 /// said plainly, so neither is accepted here.
 fn clauses(value: &Value<'_>, depth: usize, budget: &mut usize) -> Result<Vec<Constraint>, ConstraintError> {
-    let items = value
-        .as_array()
-        .filter(|items| !items.is_empty())
-        .ok_or(ConstraintError::Shape)?;
+    let items = value.as_array().filter(|items| !items.is_empty()).ok_or(ConstraintError::Shape)?;
     items.iter().map(|item| read_at(item, depth, budget)).collect()
 }
 
 fn read_range(object: &Object<'_>) -> Result<Range, ConstraintError> {
     let mut known = 1;
     let mut bound = |value: &str, inclusive: &str| {
-        let limit = object
-            .get(value)
-            .map(|v| v.as_number().ok_or(ConstraintError::Shape))
-            .transpose()?;
-        let closed = object
-            .get(inclusive)
-            .map(|v| v.as_bool().ok_or(ConstraintError::Shape))
-            .transpose()?;
+        let limit = object.get(value).map(|v| v.as_number().ok_or(ConstraintError::Shape)).transpose()?;
+        let closed = object.get(inclusive).map(|v| v.as_bool().ok_or(ConstraintError::Shape)).transpose()?;
         known += usize::from(limit.is_some()) + usize::from(closed.is_some());
         match (limit, closed) {
-            (Some(value), closed) => Ok(Some(Bound {
-                value,
-                inclusive: closed.unwrap_or(true),
-            })),
+            (Some(value), closed) => Ok(Some(Bound { value, inclusive: closed.unwrap_or(true) })),
             (None, None) => Ok(None),
             (None, Some(_)) => Err(ConstraintError::Shape),
         }
     };
-    let range = Range {
-        min: bound("min", "min_inclusive")?,
-        max: bound("max", "max_inclusive")?,
-    };
-    if known == object.len() {
-        Ok(range)
-    } else {
-        Err(ConstraintError::Shape)
-    }
+    let range = Range { min: bound("min", "min_inclusive")?, max: bound("max", "max_inclusive")? };
+    if known == object.len() { Ok(range) } else { Err(ConstraintError::Shape) }
 }
 
 impl Serialize for Constraint {

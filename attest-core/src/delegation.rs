@@ -45,10 +45,7 @@ impl Delegation {
     /// Signs it into a token.
     pub fn sign<S: Sign>(&self, key: &S) -> Result<String, S::Error> {
         let payload = jcs(&Wire {
-            authorization_details: [Detail {
-                tools: &self.tools,
-                kind: DETAIL,
-            }],
+            authorization_details: [Detail { tools: &self.tools, kind: DETAIL }],
             cnf: Confirmation::of(&self.key),
             del_depth: self.depth,
             del_max_depth: self.max_depth,
@@ -67,6 +64,9 @@ pub fn thumbprint_uri(key: &Thumbprint) -> String {
     ["urn:ietf:params:oauth:jwk-thumbprint:sha-256:", key.as_str()].concat()
 }
 
+/// Registered claims that restrict a token (RFC 7519, sections 4.1.3 and 4.1.5; draft-ietf-oauth-status-list).
+const RESTRICTIONS: [&str; 3] = ["aud", "nbf", "status"];
+
 impl Statement for Delegation {
     const TYP: &'static str = "aat+jwt";
 
@@ -79,15 +79,14 @@ impl Statement for Delegation {
         }
         let parent = match claims.optional("par_hash") {
             None => None,
-            Some(value) => Some(
-                value
-                    .as_str()
-                    .and_then(Digest::from_b64)
-                    .ok_or(ClaimsError::Invalid("par_hash"))?,
-            ),
+            Some(value) => Some(value.as_str().and_then(Digest::from_b64).ok_or(ClaimsError::Invalid("par_hash"))?),
         };
-        // Claims that the draft or later profiles add are ignored, as the draft asks (section 3.4); what grants
-        // authority stands in the authorization details, and there nothing is ignored.
+        // Claims that the draft or later profiles add are ignored, as the draft asks (section 3.4); what grants authority
+        // stands in the authorization details, and there nothing is ignored. But a claim known to take authority away, and
+        // which is not applied here, is refused: who wrote it relies on it.
+        if let Some(claim) = RESTRICTIONS.into_iter().find(|claim| claims.optional(claim).is_some()) {
+            return Err(ClaimsError::Invalid(claim));
+        }
         Ok(Self {
             issuer: claims.name("iss")?,
             id: id.to_owned(),

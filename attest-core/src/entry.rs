@@ -157,12 +157,7 @@ pub struct Decision {
 impl Entry {
     /// A call is let through.
     pub fn allow(accepted: &Accepted, audience: &str, policy: &Digest, time: u64) -> Self {
-        let Accepted {
-            evidence,
-            proof,
-            caller,
-            ..
-        } = accepted;
+        let Accepted { evidence, proof, caller, .. } = accepted;
         Self::Decision(Decision {
             agent: caller.agent.clone(),
             attestation: Some(evidence.attestation().token().to_b64()),
@@ -200,13 +195,7 @@ impl Entry {
 
     /// Messages refused unread.
     pub fn refused(reason: Reason, count: u64, since: u64, audience: &str, time: u64) -> Self {
-        Self::Refused {
-            audience: audience.to_owned(),
-            count,
-            reason: reason.code(),
-            since,
-            time,
-        }
+        Self::Refused { audience: audience.to_owned(), count, reason: reason.code(), since, time }
     }
 
     /// How a call ended.

@@ -88,10 +88,7 @@ impl PublicKey {
         let x = b64::encode(point.as_bytes());
         // RFC 8037, appendix A.3: the required members in lexicographic order, no white space.
         let thumbprint = Digest::of(format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#));
-        Self {
-            point,
-            thumbprint: Thumbprint(thumbprint.to_b64().into()),
-        }
+        Self { point, thumbprint: Thumbprint(thumbprint.to_b64().into()) }
     }
 
     /// Reads a JWK as it stands in a `cnf` or in a configuration.
@@ -128,9 +125,7 @@ impl PublicKey {
     /// points refused), because evidence must not verify for one implementation and fail for another.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.point
-            .verify_strict(message, &Signature::from_bytes(signature))
-            .is_ok()
+        self.point.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
     }
 }
 

@@ -97,22 +97,14 @@ impl<T: Statement> Unverified<T> {
         let signature = b64::decode_exact(signature).ok_or(TokenError::Encoding)?;
         let head = b64::decode(head).ok_or(TokenError::Encoding)?;
         let payload = b64::decode(payload).ok_or(TokenError::Encoding)?;
-        let kid = kid_of_header(&head, T::TYP)
-            .and_then(Thumbprint::parse)
-            .ok_or(TokenError::Header)?;
+        let kid = kid_of_header(&head, T::TYP).and_then(Thumbprint::parse).ok_or(TokenError::Header)?;
         let value = json::parse(&payload).map_err(TokenError::Json)?;
         if value.to_canonical() != payload {
             return Err(TokenError::NotCanonical);
         }
         let mut claims = Claims::of(&value).map_err(TokenError::Claims)?;
         let statement = T::read(&mut claims).map_err(TokenError::Claims)?;
-        Ok(Self {
-            statement,
-            kid,
-            signed: input.len(),
-            signature,
-            text: text.into(),
-        })
+        Ok(Self { statement, kid, signed: input.len(), signature, text: text.into() })
     }
 
     /// Which key is said to have signed.
@@ -140,10 +132,7 @@ impl<T: Statement> Unverified<T> {
         if self.kid != *key.thumbprint() || !key.verifies(self.signing_input(), &self.signature) {
             return Err(BadSignature);
         }
-        Ok(Verified {
-            token: Digest::of(self.text.as_bytes()),
-            statement: self.statement,
-        })
+        Ok(Verified { token: Digest::of(self.text.as_bytes()), statement: self.statement })
     }
 }
 

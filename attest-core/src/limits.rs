@@ -24,5 +24,7 @@ pub const MAX_ARGUMENTS: usize = 64;
 pub const MAX_CONSTRAINT_DEPTH: usize = 16;
 /// Most constraints and listed values in one token.
 pub const MAX_CONSTRAINT_NODES: usize = 1_024;
+/// Most elements of an array argument that `contains` or `subset` looks at; a longer one is not allowed by them.
+pub const MAX_COMPARED_ITEMS: usize = 4_096;
 /// Most `_meta` members that a call proof names.
 pub const MAX_META_NAMES: usize = 64;

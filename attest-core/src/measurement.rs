@@ -159,9 +159,7 @@ pub(crate) fn read_measurements(claims: &mut Claims<'_, '_>) -> Result<Vec<Measu
     let entries = claims.array(NAME)?;
     let read: Option<Vec<_>> = entries.iter().map(Measurement::from_wire).collect();
     let read = read.ok_or(ClaimsError::Invalid(NAME))?;
-    let ascending = read
-        .windows(2)
-        .all(|w| matches!(w, [a, b] if a.component < b.component));
+    let ascending = read.windows(2).all(|w| matches!(w, [a, b] if a.component < b.component));
     if read.is_empty() || !ascending {
         return Err(ClaimsError::Invalid(NAME));
     }

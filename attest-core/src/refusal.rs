@@ -102,7 +102,7 @@ reasons! {
     Expired = "expired", Times;
     /// A token is dated in the future; compare the clocks of caller and server.
     NotYetValid = "not-yet-valid", Times;
-    /// A token claims a longer life than its kind may have.
+    /// A token's life is empty, or longer than its kind may have.
     LifeTooLong = "life-too-long", Times;
     /// The attestation is by a key that this verifier does not pin, or for an issuer or agent that the key may not speak for.
     UnknownAttester = "unknown-attester", Attestation;
@@ -148,6 +148,8 @@ reasons! {
     Widened = "widened", Chain;
     /// The root grants a tool that its key may not speak for.
     RootScope = "root-scope", Chain;
+    /// A token of the chain is held by a key that has another role in this verifier's configuration.
+    HolderRole = "holder-role", Chain;
     /// The delegation is held by another key than the one that makes the call.
     HolderMismatch = "holder-mismatch", Chain;
     /// The delegation does not grant this tool of this server.
@@ -217,11 +219,7 @@ pub struct Refusal {
 
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
-        Self {
-            reason,
-            about: None,
-            caller: None,
-        }
+        Self { reason, about: None, caller: None }
     }
 }
 
@@ -248,10 +246,7 @@ impl fmt::Display for Reason {
 impl Refusal {
     /// A refusal that says where.
     pub fn about(reason: Reason, about: About) -> Self {
-        Self {
-            about: Some(about),
-            ..reason.into()
-        }
+        Self { about: Some(about), ..reason.into() }
     }
 
     /// Of a token that could not be read.
@@ -312,6 +307,7 @@ impl From<ChainError> for Refusal {
             ChainError::Lifetime => Reason::ChainLifetime,
             ChainError::Widened => Reason::Widened,
             ChainError::RootScope => Reason::RootScope,
+            ChainError::HolderRole => Reason::HolderRole,
         }
         .into()
     }

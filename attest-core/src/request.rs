@@ -83,14 +83,9 @@ pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, Reque
     if exact != message.len() {
         return Err(RequestError::Shape);
     }
-    let id = message
-        .get("id")
-        .filter(|id| matches!(id, Value::String(_) | Value::Number(_)));
+    let id = message.get("id").filter(|id| matches!(id, Value::String(_) | Value::Number(_)));
     let id = id.ok_or(RequestError::NoId)?;
-    let params = message
-        .get("params")
-        .and_then(Value::as_object)
-        .ok_or(RequestError::Shape)?;
+    let params = message.get("params").and_then(Value::as_object).ok_or(RequestError::Shape)?;
     if !params.iter().all(|(name, _)| PARAMS.contains(&name)) {
         return Err(RequestError::Shape);
     }
@@ -100,18 +95,8 @@ pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, Reque
     };
     object("arguments")?;
     let meta = object("_meta")?;
-    let name = params
-        .get("name")
-        .and_then(Value::as_str)
-        .filter(|n| is_name(n))
-        .ok_or(RequestError::Shape)?;
-    Ok(Message::Call(ToolCall {
-        id,
-        jsonrpc: message.get("jsonrpc"),
-        name,
-        params,
-        meta,
-    }))
+    let name = params.get("name").and_then(Value::as_str).filter(|n| is_name(n)).ok_or(RequestError::Shape)?;
+    Ok(Message::Call(ToolCall { id, jsonrpc: message.get("jsonrpc"), name, params, meta }))
 }
 
 /// Who stands for a member of `_meta`.
@@ -134,11 +119,7 @@ fn standing(name: &str) -> Standing {
     }
     // MCP reserves every prefix whose second label is one of these.
     let label = name.split_once('/').and_then(|(prefix, _)| prefix.split('.').nth(1));
-    if matches!(label, Some("modelcontextprotocol" | "mcp")) {
-        Standing::Unbound
-    } else {
-        Standing::Bound
-    }
+    if matches!(label, Some("modelcontextprotocol" | "mcp")) { Standing::Unbound } else { Standing::Bound }
 }
 
 impl<'m, 'v> ToolCall<'m, 'v> {
@@ -170,10 +151,7 @@ impl<'m, 'v> ToolCall<'m, 'v> {
     }
 
     fn bound(&self) -> impl Iterator<Item = (&'m str, &'m Value<'v>)> {
-        self.meta
-            .into_iter()
-            .flat_map(Object::iter)
-            .filter(|(name, _)| standing(name) == Standing::Bound)
+        self.meta.into_iter().flat_map(Object::iter).filter(|(name, _)| standing(name) == Standing::Bound)
     }
 
     fn digest_meta(members: impl Iterator<Item = (&'m str, &'m Value<'v>)>, salt: &Salt) -> Digest
@@ -189,18 +167,13 @@ impl<'m, 'v> ToolCall<'m, 'v> {
     pub fn bind_meta(&self, salt: &Salt) -> Option<MetaBinding> {
         let names: Vec<String> = self.bound().map(|(name, _)| name.to_owned()).collect();
         let fits = names.len() <= MAX_META_NAMES && names.iter().all(|name| is_name(name));
-        fits.then(|| MetaBinding {
-            names,
-            digest: Self::digest_meta(self.bound(), salt),
-        })
+        fits.then(|| MetaBinding { names, digest: Self::digest_meta(self.bound(), salt) })
     }
 
     /// Whether the members that the proof names are all here, unchanged.
     pub fn meta_matches(&self, binding: &MetaBinding, salt: &Salt) -> bool {
         let named = || self.bound().filter(|(name, _)| binding.names.iter().any(|n| n == name));
-        named()
-            .map(|(name, _)| name)
-            .eq(binding.names.iter().map(String::as_str))
+        named().map(|(name, _)| name).eq(binding.names.iter().map(String::as_str))
             && Self::digest_meta(named(), salt) == binding.digest
     }
 
@@ -225,14 +198,11 @@ impl<'m, 'v> ToolCall<'m, 'v> {
         }
         out.extend_from_slice(b",\"method\":\"tools/call\",\"params\":{");
         let kept = || {
-            self.meta
-                .into_iter()
-                .flat_map(Object::iter)
-                .filter(|(name, _)| match standing(name) {
-                    Standing::Ours => false,
-                    Standing::Unbound => true,
-                    Standing::Bound => bound(name),
-                })
+            self.meta.into_iter().flat_map(Object::iter).filter(|(name, _)| match standing(name) {
+                Standing::Ours => false,
+                Standing::Unbound => true,
+                Standing::Bound => bound(name),
+            })
         };
         // `_meta` sorts before every other member of params, so the canonical rest follows as it is.
         if carrier.is_some() || kept().next().is_some() {

@@ -20,10 +20,7 @@ impl Outcome {
     /// Of the answer `message`, a JSON-RPC response; `None` in place of a message that has no canonical form.
     pub fn of(message: Option<&Value<'_>>, salt: &Salt) -> Self {
         let Some(message) = message.and_then(Value::as_object) else {
-            return Self {
-                status: Status::Result,
-                digest: None,
-            };
+            return Self { status: Status::Result, digest: None };
         };
         let mut bytes = Vec::with_capacity(512);
         let status = match (message.get("result"), message.get("error")) {
@@ -41,16 +38,10 @@ impl Outcome {
                 Status::Error
             }
             (None, None) => {
-                return Self {
-                    status: Status::Error,
-                    digest: None,
-                };
+                return Self { status: Status::Error, digest: None };
             }
         };
-        Self {
-            status,
-            digest: Some(Digest::salted(salt, &bytes)),
-        }
+        Self { status, digest: Some(Digest::salted(salt, &bytes)) }
     }
 }
 
@@ -65,20 +56,14 @@ pub fn without_ours<'v>(message: &Value<'v>) -> Option<Value<'v>> {
         inner.and_then(Value::as_object).is_some_and(ours)
     });
     found.then(|| {
-        map_members(object, |name, value| {
-            match (PLACES.iter().find(|(outer, _)| *outer == name), value) {
-                (Some((_, place)), Value::Object(o)) => map_members(o, |name, value| match value {
-                    Value::Object(inner) if name == *place => Value::Object(Object::sorted(
-                        inner
-                            .iter()
-                            .filter(|(n, _)| !n.starts_with(PREFIX))
-                            .map(|(n, v)| (owned(n), v.clone()))
-                            .collect(),
-                    )),
-                    value => value.clone(),
-                }),
-                _ => value.clone(),
-            }
+        map_members(object, |name, value| match (PLACES.iter().find(|(outer, _)| *outer == name), value) {
+            (Some((_, place)), Value::Object(o)) => map_members(o, |name, value| match value {
+                Value::Object(inner) if name == *place => Value::Object(Object::sorted(
+                    inner.iter().filter(|(n, _)| !n.starts_with(PREFIX)).map(|(n, v)| (owned(n), v.clone())).collect(),
+                )),
+                value => value.clone(),
+            }),
+            _ => value.clone(),
         })
     })
 }
@@ -88,10 +73,5 @@ fn owned(name: &str) -> Cow<'static, str> {
 }
 
 fn map_members<'v>(object: &Object<'v>, f: impl Fn(&str, &Value<'v>) -> Value<'v>) -> Value<'v> {
-    Value::Object(Object::sorted(
-        object
-            .iter()
-            .map(|(name, value)| (owned(name), f(name, value)))
-            .collect(),
-    ))
+    Value::Object(Object::sorted(object.iter().map(|(name, value)| (owned(name), f(name, value))).collect()))
 }

@@ -88,14 +88,7 @@ pub fn sign_call<S: Sign>(
     particulars: Particulars<'_>,
     key: &S,
 ) -> Result<Signed, SigningError<S::Error>> {
-    let Particulars {
-        audience,
-        context,
-        id,
-        salt,
-        now,
-        life,
-    } = particulars;
+    let Particulars { audience, context, id, salt, now, life } = particulars;
     let params = call.canonical_params();
     let proof = CallProof {
         audience: audience.to_owned(),

@@ -40,8 +40,7 @@ pub fn qualified(audience: &str, tool: &str) -> String {
 
 /// Audience and tool of a qualified name. An audience cannot hold a `#`; a tool can.
 pub fn split(name: &str) -> Option<(&str, &str)> {
-    name.split_once('#')
-        .filter(|(audience, tool)| is_name(audience) && is_name(tool))
+    name.split_once('#').filter(|(audience, tool)| is_name(audience) && is_name(tool))
 }
 
 impl Tools {
@@ -77,9 +76,7 @@ impl Tools {
                 // one more and one fewer admit a call that the parent refuses.
                 theirs.is_empty()
                     || (mine.len() == theirs.len()
-                        && mine
-                            .iter()
-                            .all(|(argument, c)| theirs.get(argument).is_some_and(|p| c.narrows(p))))
+                        && mine.iter().all(|(argument, c)| theirs.get(argument).is_some_and(|p| c.narrows(p))))
             })
         })
     }
@@ -92,8 +89,6 @@ pub fn permits(constraints: &Arguments, arguments: Option<&Object<'_>>) -> bool 
     constraints.is_empty()
         || arguments.is_some_and(|arguments| {
             arguments.len() == constraints.len()
-                && arguments
-                    .iter()
-                    .all(|(name, value)| constraints.get(name).is_some_and(|c| c.allows(value)))
+                && arguments.iter().all(|(name, value)| constraints.get(name).is_some_and(|c| c.allows(value)))
         })
 }

@@ -44,10 +44,7 @@ impl Scope {
     /// Reads `<audience>#<tool>` or `<audience>#*`.
     pub fn parse(text: &str) -> Option<Self> {
         let (audience, tool) = crate::tools::split(text)?;
-        Some(Self {
-            audience: audience.to_owned(),
-            tool: (tool != "*").then(|| tool.to_owned()),
-        })
+        Some(Self { audience: audience.to_owned(), tool: (tool != "*").then(|| tool.to_owned()) })
     }
 
     /// Whether the tool is in scope.
@@ -105,13 +102,7 @@ impl Trust {
         if !is_name(&audience) || audience.contains('#') {
             return Err(TrustError::Audience(audience));
         }
-        let mut trust = Self {
-            audience,
-            attesters: HashMap::new(),
-            roots: HashMap::new(),
-            agents,
-            skew: DEFAULT_SKEW,
-        };
+        let mut trust = Self { audience, attesters: HashMap::new(), roots: HashMap::new(), agents, skew: DEFAULT_SKEW };
         for attester in attesters {
             let kid = attester.key.thumbprint().clone();
             if trust.attesters.insert(kid.clone(), attester).is_some() {
@@ -158,10 +149,7 @@ impl Trust {
             .agents
             .iter()
             .flat_map(|(agent, references)| {
-                references
-                    .iter()
-                    .filter(|(_, r)| r.digests.is_none())
-                    .map(|(c, _)| (agent.as_str(), *c))
+                references.iter().filter(|(_, r)| r.digests.is_none()).map(|(c, _)| (agent.as_str(), *c))
             })
             .collect();
         found.sort_unstable();

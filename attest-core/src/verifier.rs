@@ -81,10 +81,7 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that trusts what `trust` says.
     pub fn new(trust: Trust) -> Self {
-        Self {
-            trust,
-            cache: Mutex::new(Cache::default()),
-        }
+        Self { trust, cache: Mutex::new(Cache::default()) }
     }
 
     /// What this verifier trusts.
@@ -125,19 +122,12 @@ impl Verifier {
             key: call_key.thumbprint().clone(),
             call: proof.token(),
         };
-        let named = |refusal: Refusal| Refusal {
-            caller: Some(caller.clone()),
-            ..refusal
-        };
+        let named = |refusal: Refusal| Refusal { caller: Some(caller.clone()), ..refusal };
         let canonical_params =
             rules::bindings(&proof, &attested, call, &carrier, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Bindings);
         let until = proof.expires.saturating_add(self.trust.skew);
-        let call_id = CallId {
-            key: caller.key.clone(),
-            id: proof.id,
-            until,
-        };
+        let call_id = CallId { key: caller.key.clone(), id: proof.id, until };
         if seen(&call_id) {
             return Err(named(Reason::Replay.into()));
         }
@@ -153,15 +143,7 @@ impl Verifier {
             self.remember(key, &evidence);
         }
         let forward = call.verified(&canonical_params, &proof.meta);
-        Ok(Accepted {
-            evidence,
-            caller,
-            proof,
-            proof_text,
-            salt: carrier.salt,
-            call_id,
-            forward,
-        })
+        Ok(Accepted { evidence, caller, proof, proof_text, salt: carrier.salt, call_id, forward })
     }
 
     fn remembered(&self, key: &Digest) -> Option<Arc<Evidence>> {
@@ -170,10 +152,7 @@ impl Verifier {
     }
 
     fn remember(&self, key: Digest, evidence: &Arc<Evidence>) {
-        self.cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, evidence.clone());
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(key, evidence.clone());
     }
 }
 

@@ -46,10 +46,7 @@ impl World {
     fn trust(&self) -> Trust {
         let references = BTreeMap::from([(
             Component::SystemPrompt,
-            Reference {
-                digests: Some(vec![Digest::of("the prompt")]),
-                grade: Grade::OnDisk,
-            },
+            Reference { digests: Some(vec![Digest::of("the prompt")]), grade: Grade::OnDisk },
         )]);
         Trust::new(
             "files".to_owned(),
@@ -115,29 +112,17 @@ impl World {
 
     fn signed(&self, audience: &str) -> Vec<u8> {
         let message = json::parse(REQUEST.as_bytes()).unwrap();
-        let Ok(Message::Call(call)) = classify(&message) else {
-            panic!("a call")
-        };
+        let Ok(Message::Call(call)) = classify(&message) else { panic!("a call") };
         let credentials = Credentials::new(&self.attestation(), &self.chain()).unwrap();
-        let particulars = Particulars {
-            audience,
-            context: Jti([5; 16]),
-            id: Jti([6; 16]),
-            salt: Salt([7; 16]),
-            now: NOW,
-            life: 60,
-        };
-        sign_call(&call, &credentials, particulars, &self.agent)
-            .unwrap()
-            .request
+        let particulars =
+            Particulars { audience, context: Jti([5; 16]), id: Jti([6; 16]), salt: Salt([7; 16]), now: NOW, life: 60 };
+        sign_call(&call, &credentials, particulars, &self.agent).unwrap().request
     }
 }
 
 fn check(verifier: &Verifier, request: &[u8], now: u64) -> (Result<Accepted, Refusal>, Vec<Check>) {
     let message = json::parse(request).unwrap();
-    let Ok(Message::Call(call)) = classify(&message) else {
-        panic!("a call")
-    };
+    let Ok(Message::Call(call)) = classify(&message) else { panic!("a call") };
     let mut trace = Vec::new();
     let verdict = verifier.check(&call, now, |_| false, &mut trace);
     (verdict, trace)
@@ -169,10 +154,7 @@ fn a_remembered_attestation_still_expires() {
     let verifier = Verifier::new(world.trust());
     let request = world.signed("files");
     check(&verifier, &request, NOW).0.unwrap();
-    assert_eq!(
-        check(&verifier, &request, NOW + 400).0.unwrap_err().reason,
-        Reason::Expired
-    );
+    assert_eq!(check(&verifier, &request, NOW + 400).0.unwrap_err().reason, Reason::Expired);
 }
 
 #[test]
@@ -184,16 +166,10 @@ fn each_change_is_refused_for_its_own_reason() {
         reason(&world, request.replacen(from, to, 1).as_bytes(), NOW)
     };
     assert_eq!(swap("/srv/a.txt", "/srv/b.txt"), Reason::ParamsMismatch);
-    assert_eq!(
-        swap(r#""name":"read_file""#, r#""name":"write_file""#),
-        Reason::ToolMismatch
-    );
+    assert_eq!(swap(r#""name":"read_file""#, r#""name":"write_file""#), Reason::ToolMismatch);
     assert_eq!(swap("acme\"", "emca\""), Reason::MetaMismatch);
     assert_eq!(
-        swap(
-            r#","arguments":{"path":"/srv/a.txt"}"#,
-            r#","arguments":{"path":"/srv/a.txt","x":1}"#
-        ),
+        swap(r#","arguments":{"path":"/srv/a.txt"}"#, r#","arguments":{"path":"/srv/a.txt","x":1}"#),
         Reason::ParamsMismatch
     );
     assert_eq!(reason(&world, &world.signed("mail"), NOW), Reason::WrongAudience);
@@ -203,22 +179,14 @@ fn each_change_is_refused_for_its_own_reason() {
 
 #[test]
 fn another_state_is_refused_with_the_component() {
-    let world = World {
-        digest: Digest::of("another prompt"),
-        ..World::new()
-    };
-    let refusal = check(&Verifier::new(world.trust()), &world.signed("files"), NOW)
-        .0
-        .unwrap_err();
+    let world = World { digest: Digest::of("another prompt"), ..World::new() };
+    let refusal = check(&Verifier::new(world.trust()), &world.signed("files"), NOW).0.unwrap_err();
     assert_eq!(refusal.reason, Reason::StateMismatch);
     assert_eq!(refusal.caller.unwrap().agent, "a1");
 }
 
 #[test]
 fn a_tool_that_the_leaf_does_not_grant_is_refused() {
-    let world = World {
-        tools: Tools(BTreeMap::from([("files#list".to_owned(), BTreeMap::new())])),
-        ..World::new()
-    };
+    let world = World { tools: Tools(BTreeMap::from([("files#list".to_owned(), BTreeMap::new())])), ..World::new() };
     assert_eq!(reason(&world, &world.signed("files"), NOW), Reason::ToolNotGranted);
 }

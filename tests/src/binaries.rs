@@ -23,9 +23,7 @@ pub fn attest() -> PathBuf {
 /// The binary `server-verifier`.
 pub fn server_verifier() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT
-        .get_or_init(|| build("server-verifier", "server-verifier"))
-        .clone()
+    BUILT.get_or_init(|| build("server-verifier", "server-verifier")).clone()
 }
 
 fn build(package: &str, binary: &str) -> PathBuf {
@@ -61,8 +59,5 @@ fn executable(message: &str, binary: &str) -> Option<PathBuf> {
 /// Tests run from `<target>/<profile>/deps/<test>`, or the profile's own folder.
 fn in_release() -> bool {
     let own = std::env::current_exe().expect("the test knows its own path");
-    own.ancestors()
-        .take(3)
-        .filter_map(Path::file_name)
-        .any(|name| name == "release")
+    own.ancestors().take(3).filter_map(Path::file_name).any(|name| name == "release")
 }

@@ -12,10 +12,7 @@ pub const MAX_DEPTH: usize = 64;
 /// Reads exactly one JSON value; see the module's page for the rules.
 pub fn parse(text: &[u8]) -> Result<Value<'_>, JsonError> {
     if text.starts_with(b"\xef\xbb\xbf") {
-        return Err(JsonError {
-            kind: JsonErrorKind::ByteOrderMark,
-            offset: 0,
-        });
+        return Err(JsonError { kind: JsonErrorKind::ByteOrderMark, offset: 0 });
     }
     let mut reader = Reader { text, at: 0 };
     reader.blanks();
@@ -137,10 +134,9 @@ impl<'a> Reader<'a> {
                 _ => return Err(self.error(JsonErrorKind::Syntax)),
             }
         }
-        Object::from_members(members).map(Value::Object).ok_or(JsonError {
-            kind: JsonErrorKind::DuplicateMember,
-            offset: start,
-        })
+        Object::from_members(members)
+            .map(Value::Object)
+            .ok_or(JsonError { kind: JsonErrorKind::DuplicateMember, offset: start })
     }
 
     fn digits(&mut self) -> Read<()> {
@@ -148,11 +144,7 @@ impl<'a> Reader<'a> {
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
-        if self.at == from {
-            Err(self.error(JsonErrorKind::Syntax))
-        } else {
-            Ok(())
-        }
+        if self.at == from { Err(self.error(JsonErrorKind::Syntax)) } else { Ok(()) }
     }
 
     fn number(&mut self) -> Read<f64> {
@@ -176,10 +168,7 @@ impl<'a> Reader<'a> {
             }
             self.digits()?;
         }
-        let range = JsonError {
-            kind: JsonErrorKind::NumberRange,
-            offset: start,
-        };
+        let range = JsonError { kind: JsonErrorKind::NumberRange, offset: start };
         let text = str::from_utf8(self.slice(start, self.at)).map_err(|_| range)?;
         number::read(text).ok_or(range)
     }
@@ -202,10 +191,8 @@ impl<'a> Reader<'a> {
     }
 
     fn utf8(&self, from: usize, to: usize) -> Read<&'a str> {
-        str::from_utf8(self.slice(from, to)).map_err(|e| JsonError {
-            kind: JsonErrorKind::NotUtf8,
-            offset: from + e.valid_up_to(),
-        })
+        str::from_utf8(self.slice(from, to))
+            .map_err(|e| JsonError { kind: JsonErrorKind::NotUtf8, offset: from + e.valid_up_to() })
     }
 
     /// A string with at least one escape, `start` being its first byte and `self.at` the first backslash.

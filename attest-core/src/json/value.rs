@@ -77,11 +77,7 @@ impl<'a> Value<'a> {
             Value::String(s) => Value::String(Cow::Owned(s.into_owned())),
             Value::Array(a) => Value::Array(a.into_iter().map(Value::into_owned).collect()),
             Value::Object(o) => Value::Object(Object {
-                members: o
-                    .members
-                    .into_iter()
-                    .map(|(k, v)| (Cow::Owned(k.into_owned()), v.into_owned()))
-                    .collect(),
+                members: o.members.into_iter().map(|(k, v)| (Cow::Owned(k.into_owned()), v.into_owned())).collect(),
             }),
         }
     }
@@ -96,19 +92,13 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// An object of members that are already in canonical order, each once.
     pub(crate) fn sorted(members: Vec<(Cow<'a, str>, Value<'a>)>) -> Self {
-        debug_assert!(
-            members
-                .windows(2)
-                .all(|w| matches!(w, [a, b] if utf16_cmp(&a.0, &b.0) == Ordering::Less))
-        );
+        debug_assert!(members.windows(2).all(|w| matches!(w, [a, b] if utf16_cmp(&a.0, &b.0) == Ordering::Less)));
         Self { members }
     }
 
     /// Sorts the members; fails with the index, in the given order, of a repeated name.
     pub(super) fn from_members(mut members: Vec<(Cow<'a, str>, Value<'a>)>) -> Option<Self> {
-        let sorted = members
-            .windows(2)
-            .all(|w| matches!(w, [a, b] if utf16_cmp(&a.0, &b.0) == Ordering::Less));
+        let sorted = members.windows(2).all(|w| matches!(w, [a, b] if utf16_cmp(&a.0, &b.0) == Ordering::Less));
         if !sorted {
             members.sort_by(|a, b| utf16_cmp(&a.0, &b.0));
             if members.windows(2).any(|w| matches!(w, [a, b] if a.0 == b.0)) {
@@ -144,11 +134,7 @@ impl<'a> Object<'a> {
 pub(super) fn utf16_cmp(a: &str, b: &str) -> Ordering {
     // UTF-8 byte order equals code point order, and that differs from UTF-16 order only where a supplementary character
     // meets one from U+E000 to U+FFFF. Bytes from 0xEE on start exactly those characters.
-    if a.bytes().chain(b.bytes()).all(|c| c < 0xEE) {
-        a.cmp(b)
-    } else {
-        a.encode_utf16().cmp(b.encode_utf16())
-    }
+    if a.bytes().chain(b.bytes()).all(|c| c < 0xEE) { a.cmp(b) } else { a.encode_utf16().cmp(b.encode_utf16()) }
 }
 
 impl serde::Serialize for Value<'_> {

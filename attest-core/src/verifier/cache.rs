@@ -24,6 +24,9 @@ impl Cache {
     }
 
     pub(super) fn insert(&mut self, key: Digest, evidence: Arc<Evidence>) {
+        if self.evidence.contains_key(&key) {
+            return;
+        }
         let agent = &evidence.attestation().agent;
         if self.by_agent.len() >= AGENTS && !self.by_agent.contains_key(agent) {
             self.by_agent.clear();
@@ -35,8 +38,7 @@ impl Cache {
         {
             self.evidence.remove(&oldest);
         }
-        if self.evidence.insert(key, evidence).is_none() {
-            keys.push_back(key);
-        }
+        keys.push_back(key);
+        self.evidence.insert(key, evidence);
     }
 }

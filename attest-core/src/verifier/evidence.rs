@@ -62,12 +62,7 @@ impl Presented {
         let delegation = read_chain(carrier.delegation.iter().copied())?;
         let leaf = Digest::of(carrier.delegation.last().copied().ok_or(Reason::BadCarrier)?);
         let texts = core::iter::once(carrier.attestation).chain(carrier.delegation.iter().copied());
-        Ok(Self::New(Box::new(Fresh {
-            attestation,
-            delegation,
-            leaf,
-            texts: texts.map(Arc::from).collect(),
-        })))
+        Ok(Self::New(Box::new(Fresh { attestation, delegation, leaf, texts: texts.map(Arc::from).collect() })))
     }
 
     pub(super) fn attestation(&self) -> &Attestation {
@@ -80,17 +75,8 @@ impl Presented {
     /// Shows `see` each token of the chain with its place, the root being 0; stops at the first failure.
     pub(super) fn each_delegation<E>(&self, mut see: impl FnMut(usize, &Delegation) -> Result<(), E>) -> Result<(), E> {
         match self {
-            Self::Known(evidence) => evidence
-                .chain
-                .tokens()
-                .iter()
-                .enumerate()
-                .try_for_each(|(n, t)| see(n, t)),
-            Self::New(fresh) => fresh
-                .delegation
-                .iter()
-                .enumerate()
-                .try_for_each(|(n, t)| see(n, t.peek())),
+            Self::Known(evidence) => evidence.chain.tokens().iter().enumerate().try_for_each(|(n, t)| see(n, t)),
+            Self::New(fresh) => fresh.delegation.iter().enumerate().try_for_each(|(n, t)| see(n, t.peek())),
         }
     }
 
@@ -101,18 +87,8 @@ impl Presented {
             Self::New(fresh) => *fresh,
         };
         let attestation = attest(fresh.attestation, trust)?;
-        let Fresh {
-            delegation,
-            leaf,
-            texts,
-            ..
-        } = fresh;
-        Ok(Attested::New(Box::new(Fresh {
-            attestation,
-            delegation,
-            leaf,
-            texts,
-        })))
+        let Fresh { delegation, leaf, texts, .. } = fresh;
+        Ok(Attested::New(Box::new(Fresh { attestation, delegation, leaf, texts })))
     }
 }
 
@@ -132,9 +108,7 @@ pub(super) fn attest(token: Unverified<Attestation>, trust: &Trust) -> Result<Ve
 /// Every token of a chain, read and not verified.
 pub(super) fn read_chain<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Unverified<Delegation>>, Refusal> {
     let tokens = texts.into_iter().enumerate();
-    tokens
-        .map(|(n, text)| Unverified::read(text).map_err(|e| Refusal::of_token(e, Token::Delegation(n))))
-        .collect()
+    tokens.map(|(n, text)| Unverified::read(text).map_err(|e| Refusal::of_token(e, Token::Delegation(n)))).collect()
 }
 
 /// The attestation verified, the chain not necessarily.
@@ -166,12 +140,7 @@ impl Attested {
 
     /// Check 9: the chain, and that the attested key holds its leaf.
     pub(super) fn delegate(self, trust: &Trust) -> Result<Arc<Evidence>, Refusal> {
-        let Fresh {
-            attestation,
-            delegation,
-            texts,
-            ..
-        } = match self {
+        let Fresh { attestation, delegation, texts, .. } = match self {
             Self::Known(evidence) => return Ok(evidence),
             Self::New(fresh) => *fresh,
         };
@@ -179,10 +148,6 @@ impl Attested {
         if !chain.is_held_by(&attestation.key) {
             return Err(Reason::HolderMismatch.into());
         }
-        Ok(Arc::new(Evidence {
-            attestation,
-            chain,
-            texts,
-        }))
+        Ok(Arc::new(Evidence { attestation, chain, texts }))
     }
 }

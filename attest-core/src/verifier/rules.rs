@@ -33,12 +33,7 @@ impl Clock {
     }
 
     pub(super) fn delegation(&self, n: usize, token: &Delegation) -> Result<(), Refusal> {
-        self.check(
-            Token::Delegation(n),
-            token.issued_at,
-            token.expires,
-            MAX_DELEGATION_LIFE,
-        )
+        self.check(Token::Delegation(n), token.issued_at, token.expires, MAX_DELEGATION_LIFE)
     }
 
     fn check(&self, token: Token, issued_at: u64, expires: u64, longest: u64) -> Result<(), Refusal> {
@@ -65,17 +60,11 @@ pub(super) fn bindings(
 ) -> Result<Vec<u8>, Refusal> {
     let require = |holds: bool, reason: Reason| if holds { Ok(()) } else { Err(reason) };
     require(proof.audience == audience, Reason::WrongAudience)?;
-    require(
-        proof.attestation == attested.attestation().token(),
-        Reason::WrongAttestation,
-    )?;
+    require(proof.attestation == attested.attestation().token(), Reason::WrongAttestation)?;
     require(proof.delegation == attested.leaf(), Reason::WrongDelegation)?;
     require(proof.tool == call.tool(), Reason::ToolMismatch)?;
     let params = call.canonical_params();
-    require(
-        proof.params == Digest::salted(&carrier.salt, &params),
-        Reason::ParamsMismatch,
-    )?;
+    require(proof.params == Digest::salted(&carrier.salt, &params), Reason::ParamsMismatch)?;
     require(call.meta_matches(&proof.meta, &carrier.salt), Reason::MetaMismatch)?;
     Ok(params)
 }
@@ -85,22 +74,14 @@ pub(super) fn state(attestation: &Attestation, trust: &Trust) -> Result<(), Refu
     let references = trust.references(&attestation.agent).ok_or(Reason::NoReference)?;
     let about = |reason, component| Refusal::about(reason, About::Component(component));
     for component in references.keys() {
-        attestation
-            .measurement(*component)
-            .ok_or(about(Reason::ComponentMissing, *component))?;
+        attestation.measurement(*component).ok_or(about(Reason::ComponentMissing, *component))?;
     }
     for measured in &attestation.measurements {
-        let reference = references
-            .get(&measured.component)
-            .ok_or(about(Reason::NoReference, measured.component))?;
+        let reference = references.get(&measured.component).ok_or(about(Reason::NoReference, measured.component))?;
         if measured.grade < reference.grade {
             return Err(about(Reason::GradeTooLow, measured.component));
         }
-        if reference
-            .digests
-            .as_ref()
-            .is_some_and(|accepted| !accepted.contains(&measured.digest))
-        {
+        if reference.digests.as_ref().is_some_and(|accepted| !accepted.contains(&measured.digest)) {
             return Err(about(Reason::StateMismatch, measured.component));
         }
     }
@@ -110,9 +91,7 @@ pub(super) fn state(attestation: &Attestation, trust: &Trust) -> Result<(), Refu
 /// Check 10: the leaf grants this tool of this server with these arguments.
 pub(super) fn constraints(evidence: &Evidence, call: &ToolCall<'_, '_>, audience: &str) -> Result<(), Refusal> {
     let granted = &evidence.chain().leaf().tools.0;
-    let constraints = granted
-        .get(&qualified(audience, call.tool()))
-        .ok_or(Reason::ToolNotGranted)?;
+    let constraints = granted.get(&qualified(audience, call.tool())).ok_or(Reason::ToolNotGranted)?;
     if !permits(constraints, call.arguments()) {
         return Err(Reason::ArgumentsNotGranted.into());
     }

@@ -10,10 +10,7 @@ fn main() -> io::Result<()> {
     let files = files();
     for entry in fs::read_dir(&directory)? {
         let path = entry?.path();
-        let stale = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .is_some_and(|n| !files.contains_key(n));
+        let stale = path.file_name().and_then(|n| n.to_str()).is_some_and(|n| !files.contains_key(n));
         if stale && path.extension().is_some_and(|e| e == "vec") {
             fs::remove_file(path)?;
         }

@@ -188,10 +188,7 @@ impl Call {
         let chain = self.chain_texts();
         let mut proof = self.proof.clone();
         fill(proof.claims.get_mut("wth"), hash(&attestation));
-        fill(
-            proof.claims.pointer_mut("/oth/del"),
-            hash(chain.last().map_or("", |t| t)),
-        );
+        fill(proof.claims.pointer_mut("/oth/del"), hash(chain.last().map_or("", |t| t)));
         let salted = |value: &Value| {
             let digest = Digest::salted(&Salt(SALT), &canonical(value));
             Value::from(digest.to_b64())

@@ -27,74 +27,40 @@ fn wrong_claims() -> Vec<Vector> {
         .iter()
         .map(|claim| {
             let short = claim.rsplit('/').next().unwrap();
-            claims(&format!("no_{short}"), &format!("no claim {claim}"), |c| {
-                remove(c, claim)
-            })
+            claims(&format!("no_{short}"), &format!("no claim {claim}"), |c| remove(c, claim))
         })
         .collect();
     for member in ["meta", "method", "params", "tool"] {
-        all.push(claims(
-            &format!("call_no_{member}"),
-            &format!("a claim {CALL} without {member}"),
-            |c| {
-                remove(&mut c[CALL], member);
-            },
-        ));
+        all.push(claims(&format!("call_no_{member}"), &format!("a claim {CALL} without {member}"), |c| {
+            remove(&mut c[CALL], member);
+        }));
     }
     for member in ["ctx", "labels", "origin", "parents"] {
-        all.push(claims(
-            &format!("prov_no_{member}"),
-            &format!("a claim {PROVENANCE} without {member}"),
-            |c| {
-                remove(&mut c[PROVENANCE], member);
-            },
-        ));
+        all.push(claims(&format!("prov_no_{member}"), &format!("a claim {PROVENANCE} without {member}"), |c| {
+            remove(&mut c[PROVENANCE], member);
+        }));
     }
     all.extend([
-        claims("unknown_claim", "a claim that a call proof does not have", |c| {
-            c["nbf"] = json!(1)
+        claims("unknown_claim", "a claim that a call proof does not have", |c| c["nbf"] = json!(1)),
+        claims("call_unknown_member", "a member that the claim of the call does not have", |c| {
+            c[CALL]["id"] = json!(7)
         }),
-        claims(
-            "call_unknown_member",
-            "a member that the claim of the call does not have",
-            |c| c[CALL]["id"] = json!(7),
-        ),
-        claims(
-            "meta_unknown_member",
-            "a member that the binding of _meta does not have",
-            |c| c[CALL]["meta"]["x"] = json!(1),
-        ),
-        claims("oth_unknown_member", "another hash beside del", |c| {
-            c["oth"]["txn"] = json!(hash("x"))
+        claims("meta_unknown_member", "a member that the binding of _meta does not have", |c| {
+            c[CALL]["meta"]["x"] = json!(1)
         }),
-        claims("other_method", "a proof over another method", |c| {
-            c[CALL]["method"] = json!("tools/list")
-        }),
-        claims("method_case", "the method in another case", |c| {
-            c[CALL]["method"] = json!("Tools/Call")
-        }),
-        claims("audience_array", "an audience that is an array", |c| {
-            c["aud"] = json!(["files"])
-        }),
+        claims("oth_unknown_member", "another hash beside del", |c| c["oth"]["txn"] = json!(hash("x"))),
+        claims("other_method", "a proof over another method", |c| c[CALL]["method"] = json!("tools/list")),
+        claims("method_case", "the method in another case", |c| c[CALL]["method"] = json!("Tools/Call")),
+        claims("audience_array", "an audience that is an array", |c| c["aud"] = json!(["files"])),
         claims("audience_empty", "an empty audience", |c| c["aud"] = json!("")),
         claims("jti_short", "a jti of 15 bytes", |c| c["jti"] = json!(b64([6; 15]))),
-        claims("wth_hex", "the attestation's hash in hexadecimal", |c| {
-            c["wth"] = json!("0".repeat(64))
-        }),
+        claims("wth_hex", "the attestation's hash in hexadecimal", |c| c["wth"] = json!("0".repeat(64))),
         claims("exp_negative", "a time before 1970", |c| c["exp"] = json!(-1)),
-        claims("names_numbers", "names of _meta members that are numbers", |c| {
-            c[CALL]["meta"]["names"] = json!([1])
+        claims("names_numbers", "names of _meta members that are numbers", |c| c[CALL]["meta"]["names"] = json!([1])),
+        claims("names_control", "a name of a _meta member with a control character", |c| {
+            c[CALL]["meta"]["names"] = json!(["com.example/tenant\u{7f}"]);
         }),
-        claims(
-            "names_control",
-            "a name of a _meta member with a control character",
-            |c| {
-                c[CALL]["meta"]["names"] = json!(["com.example/tenant\u{7f}"]);
-            },
-        ),
-        claims("names_empty_name", "an empty name among the _meta members", |c| {
-            c[CALL]["meta"]["names"] = json!([""])
-        }),
+        claims("names_empty_name", "an empty name among the _meta members", |c| c[CALL]["meta"]["names"] = json!([""])),
         claims("names_65", "65 names of _meta members", |c| {
             let names: Vec<String> = (0..65).map(|i| format!("com.example/{i:02}")).collect();
             c[CALL]["meta"]["names"] = json!(names);
@@ -109,53 +75,28 @@ fn wrong_claims() -> Vec<Vector> {
         claims("parents", "a parent, which this version does not know", |c| {
             c[PROVENANCE]["parents"] = json!([hash("a receipt")])
         }),
-        claims("labels", "a label, which this version does not know", |c| {
-            c[PROVENANCE]["labels"] = json!(["secret"])
-        }),
+        claims("labels", "a label, which this version does not know", |c| c[PROVENANCE]["labels"] = json!(["secret"])),
     ]);
     all
 }
 
 fn signatures() -> Vec<Vector> {
     vec![
-        refused(
-            "call-signature",
-            "signature_flipped",
-            "a signature with one bit wrong",
-            |c| c.proof.signature = flipped,
-        ),
-        refused(
-            "call-signature",
-            "by_a_stranger",
-            "signed by a key that is not attested",
-            |c| {
-                (c.proof.kid, c.proof.by) = (STRANGER, STRANGER);
-            },
-        ),
-        refused(
-            "call-signature",
-            "by_the_attester",
-            "signed by the attester's key",
-            |c| {
-                (c.proof.kid, c.proof.by) = (ATTESTER, ATTESTER);
-            },
-        ),
-        refused(
-            "call-signature",
-            "signature_of_a_stranger",
-            "another key's signature under the attested kid",
-            |c| {
-                c.proof.by = STRANGER;
-            },
-        ),
-        refused(
-            "call-signature",
-            "signature_s_plus_l",
-            "a good signature with s + L for s",
-            |c| {
-                c.proof.signature = points::unreduced_s;
-            },
-        ),
+        refused("call-signature", "signature_flipped", "a signature with one bit wrong", |c| {
+            c.proof.signature = flipped
+        }),
+        refused("call-signature", "by_a_stranger", "signed by a key that is not attested", |c| {
+            (c.proof.kid, c.proof.by) = (STRANGER, STRANGER);
+        }),
+        refused("call-signature", "by_the_attester", "signed by the attester's key", |c| {
+            (c.proof.kid, c.proof.by) = (ATTESTER, ATTESTER);
+        }),
+        refused("call-signature", "signature_of_a_stranger", "another key's signature under the attested kid", |c| {
+            c.proof.by = STRANGER;
+        }),
+        refused("call-signature", "signature_s_plus_l", "a good signature with s + L for s", |c| {
+            c.proof.signature = points::unreduced_s;
+        }),
         refused(
             "call-signature",
             "signature_small_order_r",
@@ -164,12 +105,9 @@ fn signatures() -> Vec<Vector> {
                 c.proof.signature = points::small_order_r;
             },
         ),
-        refused(
-            "call-signature",
-            "signature_zero",
-            "a signature of 64 zero bytes",
-            |c| c.proof.signature = |_, _| vec![0; 64],
-        ),
+        refused("call-signature", "signature_zero", "a signature of 64 zero bytes", |c| {
+            c.proof.signature = |_, _| vec![0; 64]
+        }),
     ]
 }
 

@@ -39,29 +39,19 @@ pub fn vectors() -> Vec<Vector> {
         bad("text", "a string in place of the object", |c| *c = json!("proof")),
         bad("null", "null in place of the object", |c| *c = Value::Null),
         bad("array", "an array in place of the object", |c| *c = json!([c["att"]])),
-        bad("receipts", "receipts, which this version does not know", |c| {
-            c["rcp"] = json!([])
-        }),
-        bad("cause", "a cause, which this version does not know", |c| {
-            c["cause"] = json!("x")
-        }),
+        bad("receipts", "receipts, which this version does not know", |c| c["rcp"] = json!([])),
+        bad("cause", "a cause, which this version does not know", |c| c["cause"] = json!("x")),
         bad("att_case", "a member in another case", |c| {
             let att = c.as_object_mut().unwrap().remove("att").unwrap();
             c["Att"] = att;
         }),
         bad("att_number", "a number for the attestation", |c| c["att"] = json!(1)),
         bad("prf_array", "an array of call proofs", |c| c["prf"] = json!([c["prf"]])),
-        bad("del_text", "one token in place of the chain", |c| {
-            c["del"] = c["del"][1].clone()
-        }),
+        bad("del_text", "one token in place of the chain", |c| c["del"] = c["del"][1].clone()),
         bad("del_empty", "an empty chain", |c| c["del"] = json!([])),
-        bad("del_nested", "a chain within the chain", |c| {
-            c["del"] = json!([c["del"]])
-        }),
+        bad("del_nested", "a chain within the chain", |c| c["del"] = json!([c["del"]])),
         bad("salt_short", "a salt of 15 bytes", |c| c["salt"] = json!(b64([7; 15]))),
-        bad("salt_padded", "a salt with padding", |c| {
-            c["salt"] = json!(format!("{}==", b64([7; 16])))
-        }),
+        bad("salt_padded", "a salt with padding", |c| c["salt"] = json!(format!("{}==", b64([7; 16])))),
         bad("salt_stray_bit", "a salt with an unused bit set", |c| {
             c["salt"] = json!(super::token::stray_bit(&b64([7; 16])));
         }),
@@ -86,25 +76,12 @@ pub fn vectors() -> Vec<Vector> {
             },
         )
         .about("attestation"),
-        refused(
-            "token-encoding",
-            "del_in_one",
-            "the chain in one string with a comma between the tokens",
-            |c| {
-                c["del"] = json!([format!(
-                    "{},{}",
-                    c["del"][0].as_str().unwrap(),
-                    c["del"][1].as_str().unwrap()
-                )]);
-            },
-        )
+        refused("token-encoding", "del_in_one", "the chain in one string with a comma between the tokens", |c| {
+            c["del"] = json!([format!("{},{}", c["del"][0].as_str().unwrap(), c["del"][1].as_str().unwrap())]);
+        })
         .about("delegation 0"),
-        Vector::request(
-            "carrier_sum_too_large",
-            "tokens that are too long only when taken together",
-            heavy().bytes(),
-        )
-        .refused("too-large"),
+        Vector::request("carrier_sum_too_large", "tokens that are too long only when taken together", heavy().bytes())
+            .refused("too-large"),
     ]);
     all
 }

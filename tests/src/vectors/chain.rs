@@ -24,44 +24,33 @@ fn accepted(name: &str, comment: &str, edit: impl FnOnce(&mut Call)) -> Vector {
 
 fn roots() -> Vec<Vector> {
     vec![
-        refused(
-            "unknown-root",
-            "root_not_pinned",
-            "a root by a key that is not pinned",
-            |c| {
-                (c.chain[0].kid, c.chain[0].by) = (STRANGER, STRANGER);
-            },
-        ),
-        refused(
-            "unknown-root",
-            "root_by_the_attester",
-            "a root by a key that is pinned as an attester",
-            |c| {
-                (c.chain[0].kid, c.chain[0].by) = (super::call::ATTESTER, super::call::ATTESTER);
-            },
-        ),
-        refused(
-            "unknown-root",
-            "root_other_issuer",
-            "a root with an issuer that its key may not speak for",
-            |c| {
-                c.chain[0].claims["iss"] = json!("deputy");
-            },
-        ),
-        refused("unknown-root", "leaf_alone", "the leaf without its root", |c| {
-            c.relink = |t| vec![t[1].clone()]
+        refused("unknown-root", "root_not_pinned", "a root by a key that is not pinned", |c| {
+            (c.chain[0].kid, c.chain[0].by) = (STRANGER, STRANGER);
         }),
+        refused("unknown-root", "root_by_the_attester", "a root by a key that is pinned as an attester", |c| {
+            (c.chain[0].kid, c.chain[0].by) = (super::call::ATTESTER, super::call::ATTESTER);
+        }),
+        refused("unknown-root", "root_other_issuer", "a root with an issuer that its key may not speak for", |c| {
+            c.chain[0].claims["iss"] = json!("deputy");
+        }),
+        refused("unknown-root", "leaf_alone", "the leaf without its root", |c| c.relink = |t| vec![t[1].clone()]),
         refused("unknown-root", "reversed", "leaf first, root last", |c| {
             c.relink = |t| vec![t[1].clone(), t[0].clone()]
         }),
         refused(
-            "chain-linkage",
-            "root_with_parent",
-            "a root that says it has a parent",
+            "holder-role",
+            "middle_held_by_the_attester",
+            "a root held by a key that is pinned as an attester, which then passes it on",
             |c| {
-                c.chain[0].claims["par_hash"] = json!(hash("a parent"));
+                use super::call::ATTESTER;
+                c.chain[0].claims["cnf"]["jwk"] = jwk(ATTESTER);
+                (c.chain[1].kid, c.chain[1].by) = (ATTESTER, ATTESTER);
+                c.chain[1].claims["iss"] = json!(derived_issuer(ATTESTER));
             },
         ),
+        refused("chain-linkage", "root_with_parent", "a root that says it has a parent", |c| {
+            c.chain[0].claims["par_hash"] = json!(hash("a parent"));
+        }),
         refused("chain-depth", "root_depth_1", "a root of depth 1", |c| {
             c.chain = chain(1);
             c.chain[0].claims["del_depth"] = json!(1);
@@ -83,11 +72,7 @@ fn roots() -> Vec<Vector> {
                 c.tools(0)["files#write_file"] = json!({});
             },
         ),
-        accepted(
-            "narrow_root",
-            "a root whose key may speak for this one tool",
-            narrow_root,
-        ),
+        accepted("narrow_root", "a root whose key may speak for this one tool", narrow_root),
     ]
 }
 
@@ -99,30 +84,15 @@ fn narrow_root(call: &mut Call) {
 
 fn signatures() -> Vec<Vector> {
     vec![
-        refused(
-            "chain-signature",
-            "root_signature_flipped",
-            "a root's signature with one bit wrong",
-            |c| {
-                c.chain[0].signature = flipped;
-            },
-        ),
-        refused(
-            "chain-signature",
-            "leaf_signature_flipped",
-            "a leaf's signature with one bit wrong",
-            |c| {
-                c.chain[1].signature = flipped;
-            },
-        ),
-        refused(
-            "chain-signature",
-            "root_signature_s_plus_l",
-            "a root's signature with s + L for s",
-            |c| {
-                c.chain[0].signature = points::unreduced_s;
-            },
-        ),
+        refused("chain-signature", "root_signature_flipped", "a root's signature with one bit wrong", |c| {
+            c.chain[0].signature = flipped;
+        }),
+        refused("chain-signature", "leaf_signature_flipped", "a leaf's signature with one bit wrong", |c| {
+            c.chain[1].signature = flipped;
+        }),
+        refused("chain-signature", "root_signature_s_plus_l", "a root's signature with s + L for s", |c| {
+            c.chain[0].signature = points::unreduced_s;
+        }),
         refused(
             "chain-signature",
             "leaf_signature_small_order_r",
@@ -147,46 +117,26 @@ fn signatures() -> Vec<Vector> {
                 (c.chain[1].kid, c.chain[1].by) = (ROOT, ROOT);
             },
         ),
-        refused(
-            "chain-signature",
-            "leaf_by_itself",
-            "a leaf signed by the key it confirms itself",
-            |c| {
-                (c.chain[1].kid, c.chain[1].by) = (AGENT, AGENT);
-            },
-        ),
-        refused(
-            "chain-signature",
-            "leaf_kid_of_a_stranger",
-            "a leaf with a good signature under another kid",
-            |c| {
-                c.chain[1].kid = STRANGER;
-            },
-        ),
-        refused(
-            "chain-signature",
-            "middle_dropped",
-            "a chain of three without its middle",
-            |c| {
-                c.chain = chain(3);
-                c.relink = |t| vec![t[0].clone(), t[2].clone()];
-            },
-        ),
+        refused("chain-signature", "leaf_by_itself", "a leaf signed by the key it confirms itself", |c| {
+            (c.chain[1].kid, c.chain[1].by) = (AGENT, AGENT);
+        }),
+        refused("chain-signature", "leaf_kid_of_a_stranger", "a leaf with a good signature under another kid", |c| {
+            c.chain[1].kid = STRANGER;
+        }),
+        refused("chain-signature", "middle_dropped", "a chain of three without its middle", |c| {
+            c.chain = chain(3);
+            c.relink = |t| vec![t[0].clone(), t[2].clone()];
+        }),
         refused("chain-signature", "two_roots", "the root twice", |c| {
             c.relink = |t| vec![t[0].clone(), t[0].clone(), t[1].clone()];
         }),
         refused("chain-signature", "leaf_twice", "the leaf twice", |c| {
             c.relink = |t| vec![t[0].clone(), t[1].clone(), t[1].clone()];
         }),
-        refused(
-            "chain-signature",
-            "middle_swapped",
-            "two tokens in the middle of four in each other's place",
-            |c| {
-                c.chain = chain(4);
-                c.relink = |t| vec![t[0].clone(), t[2].clone(), t[1].clone(), t[3].clone()];
-            },
-        ),
+        refused("chain-signature", "middle_swapped", "two tokens in the middle of four in each other's place", |c| {
+            c.chain = chain(4);
+            c.relink = |t| vec![t[0].clone(), t[2].clone(), t[1].clone(), t[3].clone()];
+        }),
     ]
 }
 
@@ -204,25 +154,15 @@ fn linkage() -> Vec<Vector> {
         refused("chain-linkage", "no_par_hash", "a child without par_hash", |c| {
             c.chain[1].claims.as_object_mut().unwrap().remove("par_hash");
         }),
-        refused(
-            "chain-linkage",
-            "spliced",
-            "a child under another root by the same keys",
-            |c| {
-                // Made for a root that differs in its name alone.
-                let mut other = c.chain[0].clone();
-                other.claims["jti"] = json!("another");
-                c.chain[1].claims["par_hash"] = json!(hash(other.signing_input()));
-            },
-        ),
-        refused(
-            "chain-linkage",
-            "child_other_issuer",
-            "a child with its root's issuer",
-            |c| {
-                c.chain[1].claims["iss"] = json!("owner");
-            },
-        ),
+        refused("chain-linkage", "spliced", "a child under another root by the same keys", |c| {
+            // Made for a root that differs in its name alone.
+            let mut other = c.chain[0].clone();
+            other.claims["jti"] = json!("another");
+            c.chain[1].claims["par_hash"] = json!(hash(other.signing_input()));
+        }),
+        refused("chain-linkage", "child_other_issuer", "a child with its root's issuer", |c| {
+            c.chain[1].claims["iss"] = json!("owner");
+        }),
         refused(
             "chain-linkage",
             "child_issuer_bare",
@@ -231,93 +171,46 @@ fn linkage() -> Vec<Vector> {
                 c.chain[1].claims["iss"] = json!(thumbprint(HOLDER));
             },
         ),
-        refused(
-            "chain-linkage",
-            "child_issuer_own_key",
-            "a child with its own key's thumbprint for issuer",
-            |c| {
-                c.chain[1].claims["iss"] = json!(derived_issuer(AGENT));
-            },
-        ),
-        refused(
-            "holder-mismatch",
-            "held_by_another",
-            "a leaf that another key holds",
-            |c| {
-                c.chain[1].claims["cnf"]["jwk"] = jwk(STRANGER);
-            },
-        ),
-        refused(
-            "holder-mismatch",
-            "held_by_the_parent",
-            "a chain that stops one token too early",
-            |c| {
-                c.relink = |t| vec![t[0].clone()];
-            },
-        ),
+        refused("chain-linkage", "child_issuer_own_key", "a child with its own key's thumbprint for issuer", |c| {
+            c.chain[1].claims["iss"] = json!(derived_issuer(AGENT));
+        }),
+        refused("holder-mismatch", "held_by_another", "a leaf that another key holds", |c| {
+            c.chain[1].claims["cnf"]["jwk"] = jwk(STRANGER);
+        }),
+        refused("holder-mismatch", "held_by_the_parent", "a chain that stops one token too early", |c| {
+            c.relink = |t| vec![t[0].clone()];
+        }),
     ]
 }
 
 fn depth_and_life() -> Vec<Vector> {
     vec![
-        refused(
-            "chain-depth",
-            "child_same_depth",
-            "a child of its parent's depth",
-            |c| {
-                c.chain[1].claims["del_depth"] = json!(0);
-            },
-        ),
-        refused(
-            "chain-depth",
-            "child_skips_depth",
-            "a child two deeper than its parent",
-            |c| {
-                c.chain[1].claims["del_depth"] = json!(2);
-            },
-        ),
-        refused(
-            "chain-depth",
-            "not_to_be_derived",
-            "a child of a root that allows none",
-            |c| {
-                for token in &mut c.chain {
-                    token.claims["del_max_depth"] = json!(0);
-                }
-            },
-        ),
-        refused(
-            "chain-depth",
-            "max_depth_grows",
-            "a child that allows more derivations than its parent",
-            |c| {
-                c.chain[1].claims["del_max_depth"] = json!(5);
-            },
-        ),
+        refused("chain-depth", "child_same_depth", "a child of its parent's depth", |c| {
+            c.chain[1].claims["del_depth"] = json!(0);
+        }),
+        refused("chain-depth", "child_skips_depth", "a child two deeper than its parent", |c| {
+            c.chain[1].claims["del_depth"] = json!(2);
+        }),
+        refused("chain-depth", "not_to_be_derived", "a child of a root that allows none", |c| {
+            for token in &mut c.chain {
+                token.claims["del_max_depth"] = json!(0);
+            }
+        }),
+        refused("chain-depth", "max_depth_grows", "a child that allows more derivations than its parent", |c| {
+            c.chain[1].claims["del_max_depth"] = json!(5);
+        }),
         accepted("deepest", "a child as deep as its root allows", |c| {
             for token in &mut c.chain {
                 token.claims["del_max_depth"] = json!(1);
             }
         }),
-        refused(
-            "chain-lifetime",
-            "outlives",
-            "a child that is good a second longer than its parent",
-            |c| {
-                c.chain[1].claims["exp"] = json!(NOW + 1001);
-            },
-        ),
-        refused(
-            "chain-lifetime",
-            "older",
-            "a child that is a second older than its parent",
-            |c| {
-                c.chain[1].claims["iat"] = json!(NOW - 101);
-            },
-        ),
-        accepted("one_token", "a root that the agent itself holds", |c| {
-            c.chain = chain(1)
+        refused("chain-lifetime", "outlives", "a child that is good a second longer than its parent", |c| {
+            c.chain[1].claims["exp"] = json!(NOW + 1001);
         }),
+        refused("chain-lifetime", "older", "a child that is a second older than its parent", |c| {
+            c.chain[1].claims["iat"] = json!(NOW - 101);
+        }),
+        accepted("one_token", "a root that the agent itself holds", |c| c.chain = chain(1)),
         accepted("nine_tokens", "nine tokens, the longest chain", |c| c.chain = chain(9)),
         refused("too-large", "ten_tokens", "ten tokens", |c| c.chain = chain(10)),
     ]
@@ -334,23 +227,13 @@ fn widened(name: &str, comment: &str, root: Value, leaf: Value, arguments: Value
 fn widening() -> Vec<Vector> {
     let any = || json!({"constraint_type": "wildcard"});
     let mut all = vec![
-        refused(
-            "widened",
-            "widened_tool",
-            "a child that grants a tool which its parent does not",
-            |c| {
-                c.tools(1)["files#write_file"] = json!({});
-            },
-        ),
-        refused(
-            "widened",
-            "widened_in_the_middle",
-            "a child that widens, and a grandchild that narrows again",
-            |c| {
-                c.chain = chain(3);
-                c.tools(1)["files#write_file"] = json!({});
-            },
-        ),
+        refused("widened", "widened_tool", "a child that grants a tool which its parent does not", |c| {
+            c.tools(1)["files#write_file"] = json!({});
+        }),
+        refused("widened", "widened_in_the_middle", "a child that widens, and a grandchild that narrows again", |c| {
+            c.chain = chain(3);
+            c.tools(1)["files#write_file"] = json!({});
+        }),
         widened(
             "widened_open",
             "a child that drops all constraints of a tool",
@@ -379,13 +262,9 @@ fn widening() -> Vec<Vector> {
             json!({"mode": any()}),
             json!({"mode": 1}),
         ),
-        accepted(
-            "narrowed_open",
-            "a child that names arguments where its parent allows any",
-            |c| {
-                *c.tools(0) = json!({"files#read_file": {}});
-            },
-        ),
+        accepted("narrowed_open", "a child that names arguments where its parent allows any", |c| {
+            *c.tools(0) = json!({"files#read_file": {}});
+        }),
         accepted("narrowed_tools", "a child that grants one of two tools", |c| {
             c.tools(0)["files#write_file"] = json!({});
             *c.tools(1) = read_file();

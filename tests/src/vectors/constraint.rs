@@ -114,35 +114,11 @@ const TOOLS: &[Row<'_>] = &[
         r#"{"a#b":{"x":{"constraint_type":"wildcard"}}}"#,
         "yes",
     ),
-    (
-        "other_server",
-        "the same tool of another server",
-        r#"{"a#b":{}}"#,
-        r#"{"c#b":{}}"#,
-        "no",
-    ),
-    (
-        "hash_in_tool",
-        "the name is split at the first #",
-        r#"{"a#b#c":{}}"#,
-        r#"{"a#b#c":{}}"#,
-        "yes",
-    ),
+    ("other_server", "the same tool of another server", r#"{"a#b":{}}"#, r#"{"c#b":{}}"#, "no"),
+    ("hash_in_tool", "the name is split at the first #", r#"{"a#b#c":{}}"#, r#"{"a#b#c":{}}"#, "yes"),
     ("case", "a tool in another case", r#"{"a#b":{}}"#, r#"{"a#B":{}}"#, "no"),
-    (
-        "star",
-        "a star is a tool's name here, not all tools",
-        r#"{"a#*":{}}"#,
-        r#"{"a#b":{}}"#,
-        "no",
-    ),
-    (
-        "unreadable",
-        "a name without a server",
-        r#"{"b":{}}"#,
-        "{}",
-        "unreadable",
-    ),
+    ("star", "a star is a tool's name here, not all tools", r#"{"a#*":{}}"#, r#"{"a#b":{}}"#, "no"),
+    ("unreadable", "a name without a server", r#"{"b":{}}"#, "{}", "unreadable"),
 ];
 
 /// The family.
@@ -155,26 +131,14 @@ pub fn vectors() -> Vec<Vector> {
         };
         rows.iter().map(vector).collect()
     };
-    let wider: Vec<Row<'_>> = WIDER
-        .iter()
-        .map(|(n, c, parent, child, _)| (*n, *c, *parent, *child, "no"))
-        .collect();
+    let wider: Vec<Row<'_>> = WIDER.iter().map(|(n, c, parent, child, _)| (*n, *c, *parent, *child, "no")).collect();
     // What is narrower the other way round, where the table lists the pair.
     let listed = WIDER.iter().filter(|row| row.0 != "not_one_of_to_exact");
     let turned: Vec<(String, String, &str, &str)> = listed
-        .map(|(n, c, parent, child, _)| {
-            (
-                format!("{n}_turned"),
-                format!("the other way round: {c}"),
-                *child,
-                *parent,
-            )
-        })
+        .map(|(n, c, parent, child, _)| (format!("{n}_turned"), format!("the other way round: {c}"), *child, *parent))
         .collect();
-    let narrower: Vec<Row<'_>> = turned
-        .iter()
-        .map(|(n, c, parent, child)| (&**n, &**c, *parent, *child, "yes"))
-        .collect();
+    let narrower: Vec<Row<'_>> =
+        turned.iter().map(|(n, c, parent, child)| (&**n, &**c, *parent, *child, "yes")).collect();
     let mut all = [
         table(NARROWS, "narrows", "parent", "child"),
         table(&wider, "narrows", "parent", "child"),
@@ -187,14 +151,18 @@ pub fn vectors() -> Vec<Vector> {
         let open = r#"{"constraint_type":"all","constraints":["#.repeat(depth - 1);
         format!(r#"{open}{{"constraint_type":"wildcard"}}{}"#, "]}".repeat(depth - 1))
     };
-    let deepest = (
-        "depth_16",
-        "constraints 16 deep, the deepest that are read",
-        &*nested(16),
-        "1",
-        "yes",
-    );
+    let deepest = ("depth_16", "constraints 16 deep, the deepest that are read", &*nested(16), "1", "yes");
     let too_deep = ("depth_17", "constraints 17 deep", &*nested(17), "1", "unreadable");
     all.extend(table(&[deepest, too_deep], "allows", "constraint", "value"));
+    let ones = |count: usize| format!("[{}]", vec!["1"; count].join(","));
+    let (fits, too_many) = (ones(4_096), ones(4_097));
+    let subset = r#"{"allowed":[1],"constraint_type":"subset"}"#;
+    let contains = r#"{"constraint_type":"contains","required":[1]}"#;
+    let long = [
+        ("subset_4096", "the longest array that is compared", subset, &*fits, "yes"),
+        ("subset_4097", "an array that is too long to compare", subset, &*too_many, "no"),
+        ("contains_4097", "an array that is too long to compare", contains, &*too_many, "no"),
+    ];
+    all.extend(table(&long, "allows", "constraint", "value"));
     all
 }

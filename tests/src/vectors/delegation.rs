@@ -13,9 +13,7 @@ fn refused(name: &str, comment: &str, edit: impl FnOnce(&mut Value)) -> Vector {
         call.chain = chain(1);
         edit(&mut call.chain[0].claims);
     });
-    Vector::request(format!("delegation_{name}"), comment, call.bytes())
-        .refused("token-claims")
-        .about("delegation 0")
+    Vector::request(format!("delegation_{name}"), comment, call.bytes()).refused("token-claims").about("delegation 0")
 }
 
 fn accepted(name: &str, comment: &str, edit: impl FnOnce(&mut Value)) -> Vector {
@@ -44,16 +42,7 @@ fn many(n: usize, name: impl Fn(usize) -> String, value: &Value) -> Map<String, 
 }
 
 fn plain_claims() -> Vec<Vector> {
-    let needed = [
-        "authorization_details",
-        "cnf",
-        "del_depth",
-        "del_max_depth",
-        "exp",
-        "iat",
-        "iss",
-        "jti",
-    ];
+    let needed = ["authorization_details", "cnf", "del_depth", "del_max_depth", "exp", "iat", "iss", "jti"];
     let mut all: Vec<Vector> = needed
         .iter()
         .map(|claim| {
@@ -63,13 +52,12 @@ fn plain_claims() -> Vec<Vector> {
         })
         .collect();
     all.extend([
-        accepted(
-            "unknown_claim",
-            "a claim that the draft does not have is ignored, as the draft asks",
-            |c| {
-                c["purpose"] = json!("report");
-            },
-        ),
+        accepted("unknown_claim", "a claim that the draft does not have is ignored, as the draft asks", |c| {
+            c["purpose"] = json!("report");
+        }),
+        refused("claim_aud", "an audience, a restriction that is not applied", |c| c["aud"] = json!("files")),
+        refused("claim_nbf", "a start, a restriction that is not applied", |c| c["nbf"] = json!(1_799_999_990)),
+        refused("claim_status", "a status, a restriction that is not applied", |c| c["status"] = json!({})),
         accepted("uuid", "a jti that is a UUID in lower case", |c| {
             c["jti"] = json!("0189d3c4-7f2a-7c3e-8b1d-5a6f7e8d9c0b");
         }),
@@ -80,32 +68,22 @@ fn plain_claims() -> Vec<Vector> {
         refused("jti_number", "a number for the jti", |c| c["jti"] = json!(1)),
         refused("issuer_nul", "an issuer with a NUL", |c| c["iss"] = json!("owner\0")),
         refused("depth_negative", "a negative depth", |c| c["del_depth"] = json!(-1)),
-        refused("depth_fraction", "a depth with a fraction", |c| {
-            c["del_depth"] = json!(0.5)
-        }),
-        refused("max_depth_text", "a depth as a string", |c| {
-            c["del_max_depth"] = json!("4")
-        }),
+        refused("depth_fraction", "a depth with a fraction", |c| c["del_depth"] = json!(0.5)),
+        refused("max_depth_text", "a depth as a string", |c| c["del_max_depth"] = json!("4")),
         refused("par_hash_null", "a par_hash that is null", |c| {
             // The generator fills in a null; so one is put where no parent is.
             c["par_hash"] = Value::Null;
         }),
-        refused("par_hash_short", "a par_hash of 31 bytes", |c| {
-            c["par_hash"] = json!(b64([1; 31]))
-        }),
+        refused("par_hash_short", "a par_hash of 31 bytes", |c| c["par_hash"] = json!(b64([1; 31]))),
         refused("cnf_small_order", "a holder's key of small order", |c| {
             c["cnf"]["jwk"]["x"] = json!(b64(points::small_order()[4]));
         }),
         refused("cnf_mixed_order", "a holder's key outside the prime-order group", |c| {
             c["cnf"]["jwk"]["x"] = json!(b64(points::mixed_order(ROOT)));
         }),
-        refused(
-            "cnf_thumbprint",
-            "a holder named by thumbprint in place of its key",
-            |c| {
-                c["cnf"] = json!({"jkt": hash("a")});
-            },
-        ),
+        refused("cnf_thumbprint", "a holder named by thumbprint in place of its key", |c| {
+            c["cnf"] = json!({"jkt": hash("a")});
+        }),
     ]);
     all
 }
@@ -114,56 +92,24 @@ fn details() -> Vec<Vector> {
     let wildcard = json!({"constraint_type": "wildcard"});
     vec![
         detail("no_detail", "no authorization detail", |d| *d = json!([])),
-        detail(
-            "two_details",
-            "two authorization details: the second might be a restriction",
-            |d| *d = json!([d[0], d[0]]),
-        ),
-        detail("other_detail", "a detail of another type", |d| {
-            d[0]["type"] = json!("payment_initiation")
+        detail("two_details", "two authorization details: the second might be a restriction", |d| {
+            *d = json!([d[0], d[0]])
         }),
+        detail("other_detail", "a detail of another type", |d| d[0]["type"] = json!("payment_initiation")),
         detail("flow_detail", "a detail that this version does not know yet", |d| {
             d[0]["type"] = json!(attest_core::names::FLOW);
         }),
-        detail(
-            "detail_member",
-            "a member that the detail does not have: it might be a restriction",
-            |d| {
-                d[0]["locations"] = json!(["https://example.com"]);
-            },
-        ),
+        detail("detail_member", "a member that the detail does not have: it might be a restriction", |d| {
+            d[0]["locations"] = json!(["https://example.com"]);
+        }),
         tools("tools_array", "tools as an array of names", json!(["files#read_file"])),
-        tools(
-            "arguments_array",
-            "arguments as an array",
-            json!({"files#read_file": []}),
-        ),
-        tools(
-            "arguments_true",
-            "true in place of arguments",
-            json!({"files#read_file": true}),
-        ),
-        tools(
-            "tool_without_audience",
-            "a tool without its server",
-            json!({"read_file": {}}),
-        ),
-        tools(
-            "tool_empty_audience",
-            "a tool of a server without a name",
-            json!({"#read_file": {}}),
-        ),
+        tools("arguments_array", "arguments as an array", json!({"files#read_file": []})),
+        tools("arguments_true", "true in place of arguments", json!({"files#read_file": true})),
+        tools("tool_without_audience", "a tool without its server", json!({"read_file": {}})),
+        tools("tool_empty_audience", "a tool of a server without a name", json!({"#read_file": {}})),
         tools("tool_empty_name", "a tool without a name", json!({"files#": {}})),
-        tools(
-            "tool_control",
-            "a tool with a control character",
-            json!({"files#read_file\t": {}}),
-        ),
-        tools(
-            "257_tools",
-            "257 tools",
-            json!(many(257, |i| format!("files#t{i}"), &json!({}))),
-        ),
+        tools("tool_control", "a tool with a control character", json!({"files#read_file\t": {}})),
+        tools("257_tools", "257 tools", json!(many(257, |i| format!("files#t{i}"), &json!({})))),
         tools(
             "65_arguments",
             "65 constrained arguments of one tool",
@@ -174,16 +120,8 @@ fn details() -> Vec<Vector> {
             "a constraint of a type that is not known",
             json!({"constraint_type": "regex", "pattern": ".*"}),
         ),
-        constraint(
-            "constraint_text",
-            "a string in place of a constraint",
-            json!("/srv/report.txt"),
-        ),
-        constraint(
-            "constraint_no_type",
-            "a constraint without its type",
-            json!({"value": 1}),
-        ),
+        constraint("constraint_text", "a string in place of a constraint", json!("/srv/report.txt")),
+        constraint("constraint_no_type", "a constraint without its type", json!({"value": 1})),
         constraint(
             "constraint_member",
             "a member that the constraint does not have: it might be a restriction",
@@ -194,11 +132,7 @@ fn details() -> Vec<Vector> {
             json!({"files#read_file": {"path": {"constraint_type": "one_of", "values": listed}}})
         }),
         {
-            let ten = many(
-                10,
-                |i| format!("files#t{i}"),
-                &json!({"a": {"constraint_type": "wildcard"}}),
-            );
+            let ten = many(10, |i| format!("files#t{i}"), &json!({"a": {"constraint_type": "wildcard"}}));
             accepted("many_tools", "several tools, of which the call needs one", |c| {
                 let mut all = read_file();
                 all.as_object_mut().unwrap().extend(ten);

@@ -18,19 +18,13 @@ pub struct Vector {
 impl Vector {
     /// A vector of `kind` with nothing expected yet.
     pub fn new(kind: &str, name: impl Into<String>, comment: &str, body: impl Into<Vec<u8>>) -> Self {
-        let vector = Self {
-            name: name.into(),
-            header: Vec::new(),
-            body: body.into(),
-        };
+        let vector = Self { name: name.into(), header: Vec::new(), body: body.into() };
         vector.with("comment", comment).with("kind", kind)
     }
 
     /// A message, checked with the default trust at the default time.
     pub fn request(name: impl Into<String>, comment: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self::new("request", name, comment, body)
-            .with("trust", TRUST_FILE)
-            .with("now", &NOW.to_string())
+        Self::new("request", name, comment, body).with("trust", TRUST_FILE).with("now", &NOW.to_string())
     }
 
     /// Adds a line, or replaces the one of this key.
@@ -88,11 +82,7 @@ impl Vector {
             let (key, value) = line.split_once(": ")?;
             Some((key.to_owned(), value.to_owned()))
         });
-        Some(Self {
-            name: name.to_owned(),
-            header: lines.collect::<Option<_>>()?,
-            body: bytes[end + 2..].to_vec(),
-        })
+        Some(Self { name: name.to_owned(), header: lines.collect::<Option<_>>()?, body: bytes[end + 2..].to_vec() })
     }
 }
 

@@ -8,11 +8,7 @@ type Row<'a> = (&'a str, &'a str, &'a [u8]);
 /// Name, comment, body; the canonical bytes.
 const ACCEPTED: &[(Row<'_>, &[u8])] = &[
     (
-        (
-            "literals",
-            "RFC 8785, section 3.2.2: literals in an object",
-            b"{\"literals\":[null,true,false]}",
-        ),
+        ("literals", "RFC 8785, section 3.2.2: literals in an object", b"{\"literals\":[null,true,false]}"),
         b"{\"literals\":[null,true,false]}",
     ),
     (
@@ -24,11 +20,7 @@ const ACCEPTED: &[(Row<'_>, &[u8])] = &[
         b"[333333333.3333333,1e+30,4.5,0.002,1e-27]",
     ),
     (
-        (
-            "strings",
-            "RFC 8785, section 3.2.2.2: a string",
-            br#""\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/""#,
-        ),
+        ("strings", "RFC 8785, section 3.2.2.2: a string", br#""\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/""#),
         "\"\u{20ac}$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"".as_bytes(),
     ),
     (
@@ -40,72 +32,27 @@ const ACCEPTED: &[(Row<'_>, &[u8])] = &[
         "{\"\\r\":2,\"1\":4,\"\u{80}\":6,\"\u{f6}\":7,\"\u{20ac}\":1,\"\u{1f600}\":5,\"\u{fb33}\":3}".as_bytes(),
     ),
     (
-        (
-            "short_escapes",
-            "the escapes that have a short form, and one that has none",
-            br#""\b\t\n\f\r\u001f\u007f""#,
-        ),
+        ("short_escapes", "the escapes that have a short form, and one that has none", br#""\b\t\n\f\r\u001f\u007f""#),
         b"\"\\b\\t\\n\\f\\r\\u001f\x7f\"",
     ),
+    (("nul_escaped", "U+0000 as an escape is a character like any other", br#""\u0000""#), br#""\u0000""#),
     (
-        (
-            "nul_escaped",
-            "U+0000 as an escape is a character like any other",
-            br#""\u0000""#,
-        ),
-        br#""\u0000""#,
-    ),
-    (
-        (
-            "line_separators",
-            "U+2028 and U+2029 stand as they are",
-            "\"\u{2028}\u{2029}\"".as_bytes(),
-        ),
+        ("line_separators", "U+2028 and U+2029 stand as they are", "\"\u{2028}\u{2029}\"".as_bytes()),
         "\"\u{2028}\u{2029}\"".as_bytes(),
     ),
+    (("noncharacter", "U+FFFF is allowed", "\"\u{ffff}\"".as_bytes()), "\"\u{ffff}\"".as_bytes()),
+    (("no_normalisation", "a letter with a combining mark is not composed", b"\"e\xcc\x81\""), b"\"e\xcc\x81\""),
     (
-        ("noncharacter", "U+FFFF is allowed", "\"\u{ffff}\"".as_bytes()),
-        "\"\u{ffff}\"".as_bytes(),
-    ),
-    (
-        (
-            "no_normalisation",
-            "a letter with a combining mark is not composed",
-            b"\"e\xcc\x81\"",
-        ),
-        b"\"e\xcc\x81\"",
-    ),
-    (
-        (
-            "white_space",
-            "all four kinds of white space",
-            b" \t\r\n{ \"a\" :\t[ ] , \"b\"\n:\r{ } } ",
-        ),
+        ("white_space", "all four kinds of white space", b" \t\r\n{ \"a\" :\t[ ] , \"b\"\n:\r{ } } "),
         b"{\"a\":[],\"b\":{}}",
     ),
     (("scalar", "a text need not be an object", b"\"a\""), b"\"a\""),
     (("minus_zero", "minus zero is zero", b"-0"), b"0"),
-    (
-        ("minus_zero_fraction", "minus zero in a longer spelling", b"-0.0e-3"),
-        b"0",
-    ),
+    (("minus_zero_fraction", "minus zero in a longer spelling", b"-0.0e-3"), b"0"),
     (("integral_fraction", "1.0 is 1", b"1.0"), b"1"),
-    (
-        ("largest_safe_integer", "2^53 - 1", b"9007199254740991"),
-        b"9007199254740991",
-    ),
-    (
-        ("smallest_safe_integer", "-(2^53 - 1)", b"-9007199254740991"),
-        b"-9007199254740991",
-    ),
-    (
-        (
-            "1e21",
-            "from 10^21 on numbers are written with an exponent, so no digits are made up",
-            b"1e21",
-        ),
-        b"1e+21",
-    ),
+    (("largest_safe_integer", "2^53 - 1", b"9007199254740991"), b"9007199254740991"),
+    (("smallest_safe_integer", "-(2^53 - 1)", b"-9007199254740991"), b"-9007199254740991"),
+    (("1e21", "from 10^21 on numbers are written with an exponent, so no digits are made up", b"1e21"), b"1e+21"),
     (("1e21_digits", "10^21 in digits", b"1000000000000000000000"), b"1e+21"),
     (
         (
@@ -116,34 +63,13 @@ const ACCEPTED: &[(Row<'_>, &[u8])] = &[
         b"1e+21",
     ),
     (
-        (
-            "rounds_down_below_2_53",
-            "a fraction whose nearest double is 2^53 - 1",
-            b"9007199254740991.4",
-        ),
+        ("rounds_down_below_2_53", "a fraction whose nearest double is 2^53 - 1", b"9007199254740991.4"),
         b"9007199254740991",
     ),
-    (
-        ("largest_double", "the largest double", b"1.7976931348623157e308"),
-        b"1.7976931348623157e+308",
-    ),
+    (("largest_double", "the largest double", b"1.7976931348623157e308"), b"1.7976931348623157e+308"),
     (("smallest_double", "the smallest double", b"5e-324"), b"5e-324"),
-    (
-        (
-            "underflow",
-            "too small for a double: zero, as every reader has it",
-            b"1e-400",
-        ),
-        b"0",
-    ),
-    (
-        (
-            "long_decimal",
-            "digits past what a double holds",
-            b"0.1000000000000000055511151231257827",
-        ),
-        b"0.1",
-    ),
+    (("underflow", "too small for a double: zero, as every reader has it", b"1e-400"), b"0"),
+    (("long_decimal", "digits past what a double holds", b"0.1000000000000000055511151231257827"), b"0.1"),
     (
         (
             "magic_raw_value",
@@ -161,20 +87,12 @@ const ACCEPTED: &[(Row<'_>, &[u8])] = &[
         br#"{"$serde_json::private::Number":"1e400"}"#,
     ),
     (
-        (
-            "proto",
-            "__proto__ is a member like any other",
-            br#"{"__proto__":{"a":1},"a":2}"#,
-        ),
+        ("proto", "__proto__ is a member like any other", br#"{"__proto__":{"a":1},"a":2}"#),
         br#"{"__proto__":{"a":1},"a":2}"#,
     ),
     (("empty_name", "an empty name is a name", br#"{"":1}"#), br#"{"":1}"#),
     (
-        (
-            "surrogate_pair",
-            "a surrogate pair in escapes is one character",
-            br#""\ud83d\ude00""#,
-        ),
+        ("surrogate_pair", "a surrogate pair in escapes is one character", br#""\ud83d\ude00""#),
         "\"\u{1f600}\"".as_bytes(),
     ),
 ];
@@ -187,46 +105,22 @@ const NOT_STRICT: &[Row<'_>] = &[
     ("utf_16_le", "UTF-16, little-endian", b"{\0}\0"),
     ("utf_16_be", "UTF-16, big-endian", b"\0{\0}"),
     ("utf_16_mark", "UTF-16 with a byte-order mark", b"\xff\xfe{\0}\0"),
-    (
-        "gzip",
-        "an empty gzip stream",
-        b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0",
-    ),
+    ("gzip", "an empty gzip stream", b"\x1f\x8b\x08\0\0\0\0\0\0\x03\x03\0\0\0\0\0\0\0\0\0"),
     ("two_texts", "two texts, one after the other", b"{}{}"),
     ("two_lines", "two texts on two lines", b"{}\n{}"),
     ("nul_behind", "a NUL behind the text", b"{}\0"),
     ("comma_behind", "a comma behind the text", b"{},"),
     ("overlong", "an overlong UTF-8 spelling", b"\"\xc0\xaf\""),
-    (
-        "encoded_surrogate",
-        "a surrogate in UTF-8 (CESU-8)",
-        b"\"\xed\xa0\xbd\xed\xb8\x80\"",
-    ),
+    ("encoded_surrogate", "a surrogate in UTF-8 (CESU-8)", b"\"\xed\xa0\xbd\xed\xb8\x80\""),
     ("beyond_unicode", "a character above U+10FFFF", b"\"\xf4\x90\x80\x80\""),
     ("bad_byte", "the byte FF in a string", b"\"\xff\""),
     ("bad_byte_in_name", "the byte FF in a name", b"{\"\xff\":1}"),
     ("bad_byte_behind_escape", "the byte FF behind an escape", b"\"\\n\xff\""),
     ("cut_character", "a character cut short", b"\"\xe2\x82\""),
-    (
-        "lone_high_surrogate",
-        "the first half of a surrogate pair alone",
-        br#""\ud83d""#,
-    ),
-    (
-        "lone_low_surrogate",
-        "the second half of a surrogate pair alone",
-        br#""\ude00""#,
-    ),
-    (
-        "swapped_surrogates",
-        "the halves of a surrogate pair in the wrong order",
-        br#""\ude00\ud83d""#,
-    ),
-    (
-        "two_high_surrogates",
-        "the first half of a surrogate pair twice",
-        br#""\ud83d\ud83d""#,
-    ),
+    ("lone_high_surrogate", "the first half of a surrogate pair alone", br#""\ud83d""#),
+    ("lone_low_surrogate", "the second half of a surrogate pair alone", br#""\ude00""#),
+    ("swapped_surrogates", "the halves of a surrogate pair in the wrong order", br#""\ude00\ud83d""#),
+    ("two_high_surrogates", "the first half of a surrogate pair twice", br#""\ud83d\ud83d""#),
     ("surrogate_in_name", "a lone surrogate in a name", br#"{"\ud83d":1}"#),
     ("leading_zero", "a leading zero", b"01"),
     ("minus_leading_zero", "a leading zero behind a minus", b"-01"),
@@ -243,11 +137,7 @@ const NOT_STRICT: &[Row<'_>] = &[
     ("capital_literal", "a literal with a capital", b"True"),
     ("cut_literal", "a literal cut short", b"tru"),
     ("trailing_comma_array", "a comma before the end of an array", b"[1,]"),
-    (
-        "trailing_comma_object",
-        "a comma before the end of an object",
-        b"{\"a\":1,}",
-    ),
+    ("trailing_comma_object", "a comma before the end of an object", b"{\"a\":1,}"),
     ("missing_comma", "no comma between elements", b"[1 2]"),
     ("missing_colon", "no colon behind a name", b"{\"a\" 1}"),
     ("missing_value", "no value behind a colon", b"{\"a\":}"),
@@ -259,11 +149,7 @@ const NOT_STRICT: &[Row<'_>] = &[
     ("raw_newline", "a line feed in a string, not escaped", b"\"a\nb\""),
     ("raw_tab", "a tab in a string, not escaped", b"\"a\tb\""),
     ("raw_nul", "a NUL in a string, not escaped", b"\"a\0b\""),
-    (
-        "raw_nul_behind_escape",
-        "a NUL in a string with escapes, not escaped",
-        b"\"\\n\0\"",
-    ),
+    ("raw_nul_behind_escape", "a NUL in a string with escapes, not escaped", b"\"\\n\0\""),
     ("unknown_escape", "an escape that JSON does not have", br#""\x41""#),
     ("short_escape", "a \\u with three digits", br#""\u041""#),
     ("sign_in_escape", "a \\u with a sign among its digits", br#""\u+041""#),
@@ -278,42 +164,18 @@ const NOT_STRICT: &[Row<'_>] = &[
 
 const DUPLICATES: &[Row<'_>] = &[
     ("duplicate", "the same member twice", br#"{"a":1,"a":1}"#),
-    (
-        "duplicate_apart",
-        "the same member twice, another between them",
-        br#"{"a":1,"b":2,"a":3}"#,
-    ),
-    (
-        "duplicate_escaped",
-        "the same member twice, once spelt with an escape",
-        br#"{"a":1,"\u0061":2}"#,
-    ),
-    (
-        "duplicate_deep",
-        "the same member twice, deep inside",
-        br#"{"a":[{"b":{"c":1,"d":2,"c":3}}]}"#,
-    ),
+    ("duplicate_apart", "the same member twice, another between them", br#"{"a":1,"b":2,"a":3}"#),
+    ("duplicate_escaped", "the same member twice, once spelt with an escape", br#"{"a":1,"\u0061":2}"#),
+    ("duplicate_deep", "the same member twice, deep inside", br#"{"a":[{"b":{"c":1,"d":2,"c":3}}]}"#),
     ("duplicate_empty", "the empty name twice", br#"{"":1,"":2}"#),
 ];
 
 const NUMBER_RANGE: &[Row<'_>] = &[
-    (
-        "2_53",
-        "2^53: from here on a double no longer holds every integer",
-        b"9007199254740992",
-    ),
+    ("2_53", "2^53: from here on a double no longer holds every integer", b"9007199254740992"),
     ("minus_2_53", "-(2^53)", b"-9007199254740992"),
-    (
-        "2_53_plus_1",
-        "2^53 + 1, which a double cannot hold",
-        b"9007199254740993",
-    ),
+    ("2_53_plus_1", "2^53 + 1, which a double cannot hold", b"9007199254740993"),
     ("2_53_fraction", "2^53 with a fraction of zero", b"9007199254740992.0"),
-    (
-        "rounds_up_to_2_53",
-        "a fraction whose nearest double is 2^53",
-        b"9007199254740991.6",
-    ),
+    ("rounds_up_to_2_53", "a fraction whose nearest double is 2^53", b"9007199254740991.6"),
     ("1e20", "10^20, whose canonical form would be digits", b"1e20"),
     ("minus_1e20", "-(10^20)", b"-1E+20"),
     ("u64_max", "2^64 - 1", b"18446744073709551615"),
@@ -330,17 +192,12 @@ pub fn vectors() -> Vec<Vector> {
     let good =
         |(row, canonical): &(Row<'_>, &[u8])| vector(row).with("expect", "accept").with("canonical", &b64(canonical));
     let mut all: Vec<Vector> = ACCEPTED.iter().map(good).collect();
-    for (rows, code) in [
-        (NOT_STRICT, "not-strict-json"),
-        (DUPLICATES, "duplicate-member"),
-        (NUMBER_RANGE, "number-range"),
-    ] {
+    for (rows, code) in
+        [(NOT_STRICT, "not-strict-json"), (DUPLICATES, "duplicate-member"), (NUMBER_RANGE, "number-range")]
+    {
         all.extend(rows.iter().map(|row| vector(row).with("expect", code)));
     }
-    all.push(good(&(
-        ("depth_64", "64 levels, the deepest that is read", &nested(64)),
-        &nested(64),
-    )));
+    all.push(good(&(("depth_64", "64 levels, the deepest that is read", &nested(64)), &nested(64))));
     all.push(vector(&("depth_65", "65 levels of arrays", &nested(65))).with("expect", "too-large"));
     all.push(vector(&("depth_65_objects", "65 levels of objects", objects(65).as_bytes())).with("expect", "too-large"));
     all.push(

@@ -82,11 +82,8 @@ pub fn unreduced_s(by: Seed, input: &[u8]) -> Vec<u8> {
 pub fn small_order_r(by: Seed, input: &[u8]) -> Vec<u8> {
     let secret = ed25519_dalek::SigningKey::from_bytes(&[by; 32]);
     let r = small_order()[0];
-    let hash = Sha512::new()
-        .chain_update(r)
-        .chain_update(secret.verifying_key().as_bytes())
-        .chain_update(input)
-        .finalize();
+    let hash =
+        Sha512::new().chain_update(r).chain_update(secret.verifying_key().as_bytes()).chain_update(input).finalize();
     let k = Scalar::from_bytes_mod_order_wide(&hash.into());
     let signature = [r, (k * secret.to_scalar()).to_bytes()].concat();
     let parsed = ed25519_dalek::Signature::from_slice(&signature).unwrap();

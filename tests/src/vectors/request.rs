@@ -79,9 +79,7 @@ fn tricks() -> Vec<Vector> {
         vector(
             "duplicate_deep",
             "a member twice, deep inside an argument",
-            with_argument(json!([{"a": {"b": 1}}]))
-                .sign()
-                .swapped(r#"{"b":1}"#, r#"{"b":1,"c":2,"b":3}"#),
+            with_argument(json!([{"a": {"b": 1}}])).sign().swapped(r#"{"b":1}"#, r#"{"b":1,"c":2,"b":3}"#),
         )
         .refused("duplicate-member"),
         respelt(
@@ -104,38 +102,21 @@ fn tricks() -> Vec<Vector> {
             swap(canonical(&call.request), "tools/call", "tools\\u002fcall"),
         )
         .refused("no-proof"),
-        vector(
-            "byte_order_mark",
-            "a byte-order mark in front",
-            both(b"\xef\xbb\xbf", &message),
-        )
-        .refused("not-strict-json"),
+        vector("byte_order_mark", "a byte-order mark in front", both(b"\xef\xbb\xbf", &message))
+            .refused("not-strict-json"),
         vector("utf_16_le", "UTF-16, little-endian", utf_16(u16::to_le_bytes)).refused("not-strict-json"),
         vector("utf_16_be", "UTF-16, big-endian", utf_16(u16::to_be_bytes)).refused("not-strict-json"),
         vector("gzip", "the message in gzip", gzip(&message)).refused("not-strict-json"),
-        vector(
-            "two_messages",
-            "two messages, one after the other",
-            both(&message, &message),
-        )
-        .refused("not-strict-json"),
+        vector("two_messages", "two messages, one after the other", both(&message, &message))
+            .refused("not-strict-json"),
         vector(
             "two_lines",
             "another message in front, on a line of its own",
-            both(
-                b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n",
-                &message,
-            ),
+            both(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n", &message),
         )
         .refused("not-strict-json"),
         vector("nul_behind", "a NUL behind the message", both(&message, b"\0")).refused("not-strict-json"),
-        swapped(
-            "not-strict-json",
-            "bad_utf_8",
-            "an argument that is not UTF-8",
-            "/srv/report.txt",
-            b"/srv/\xff",
-        ),
+        swapped("not-strict-json", "bad_utf_8", "an argument that is not UTF-8", "/srv/report.txt", b"/srv/\xff"),
         swapped(
             "not-strict-json",
             "lone_surrogate",
@@ -143,13 +124,7 @@ fn tricks() -> Vec<Vector> {
             "/srv/report.txt",
             "/srv/\\ud800",
         ),
-        swapped(
-            "number-range",
-            "number_2_53",
-            "an argument of 2^53",
-            r#""/srv/report.txt""#,
-            "9007199254740992",
-        ),
+        swapped("number-range", "number_2_53", "an argument of 2^53", r#""/srv/report.txt""#, "9007199254740992"),
         swapped(
             "number-range",
             "number_2_53_fraction",
@@ -157,13 +132,7 @@ fn tricks() -> Vec<Vector> {
             r#""/srv/report.txt""#,
             "9007199254740992.0",
         ),
-        swapped(
-            "number-range",
-            "number_1e20",
-            "an argument of 10^20",
-            r#""/srv/report.txt""#,
-            "1e20",
-        ),
+        swapped("number-range", "number_1e20", "an argument of 10^20", r#""/srv/report.txt""#, "1e20"),
         swapped(
             "number-range",
             "number_1e400",
@@ -171,18 +140,11 @@ fn tricks() -> Vec<Vector> {
             r#""/srv/report.txt""#,
             "1e400",
         ),
-        swapped(
-            "number-range",
-            "id_2_64",
-            "an id of 2^64",
-            r#""id":7"#,
-            r#""id":18446744073709551616"#,
-        ),
+        swapped("number-range", "id_2_64", "an id of 2^64", r#""id":7"#, r#""id":18446744073709551616"#),
         vector(
             "too_deep",
             "an argument nested too deeply",
-            call.sign()
-                .swapped(r#""/srv/report.txt""#, [vec![b'['; 80], vec![b']'; 80]].concat()),
+            call.sign().swapped(r#""/srv/report.txt""#, [vec![b'['; 80], vec![b']'; 80]].concat()),
         )
         .refused("too-large"),
     ]
@@ -194,31 +156,13 @@ fn wrong_case() -> Vec<Vector> {
         ("method_upper_case", "METHOD beside method", "METHOD"),
         ("id_case", "Id beside id", "Id"),
         ("params_case", "PARAMS beside params", "PARAMS"),
-        (
-            "params_long_s",
-            "params with a long s (U+017F), which Go folds to s",
-            "param\u{17f}",
-        ),
-        (
-            "jsonrpc_long_s",
-            "jsonrpc with a long s (U+017F), which Go folds to s",
-            "j\u{17f}onrpc",
-        ),
-        (
-            "result_long_s",
-            "result with a long s (U+017F), which Go folds to s",
-            "re\u{17f}ult",
-        ),
+        ("params_long_s", "params with a long s (U+017F), which Go folds to s", "param\u{17f}"),
+        ("jsonrpc_long_s", "jsonrpc with a long s (U+017F), which Go folds to s", "j\u{17f}onrpc"),
+        ("result_long_s", "result with a long s (U+017F), which Go folds to s", "re\u{17f}ult"),
     ]
     .iter()
     .map(|(name, comment, member)| {
-        swapped(
-            "bad-request",
-            name,
-            comment,
-            METHOD,
-            format!(r#""{member}":null,{METHOD}"#),
-        )
+        swapped("bad-request", name, comment, METHOD, format!(r#""{member}":null,{METHOD}"#))
     })
     .collect();
     let other = |name: &str, comment: &str, body: &str| vector(name, comment, body);
@@ -241,34 +185,17 @@ fn wrong_case() -> Vec<Vector> {
             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{},\"param\u{17f}\":{}}",
         )
         .refused("bad-request"),
-        signed(
-            "bad-request",
-            "task_kelvin",
-            "task spelt with a Kelvin sign (U+212A), which Go folds to k",
-            |r| {
-                r["params"]["tas\u{212a}"] = json!({});
-            },
-        ),
-        signed("bad-request", "name_case", "Name beside name", |r| {
-            r["params"]["Name"] = json!("write_file")
+        signed("bad-request", "task_kelvin", "task spelt with a Kelvin sign (U+212A), which Go folds to k", |r| {
+            r["params"]["tas\u{212a}"] = json!({});
         }),
-        signed("bad-request", "arguments_case", "Arguments beside arguments", |r| {
-            r["params"]["Arguments"] = json!({})
+        signed("bad-request", "name_case", "Name beside name", |r| r["params"]["Name"] = json!("write_file")),
+        signed("bad-request", "arguments_case", "Arguments beside arguments", |r| r["params"]["Arguments"] = json!({})),
+        signed("bad-request", "input_responses", "input_responses, which Python servers read as inputResponses", |r| {
+            r["params"]["input_responses"] = json!({});
         }),
-        signed(
-            "bad-request",
-            "input_responses",
-            "input_responses, which Python servers read as inputResponses",
-            |r| {
-                r["params"]["input_responses"] = json!({});
-            },
-        ),
-        signed(
-            "bad-request",
-            "meta_alias",
-            "meta, which Python servers read as _meta",
-            |r| r["params"]["meta"] = json!({}),
-        ),
+        signed("bad-request", "meta_alias", "meta, which Python servers read as _meta", |r| {
+            r["params"]["meta"] = json!({})
+        }),
     ]);
     all
 }
@@ -332,19 +259,9 @@ fn spellings() -> Vec<Vector> {
         serde_json::to_string_pretty(&message).unwrap()
     };
     vec![
-        vector(
-            "white_space",
-            "white space anywhere; the canonical bytes are forwarded",
-            format!("\r\n{pretty}\n\t"),
-        )
-        .accepted(&call.forward()),
-        respelt(
-            "order",
-            "members in another order",
-            &call,
-            r#""id":7,"jsonrpc":"2.0","#,
-            r#""jsonrpc":"2.0","id":7,"#,
-        ),
+        vector("white_space", "white space anywhere; the canonical bytes are forwarded", format!("\r\n{pretty}\n\t"))
+            .accepted(&call.forward()),
+        respelt("order", "members in another order", &call, r#""id":7,"jsonrpc":"2.0","#, r#""jsonrpc":"2.0","id":7,"#),
         respelt(
             "escaped_argument",
             "an argument spelt with an escape",
@@ -380,26 +297,14 @@ fn spellings() -> Vec<Vector> {
             r#""path":1e+21}"#,
             r#""path":1000000000000000000000}"#,
         ),
-        vector(
-            "magic_raw_value",
-            "the magic key of serde_json's raw_value stays an object",
-            raw.bytes(),
-        )
-        .accepted(&raw.forward()),
-        vector(
-            "magic_number",
-            "the magic key of serde_json's arbitrary_precision stays an object",
-            number.bytes(),
-        )
-        .accepted(&number.forward()),
+        vector("magic_raw_value", "the magic key of serde_json's raw_value stays an object", raw.bytes())
+            .accepted(&raw.forward()),
+        vector("magic_number", "the magic key of serde_json's arbitrary_precision stays an object", number.bytes())
+            .accepted(&number.forward()),
         {
             let call = with_argument(json!("a\0b"));
-            vector(
-                "argument_nul",
-                "a NUL in an argument is the server's matter",
-                call.bytes(),
-            )
-            .accepted(&call.forward())
+            vector("argument_nul", "a NUL in an argument is the server's matter", call.bytes())
+                .accepted(&call.forward())
         },
     ]
 }
@@ -407,32 +312,16 @@ fn spellings() -> Vec<Vector> {
 fn others() -> Vec<Vector> {
     let passes = |name: &str, comment: &str, body: &str| vector(name, comment, body).passes();
     vec![
-        passes(
-            "other_method",
-            "another method",
-            r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#,
-        ),
-        passes(
-            "notification",
-            "a notification",
-            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
-        ),
+        passes("other_method", "another method", r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#),
+        passes("notification", "a notification", r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#),
         passes("response", "a response", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
-        passes(
-            "error",
-            "an error without an id",
-            r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"x"}}"#,
-        ),
+        passes("error", "an error without an id", r#"{"jsonrpc":"2.0","error":{"code":-32700,"message":"x"}}"#),
         passes(
             "no_method",
             "neither request nor response: the server answers that itself",
             r#"{"jsonrpc":"2.0","id":1}"#,
         ),
-        passes(
-            "method_number",
-            "a method that is a number",
-            r#"{"jsonrpc":"2.0","id":1,"method":7}"#,
-        ),
+        passes("method_number", "a method that is a number", r#"{"jsonrpc":"2.0","id":1,"method":7}"#),
         passes(
             "method_prefix",
             "a method that begins like tools/call",

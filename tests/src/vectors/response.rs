@@ -65,13 +65,7 @@ pub fn vectors() -> Vec<Vector> {
             "result",
             Some(&canonical(&result)),
         ),
-        of_json(
-            "tool_error",
-            "a result that says isError",
-            &answer(&failed),
-            "tool-error",
-            &failed,
-        ),
+        of_json("tool_error", "a result that says isError", &answer(&failed), "tool-error", &failed),
         of_json(
             "is_error_false",
             "a result that says it is no error",
@@ -86,20 +80,8 @@ pub fn vectors() -> Vec<Vector> {
             "result",
             &json!({"isError": "true"}),
         ),
-        of_json(
-            "result_null",
-            "a result that is null",
-            &answer(&Value::Null),
-            "result",
-            &Value::Null,
-        ),
-        of_json(
-            "result_empty",
-            "an empty result",
-            &answer(&json!({})),
-            "result",
-            &json!({}),
-        ),
+        of_json("result_null", "a result that is null", &answer(&Value::Null), "result", &Value::Null),
+        of_json("result_empty", "an empty result", &answer(&json!({})), "result", &json!({})),
         of_json("error", "an error", &error(&not_found), "error", &not_found),
         of_json(
             "result_and_error",
@@ -108,13 +90,7 @@ pub fn vectors() -> Vec<Vector> {
             "result",
             &result,
         ),
-        outcome(
-            "neither",
-            "neither result nor error",
-            r#"{"jsonrpc":"2.0","id":7}"#,
-            "error",
-            None,
-        ),
+        outcome("neither", "neither result nor error", r#"{"jsonrpc":"2.0","id":7}"#, "error", None),
         outcome(
             "opaque_duplicate",
             "a result without a canonical form: a member twice",

@@ -40,25 +40,15 @@ pub fn hash(bytes: impl AsRef<[u8]>) -> String {
 /// Canonical bytes of a value that this generator made.
 pub fn canonical(value: &Value) -> Vec<u8> {
     let text = serde_json::to_vec(value).unwrap();
-    json::parse(&text)
-        .expect("the generator writes strict JSON")
-        .to_canonical()
+    json::parse(&text).expect("the generator writes strict JSON").to_canonical()
 }
 
 /// `text` with `from`, which must stand there exactly once, replaced.
 pub fn swap(text: impl AsRef<[u8]>, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> Vec<u8> {
     let (text, from) = (text.as_ref(), from.as_ref());
-    let places: Vec<_> = text
-        .windows(from.len())
-        .enumerate()
-        .filter(|(_, w)| *w == from)
-        .collect();
+    let places: Vec<_> = text.windows(from.len()).enumerate().filter(|(_, w)| *w == from).collect();
     let [(at, _)] = places[..] else {
-        panic!(
-            "{:?} stands {} times in the text",
-            String::from_utf8_lossy(from),
-            places.len()
-        );
+        panic!("{:?} stands {} times in the text", String::from_utf8_lossy(from), places.len());
     };
     [&text[..at], to.as_ref(), &text[at + from.len()..]].concat()
 }

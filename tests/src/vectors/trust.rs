@@ -68,10 +68,7 @@ fn attester(value: &Strict<'_>) -> Option<Attester> {
 
 fn root(value: &Strict<'_>) -> Option<Root> {
     let (key, issuer) = key_and_issuer(value)?;
-    let tools = texts(value, "tools")?
-        .iter()
-        .map(|text| Scope::parse(text))
-        .collect::<Option<_>>()?;
+    let tools = texts(value, "tools")?.iter().map(|text| Scope::parse(text)).collect::<Option<_>>()?;
     Some(Root { key, issuer, tools })
 }
 
@@ -81,12 +78,7 @@ fn references(components: &Strict<'_>) -> Option<References> {
         let digests = match accepted.as_str() {
             Some("any") => None,
             Some(_) => return None,
-            None => Some(
-                texts(reference, "digests")?
-                    .iter()
-                    .map(|d| Digest::from_b64(d))
-                    .collect::<Option<_>>()?,
-            ),
+            None => Some(texts(reference, "digests")?.iter().map(|d| Digest::from_b64(d)).collect::<Option<_>>()?),
         };
         let grade = Grade::parse(reference.as_object()?.get("grade")?.as_str()?)?;
         Some((Component::parse(name)?, Reference { digests, grade }))
@@ -103,53 +95,26 @@ pub fn vectors() -> Vec<Vector> {
     };
     vec![
         vector("good", "the configuration of the other vectors", "accept", |_| {}),
-        vector(
-            "no_keys",
-            "nothing is pinned: allowed, and every call is refused",
-            "accept",
-            |t| {
-                t["attesters"] = json!([]);
-                t["roots"] = json!([]);
-            },
-        ),
-        vector(
-            "key_in_two_roles",
-            "the attester's key is a delegation root too",
-            "refuse",
-            |t| {
-                t["roots"][0]["key"] = jwk(ATTESTER);
-            },
-        ),
-        vector(
-            "attester_twice",
-            "one key stands in two entries of attesters",
-            "refuse",
-            |t| {
-                t["attesters"] = json!([t["attesters"][0], t["attesters"][0]]);
-            },
-        ),
+        vector("no_keys", "nothing is pinned: allowed, and every call is refused", "accept", |t| {
+            t["attesters"] = json!([]);
+            t["roots"] = json!([]);
+        }),
+        vector("key_in_two_roles", "the attester's key is a delegation root too", "refuse", |t| {
+            t["roots"][0]["key"] = jwk(ATTESTER);
+        }),
+        vector("attester_twice", "one key stands in two entries of attesters", "refuse", |t| {
+            t["attesters"] = json!([t["attesters"][0], t["attesters"][0]]);
+        }),
         vector("root_twice", "one key stands in two entries of roots", "refuse", |t| {
             t["roots"][1]["key"] = jwk(ROOT);
         }),
-        vector(
-            "audience_with_hash",
-            "an audience that no qualified tool name can hold",
-            "refuse",
-            |t| {
-                t["audience"] = json!("files#a");
-            },
-        ),
-        vector("audience_empty", "an empty audience", "refuse", |t| {
-            t["audience"] = json!("")
+        vector("audience_with_hash", "an audience that no qualified tool name can hold", "refuse", |t| {
+            t["audience"] = json!("files#a");
         }),
-        vector(
-            "audience_with_control",
-            "an audience with a control character",
-            "refuse",
-            |t| {
-                t["audience"] = json!("files\n");
-            },
-        ),
+        vector("audience_empty", "an empty audience", "refuse", |t| t["audience"] = json!("")),
+        vector("audience_with_control", "an audience with a control character", "refuse", |t| {
+            t["audience"] = json!("files\n");
+        }),
         vector("scope_without_tool", "a root's scope without a tool", "refuse", |t| {
             t["roots"][0]["tools"] = json!(["files"]);
         }),

@@ -11,10 +11,7 @@ const SKEW: u64 = 30;
 
 fn request(name: &str, comment: &str, edit: impl FnOnce(&mut Call)) -> (Vector, Call) {
     let call = Call::with(edit);
-    (
-        Vector::request(format!("verification_{name}"), comment, call.bytes()),
-        call,
-    )
+    (Vector::request(format!("verification_{name}"), comment, call.bytes()), call)
 }
 
 fn refused(code: &str, name: &str, comment: &str, edit: impl FnOnce(&mut Call)) -> Vector {
@@ -55,19 +52,8 @@ fn times() -> Vec<Vector> {
         };
         all.extend([
             bad("expired", "expired", "expired", NOW - 200, NOW - 100),
-            bad(
-                "expired",
-                "expired_at_the_limit",
-                "expired by exactly the skew",
-                NOW - 60,
-                NOW - SKEW,
-            ),
-            good(
-                "not_expired_within_skew",
-                "expired by a second less than the skew",
-                NOW - 60,
-                NOW - SKEW + 1,
-            ),
+            bad("expired", "expired_at_the_limit", "expired by exactly the skew", NOW - 60, NOW - SKEW),
+            good("not_expired_within_skew", "expired by a second less than the skew", NOW - 60, NOW - SKEW + 1),
             bad("not-yet-valid", "future", "dated in the future", NOW + 100, NOW + 200),
             bad(
                 "not-yet-valid",
@@ -76,12 +62,7 @@ fn times() -> Vec<Vector> {
                 NOW + SKEW + 1,
                 NOW + 100,
             ),
-            good(
-                "future_within_skew",
-                "dated exactly the skew in the future",
-                NOW + SKEW,
-                NOW + 100,
-            ),
+            good("future_within_skew", "dated exactly the skew in the future", NOW + SKEW, NOW + 100),
             bad(
                 "life-too-long",
                 "life_too_long",
@@ -89,52 +70,26 @@ fn times() -> Vec<Vector> {
                 NOW - 10,
                 NOW - 10 + longest + 1,
             ),
-            good(
-                "longest_life",
-                "the longest life that is allowed",
-                NOW - 10,
-                NOW - 10 + longest,
-            ),
+            good("longest_life", "the longest life that is allowed", NOW - 10, NOW - 10 + longest),
             bad("life-too-long", "no_life", "a life of no seconds", NOW, NOW),
-            bad(
-                "life-too-long",
-                "life_backwards",
-                "an end before its beginning",
-                NOW,
-                NOW - 1,
-            ),
+            bad("life-too-long", "life_backwards", "an end before its beginning", NOW, NOW - 1),
         ]);
     }
     all.push(
-        refused(
-            "expired",
-            "leaf_expired",
-            "a leaf that expired, under a root that did not",
-            |call| {
-                call.chain[1].claims["exp"] = json!(NOW - 40);
-            },
-        )
+        refused("expired", "leaf_expired", "a leaf that expired, under a root that did not", |call| {
+            call.chain[1].claims["exp"] = json!(NOW - 40);
+        })
         .about("delegation 1"),
     );
     let (call, later) = (Call::default(), NOW + 60 + SKEW);
     let at =
         |name: &str, comment: &str, now| Vector::request(format!("verification_{name}"), comment, call.bytes()).at(now);
     all.extend([
-        at(
-            "last_second",
-            "the default call in the last second of its proof and the skew",
-            later - 1,
-        )
-        .accepted(&call.forward()),
-        at("one_second_late", "the default call a second later", later)
-            .refused("expired")
-            .about("call proof"),
-        at("at_the_epoch", "a clock that stands at 1970", 0)
-            .refused("not-yet-valid")
-            .about("attestation"),
-        at("far_future", "a clock far ahead", u64::MAX)
-            .refused("expired")
-            .about("attestation"),
+        at("last_second", "the default call in the last second of its proof and the skew", later - 1)
+            .accepted(&call.forward()),
+        at("one_second_late", "the default call a second later", later).refused("expired").about("call proof"),
+        at("at_the_epoch", "a clock that stands at 1970", 0).refused("not-yet-valid").about("attestation"),
+        at("far_future", "a clock far ahead", u64::MAX).refused("expired").about("attestation"),
     ]);
     all
 }
@@ -165,40 +120,22 @@ fn states() -> Vec<Vector> {
     };
     const PROMPT: &str = "system-prompt";
     vec![
-        bad(
-            "state-mismatch",
-            PROMPT,
-            "state_other",
-            "a prompt that is not accepted",
-            |m| {
-                m[0] = measurement(PROMPT, &hash("another prompt"), 1);
-            },
-        ),
+        bad("state-mismatch", PROMPT, "state_other", "a prompt that is not accepted", |m| {
+            m[0] = measurement(PROMPT, &hash("another prompt"), 1);
+        }),
         good("state_second_digest", "the second of two accepted prompts", |m| {
             m[0] = measurement(PROMPT, &hash("the next prompt"), 1)
         }),
         good("state_any", "any digest, where the operator wrote `any`", |m| {
             m[1] = measurement("tool-manifest", &hash("x"), 0)
         }),
-        bad(
-            "grade-too-low",
-            PROMPT,
-            "grade_asserted",
-            "somebody's word where the files must have been hashed",
-            |m| {
-                m[0] = measurement(PROMPT, &hash("the prompt"), 0);
-            },
-        ),
-        good("grade_higher", "a better grade than is required", |m| {
-            m[0] = measurement(PROMPT, &hash("the prompt"), 2)
+        bad("grade-too-low", PROMPT, "grade_asserted", "somebody's word where the files must have been hashed", |m| {
+            m[0] = measurement(PROMPT, &hash("the prompt"), 0);
         }),
-        bad(
-            "component-missing",
-            PROMPT,
-            "component_missing",
-            "a required component is not shown",
-            |m| *m = json!([m[1]]),
-        ),
+        good("grade_higher", "a better grade than is required", |m| m[0] = measurement(PROMPT, &hash("the prompt"), 2)),
+        bad("component-missing", PROMPT, "component_missing", "a required component is not shown", |m| {
+            *m = json!([m[1]])
+        }),
         bad(
             "component-missing",
             "tool-manifest",
@@ -217,14 +154,9 @@ fn states() -> Vec<Vector> {
                 *m = json!([measurement("model-ref", &hash("a model"), 2), m[0], m[1]]);
             },
         ),
-        refused(
-            "no-reference",
-            "agent_no_reference",
-            "an agent for which there are no reference values",
-            |call| {
-                call.attestation.claims["sub"] = json!("newcomer");
-            },
-        ),
+        refused("no-reference", "agent_no_reference", "an agent for which there are no reference values", |call| {
+            call.attestation.claims["sub"] = json!("newcomer");
+        }),
     ]
 }
 
@@ -246,23 +178,16 @@ fn grants() -> Vec<Vector> {
     let path = json!({"path": {"constraint_type": "one_of", "values": ["/srv/report.txt", null]}});
     let open = json!({});
     let bad = |name: &str, comment: &str, constraints: &Value, arguments| {
-        granted(name, comment, constraints, arguments)
-            .0
-            .refused("arguments-not-granted")
+        granted(name, comment, constraints, arguments).0.refused("arguments-not-granted")
     };
     let good = |name: &str, comment: &str, constraints: &Value, arguments| {
         let (vector, call) = granted(name, comment, constraints, arguments);
         vector.accepted(&call.forward())
     };
     vec![
-        refused(
-            "tool-not-granted",
-            "tool_not_granted",
-            "a tool that the chain does not grant",
-            |call| {
-                call.params()["name"] = json!("write_file");
-            },
-        ),
+        refused("tool-not-granted", "tool_not_granted", "a tool that the chain does not grant", |call| {
+            call.params()["name"] = json!("write_file");
+        }),
         refused(
             "tool-not-granted",
             "tool_dropped_by_leaf",
@@ -272,20 +197,12 @@ fn grants() -> Vec<Vector> {
                 call.params()["name"] = json!("write_file");
             },
         ),
-        refused(
-            "tool-not-granted",
-            "tool_case",
-            "a granted tool in another case",
-            |call| call.params()["name"] = json!("Read_File"),
-        ),
-        refused(
-            "tool-not-granted",
-            "tool_qualified",
-            "a tool called by its qualified name",
-            |call| {
-                call.params()["name"] = json!("files#read_file");
-            },
-        ),
+        refused("tool-not-granted", "tool_case", "a granted tool in another case", |call| {
+            call.params()["name"] = json!("Read_File")
+        }),
+        refused("tool-not-granted", "tool_qualified", "a tool called by its qualified name", |call| {
+            call.params()["name"] = json!("files#read_file");
+        }),
         refused("tool-not-granted", "no_tools", "a chain that grants nothing", |call| {
             *call.tools(0) = json!({});
             *call.tools(1) = json!({});
@@ -308,36 +225,11 @@ fn grants() -> Vec<Vector> {
             &path,
             Some(json!({"path": "/srv/report.txt", "mode": "r"})),
         ),
-        bad(
-            "argument_missing",
-            "an argument that the grant names is absent",
-            &path,
-            Some(json!({})),
-        ),
-        bad(
-            "arguments_absent",
-            "no arguments where the grant names one",
-            &path,
-            None,
-        ),
-        bad(
-            "argument_case",
-            "an argument in another case",
-            &path,
-            Some(json!({"Path": "/srv/report.txt"})),
-        ),
-        bad(
-            "argument_array",
-            "the granted value within an array",
-            &path,
-            Some(json!({"path": ["/srv/report.txt"]})),
-        ),
-        good(
-            "argument_null",
-            "null where null is granted",
-            &path,
-            Some(json!({"path": null})),
-        ),
+        bad("argument_missing", "an argument that the grant names is absent", &path, Some(json!({}))),
+        bad("arguments_absent", "no arguments where the grant names one", &path, None),
+        bad("argument_case", "an argument in another case", &path, Some(json!({"Path": "/srv/report.txt"}))),
+        bad("argument_array", "the granted value within an array", &path, Some(json!({"path": ["/srv/report.txt"]}))),
+        good("argument_null", "null where null is granted", &path, Some(json!({"path": null}))),
         good(
             "open_any",
             "any arguments where the grant names none",
@@ -345,12 +237,7 @@ fn grants() -> Vec<Vector> {
             Some(json!({"path": "/etc/shadow", "mode": 7})),
         ),
         good("open_absent", "no arguments where the grant names none", &open, None),
-        good(
-            "open_empty",
-            "empty arguments where the grant names none",
-            &open,
-            Some(json!({})),
-        ),
+        good("open_empty", "empty arguments where the grant names none", &open, Some(json!({}))),
         {
             let mut other = Call::default();
             other.proof.claims["jti"] = json!(b64([2; 16]));

@@ -32,50 +32,25 @@ fn hashes() -> Vec<Vector> {
         refused("wrong-audience", "other_audience", "made out to another server", |c| {
             c.proof.claims["aud"] = json!("mail")
         }),
-        refused(
-            "wrong-audience",
-            "audience_case",
-            "made out to the server in another case",
-            |c| {
-                c.proof.claims["aud"] = json!("Files");
-            },
-        ),
-        refused(
-            "wrong-audience",
-            "audience_longer",
-            "made out to a server whose name begins alike",
-            |c| {
-                c.proof.claims["aud"] = json!("files2");
-            },
-        ),
-        refused(
-            "wrong-attestation",
-            "other_attestation",
-            "made for an earlier attestation of the same key",
-            |c| {
-                let mut earlier = c.attestation.clone();
-                earlier.claims["jti"] = json!(b64([8; 16]));
-                c.proof.claims["wth"] = json!(hash(earlier.compact()));
-            },
-        ),
-        refused(
-            "wrong-delegation",
-            "hash_of_the_root",
-            "bound to the root of the chain in place of its leaf",
-            |c| {
-                c.proof.claims["oth"]["del"] = json!(hash(c.chain[0].compact()));
-            },
-        ),
-        refused(
-            "wrong-delegation",
-            "other_delegation",
-            "made for another leaf of the same holder",
-            |c| {
-                let mut other = c.chain[0].clone();
-                other.claims["jti"] = json!("another");
-                c.proof.claims["oth"]["del"] = json!(hash(other.compact()));
-            },
-        ),
+        refused("wrong-audience", "audience_case", "made out to the server in another case", |c| {
+            c.proof.claims["aud"] = json!("Files");
+        }),
+        refused("wrong-audience", "audience_longer", "made out to a server whose name begins alike", |c| {
+            c.proof.claims["aud"] = json!("files2");
+        }),
+        refused("wrong-attestation", "other_attestation", "made for an earlier attestation of the same key", |c| {
+            let mut earlier = c.attestation.clone();
+            earlier.claims["jti"] = json!(b64([8; 16]));
+            c.proof.claims["wth"] = json!(hash(earlier.compact()));
+        }),
+        refused("wrong-delegation", "hash_of_the_root", "bound to the root of the chain in place of its leaf", |c| {
+            c.proof.claims["oth"]["del"] = json!(hash(c.chain[0].compact()));
+        }),
+        refused("wrong-delegation", "other_delegation", "made for another leaf of the same holder", |c| {
+            let mut other = c.chain[0].clone();
+            other.claims["jti"] = json!("another");
+            c.proof.claims["oth"]["del"] = json!(hash(other.compact()));
+        }),
         refused(
             "tool-mismatch",
             "other_tool",
@@ -118,20 +93,12 @@ fn params() -> Vec<Vector> {
     let empty = Call::with(|c| c.params()["arguments"] = json!({}));
     let params = |s: &mut Sent, name: &str, value: Value| s.request["params"][name] = value;
     vec![
-        changed(
-            "tool-mismatch",
-            "tool_changed",
-            "another tool than was signed",
-            &call,
-            |s| params(s, "name", json!("write_file")),
-        ),
-        changed(
-            CODE,
-            "argument_changed",
-            "another argument than was signed",
-            &call,
-            |s| params(s, "arguments", json!({"path": "/etc/shadow"})),
-        ),
+        changed("tool-mismatch", "tool_changed", "another tool than was signed", &call, |s| {
+            params(s, "name", json!("write_file"))
+        }),
+        changed(CODE, "argument_changed", "another argument than was signed", &call, |s| {
+            params(s, "arguments", json!({"path": "/etc/shadow"}))
+        }),
         changed(CODE, "argument_added", "an argument more than was signed", &call, |s| {
             params(s, "arguments", json!({"path": "/srv/report.txt", "follow": true}));
         }),
@@ -145,65 +112,31 @@ fn params() -> Vec<Vector> {
         changed(CODE, "arguments_dropped", "arguments taken away", &call, |s| {
             remove(&mut s.request["params"], "arguments")
         }),
-        changed(
-            CODE,
-            "arguments_emptied",
-            "absent arguments made empty",
-            &without,
-            |s| params(s, "arguments", json!({})),
-        ),
-        changed(
-            CODE,
-            "empty_arguments_dropped",
-            "empty arguments taken away",
-            &empty,
-            |s| remove(&mut s.request["params"], "arguments"),
-        ),
-        changed(CODE, "task_added", "a task that was not signed", &call, |s| {
-            params(s, "task", json!({"ttl": 60}))
+        changed(CODE, "arguments_emptied", "absent arguments made empty", &without, |s| {
+            params(s, "arguments", json!({}))
         }),
-        changed(CODE, "task_dropped", "a task taken away", &rich, |s| {
-            remove(&mut s.request["params"], "task")
+        changed(CODE, "empty_arguments_dropped", "empty arguments taken away", &empty, |s| {
+            remove(&mut s.request["params"], "arguments")
         }),
-        changed(
-            CODE,
-            "input_responses_changed",
-            "other inputResponses than were signed",
-            &rich,
-            |s| {
-                params(s, "inputResponses", json!({"confirm": false}));
-            },
-        ),
-        changed(
-            CODE,
-            "request_state_changed",
-            "another requestState than was signed",
-            &rich,
-            |s| params(s, "requestState", json!("s2")),
-        ),
-        changed(
-            CODE,
-            "other_salt",
-            "another salt than the digests were made with",
-            &call,
-            |s| s.carrier["salt"] = json!(b64([8; 16])),
-        ),
-        refused(
-            CODE,
-            "other_params",
-            "a proof over the digest of other parameters",
-            |c| c.bound()["params"] = json!(hash("x")),
-        ),
-        refused(
-            CODE,
-            "params_without_salt",
-            "a proof over the parameters' digest without the salt",
-            |c| {
-                let mut params = c.request["params"].clone();
-                remove(&mut params, "_meta");
-                c.bound()["params"] = json!(hash(canonical(&params)));
-            },
-        ),
+        changed(CODE, "task_added", "a task that was not signed", &call, |s| params(s, "task", json!({"ttl": 60}))),
+        changed(CODE, "task_dropped", "a task taken away", &rich, |s| remove(&mut s.request["params"], "task")),
+        changed(CODE, "input_responses_changed", "other inputResponses than were signed", &rich, |s| {
+            params(s, "inputResponses", json!({"confirm": false}));
+        }),
+        changed(CODE, "request_state_changed", "another requestState than was signed", &rich, |s| {
+            params(s, "requestState", json!("s2"))
+        }),
+        changed(CODE, "other_salt", "another salt than the digests were made with", &call, |s| {
+            s.carrier["salt"] = json!(b64([8; 16]))
+        }),
+        refused(CODE, "other_params", "a proof over the digest of other parameters", |c| {
+            c.bound()["params"] = json!(hash("x"))
+        }),
+        refused(CODE, "params_without_salt", "a proof over the parameters' digest without the salt", |c| {
+            let mut params = c.request["params"].clone();
+            remove(&mut params, "_meta");
+            c.bound()["params"] = json!(hash(canonical(&params)));
+        }),
         unbound("all_params", "every member that params can have", &rich, |_| (), |_| ()),
     ]
 }
@@ -216,50 +149,32 @@ fn meta() -> Vec<Vector> {
     let meta = |s: &mut Sent, name: &str, value: Value| s.request["params"]["_meta"][name] = value;
     let drop_meta = |request: &mut Value, name: &str| remove(&mut request["params"]["_meta"], name);
     vec![
-        changed(CODE, "meta_changed", "a named _meta member changed", &call, |s| {
-            meta(s, TENANT, json!("other"))
-        }),
+        changed(CODE, "meta_changed", "a named _meta member changed", &call, |s| meta(s, TENANT, json!("other"))),
         changed(CODE, "meta_dropped", "a named _meta member taken away", &call, |s| {
             remove(&mut s.request["params"]["_meta"], TENANT)
         }),
         changed(CODE, "meta_all_dropped", "all of _meta taken away", &call, |s| {
             remove(&mut s.request["params"], "_meta")
         }),
-        refused(
-            CODE,
-            "meta_digest",
-            "a proof over the digest of other _meta members",
-            |c| c.bound()["meta"]["digest"] = json!(hash("x")),
-        ),
-        refused(
-            CODE,
-            "meta_names_order",
-            "names of _meta members in descending order",
-            |c| {
-                *c = two.clone();
-                c.bound()["meta"]["names"] = json!(["com.example/user", TENANT]);
-            },
-        ),
+        refused(CODE, "meta_digest", "a proof over the digest of other _meta members", |c| {
+            c.bound()["meta"]["digest"] = json!(hash("x"))
+        }),
+        refused(CODE, "meta_names_order", "names of _meta members in descending order", |c| {
+            *c = two.clone();
+            c.bound()["meta"]["names"] = json!(["com.example/user", TENANT]);
+        }),
         refused(CODE, "meta_names_twice", "a name of a _meta member twice", |c| {
             c.bound()["meta"]["names"] = json!([TENANT, TENANT])
         }),
-        refused(
-            CODE,
-            "meta_names_progress",
-            "a name of a member that nothing binds",
-            |c| {
-                c.bound()["meta"]["names"] = json!([TENANT, "progressToken"]);
-            },
-        ),
+        refused(CODE, "meta_names_progress", "a name of a member that nothing binds", |c| {
+            c.bound()["meta"]["names"] = json!([TENANT, "progressToken"]);
+        }),
         refused(CODE, "meta_names_ours", "our own name among the bound ones", |c| {
             c.bound()["meta"]["names"] = json!([TENANT, PROOF])
         }),
-        refused(
-            CODE,
-            "meta_name_not_named",
-            "a digest over a member that is not named",
-            |c| c.bound()["meta"]["names"] = json!([]),
-        ),
+        refused(CODE, "meta_name_not_named", "a digest over a member that is not named", |c| {
+            c.bound()["meta"]["names"] = json!([])
+        }),
         unbound(
             "meta_unnamed",
             "a _meta member that the proof does not name is dropped",
@@ -293,11 +208,7 @@ fn meta() -> Vec<Vector> {
             "trace keys are bound by nothing",
             &call,
             |s| {
-                meta(
-                    s,
-                    "traceparent",
-                    json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
-                );
+                meta(s, "traceparent", json!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"));
                 meta(s, "tracestate", json!("a=1"));
                 meta(s, "baggage", json!("b=2"));
             },
