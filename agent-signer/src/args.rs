@@ -57,10 +57,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 /// Runs the signer in the foreground; `ready` is told where it listens.
 pub fn run_signer(config: &Path, ready: impl FnOnce(&Path)) -> Result<(), Failure> {
     let config = Config::read(&absolute(config)?)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     Ok(runtime.block_on(daemon::run(config, ready))?)
 }
 

@@ -175,27 +175,18 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let at = || path.to_owned();
         let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: at(), source })?;
-        let file: File = toml::from_str(&text).map_err(|source| ConfigError::Form {
-            path: at(),
-            source: Box::new(source),
-        })?;
+        let file: File =
+            toml::from_str(&text).map_err(|source| ConfigError::Form { path: at(), source: Box::new(source) })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let join = |p: &Path| folder.join(p);
         let key = |text: &str| match KeySource::parse(text) {
             Ok(KeySource::File(file)) => Ok(KeySource::File(folder.join(file))),
             Ok(source) => Ok(source),
-            Err(source) => Err(ConfigError::Key {
-                path: at(),
-                source: Box::new(source),
-            }),
+            Err(source) => Err(ConfigError::Key { path: at(), source: Box::new(source) }),
         };
         let range = |value: u64, field, longest| match value {
             n if (1..=longest).contains(&n) => Ok(n),
-            _ => Err(ConfigError::Range {
-                path: at(),
-                field,
-                longest,
-            }),
+            _ => Err(ConfigError::Range { path: at(), field, longest }),
         };
         let m = file.measure;
         let measure = Measure {

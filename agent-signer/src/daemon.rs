@@ -63,16 +63,10 @@ pub async fn run(config: Config, ready: impl FnOnce(&Path)) -> Result<(), Daemon
         return Err(DaemonError::Running { path: socket });
     }
     let idle = Duration::from_secs(config.idle_seconds);
-    let allowed = Allowed {
-        own: rustix::process::geteuid().as_raw(),
-        others: config.allow_users.clone(),
-    };
+    let allowed = Allowed { own: rustix::process::geteuid().as_raw(), others: config.allow_users.clone() };
     // The log's lock is what makes it one signer per agent; only its holder may take the socket's place.
     let signer = Arc::new(Signer::start(config).await?);
-    let listener = listen(&socket, &allowed).map_err(|source| DaemonError::Listen {
-        path: socket.clone(),
-        source,
-    })?;
+    let listener = listen(&socket, &allowed).map_err(|source| DaemonError::Listen { path: socket.clone(), source })?;
     ready(&socket);
     let ended = serve(&listener, &signer, &allowed, idle).await;
     let _ = std::fs::remove_file(&socket);
@@ -159,13 +153,7 @@ async fn attend(stream: UnixStream, signer: Arc<Signer>, stop: Option<mpsc::Send
                 let (signer, audience, answers) = (signer.clone(), audience.clone(), answers.clone());
                 tokio::spawn(async move {
                     let (kind, payload) = sign(&signer, &audience, &frame.payload).await;
-                    let _ = answers
-                        .send(Frame {
-                            kind,
-                            number: frame.number,
-                            payload,
-                        })
-                        .await;
+                    let _ = answers.send(Frame { kind, number: frame.number, payload }).await;
                 });
             }
             Kind::Ended => ended(&signer, &audience, &frame.payload).await,
@@ -209,11 +197,7 @@ async fn sign(signer: &Signer, audience: &str, line: &[u8]) -> (Kind, Bytes) {
     };
     match signer.sign(&call, audience).await {
         Ok(out) => {
-            let signed = Signed {
-                call: out.call,
-                salt: out.salt,
-                line: out.request.into(),
-            };
+            let signed = Signed { call: out.call, salt: out.salt, line: out.request.into() };
             (Kind::Signed, signed.to_payload())
         }
         Err(refusal) => refuse(id, refusal),
@@ -224,13 +208,9 @@ async fn ended(signer: &Signer, audience: &str, payload: &[u8]) {
     let Ok(Ended { call, status, result }) = serde_json::from_slice(payload) else {
         return;
     };
-    let status = [Status::Result, Status::ToolError, Status::Error]
-        .into_iter()
-        .find(|s| s.as_str() == status);
-    let outcome = Outcome {
-        status: status.unwrap_or(Status::Unknown),
-        digest: result.as_deref().and_then(Digest::from_b64),
-    };
+    let status = [Status::Result, Status::ToolError, Status::Error].into_iter().find(|s| s.as_str() == status);
+    let outcome =
+        Outcome { status: status.unwrap_or(Status::Unknown), digest: result.as_deref().and_then(Digest::from_b64) };
     if let Some(call) = Digest::from_b64(&call) {
         signer.ended(call, outcome, audience).await;
     }

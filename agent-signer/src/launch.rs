@@ -69,10 +69,7 @@ pub fn socket_of(config: &Config) -> Result<PathBuf, LaunchError> {
     if let Some(socket) = &config.socket {
         return Ok(socket.clone());
     }
-    let io = |source| LaunchError::Io {
-        path: config.path.clone(),
-        source,
-    };
+    let io = |source| LaunchError::Io { path: config.path.clone(), source };
     let absolute = config.path.canonicalize().map_err(io)?;
     let name = Digest::of(absolute.as_os_str().as_encoded_bytes()).to_b64();
     // Socket paths are short (108 bytes), so the configuration's path is hashed; 20 characters are 120 bits.
@@ -83,9 +80,7 @@ pub fn socket_of(config: &Config) -> Result<PathBuf, LaunchError> {
 /// A folder that only we can enter: the session's, or one of our own in `/tmp`.
 fn runtime_folder() -> Result<PathBuf, LaunchError> {
     let uid = rustix::process::geteuid().as_raw();
-    let base = std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|p| p.is_absolute() && p.is_dir());
+    let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|p| p.is_absolute() && p.is_dir());
     let folder = match base {
         Some(base) => base.join("attest"),
         None => PathBuf::from(format!("/tmp/attest-{uid}")),
@@ -96,10 +91,7 @@ fn runtime_folder() -> Result<PathBuf, LaunchError> {
         Err(source) => return Err(LaunchError::Io { path: folder, source }),
     }
     // Anybody can make a folder of this name in /tmp before us.
-    let meta = folder.symlink_metadata().map_err(|source| LaunchError::Io {
-        path: folder.clone(),
-        source,
-    })?;
+    let meta = folder.symlink_metadata().map_err(|source| LaunchError::Io { path: folder.clone(), source })?;
     if !meta.is_dir() || meta.uid() != uid || meta.mode() & 0o077 != 0 {
         return Err(LaunchError::Folder { path: folder });
     }
@@ -126,22 +118,13 @@ pub async fn connect(target: &Target) -> Result<UnixStream, LaunchError> {
 }
 
 async fn open(path: &Path) -> Result<UnixStream, LaunchError> {
-    let not_there = |source| LaunchError::NotThere {
-        path: path.to_owned(),
-        source,
-    };
+    let not_there = |source| LaunchError::NotThere { path: path.to_owned(), source };
     let stream = UnixStream::connect(path).await.map_err(not_there)?;
     let uid = stream.peer_cred().map_err(not_there)?.uid();
     // Who listens there gets to see every call. Where the operator names the socket, its folder's owner vouches for it.
-    let owner = path
-        .parent()
-        .and_then(|folder| folder.metadata().ok())
-        .map(|meta| meta.uid());
+    let owner = path.parent().and_then(|folder| folder.metadata().ok()).map(|meta| meta.uid());
     if uid != rustix::process::geteuid().as_raw() && uid != 0 && Some(uid) != owner {
-        return Err(LaunchError::Stranger {
-            path: path.to_owned(),
-            uid,
-        });
+        return Err(LaunchError::Stranger { path: path.to_owned(), uid });
     }
     Ok(stream)
 }
@@ -183,22 +166,12 @@ fn start(config: &Path, socket: &Path) -> Result<(), LaunchError> {
         return Ok(());
     }
     let said = std::fs::read_to_string(&messages_path).unwrap_or_default();
-    Err(LaunchError::Start(if said.trim().is_empty() {
-        "it said nothing".to_owned()
-    } else {
-        said.trim().to_owned()
-    }))
+    Err(LaunchError::Start(if said.trim().is_empty() { "it said nothing".to_owned() } else { said.trim().to_owned() }))
 }
 
 /// What a signer says on its standard output when it listens.
 pub const READY: &str = "attest signer ready";
 
 fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)
 }

@@ -43,30 +43,13 @@ impl Link {
     /// Connects and introduces itself; starts the signer if there is none.
     pub async fn open(target: &Target, audience: Option<&str>) -> Result<Self, LinkError> {
         let mut stream = launch::connect(target).await?;
-        let hello = Hello {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            audience: audience.map(str::to_owned),
-        };
+        let hello = Hello { version: env!("CARGO_PKG_VERSION").to_owned(), audience: audience.map(str::to_owned) };
         let payload = serde_json::to_vec(&hello).map_err(io::Error::from)?.into();
-        wire::write(
-            &mut stream,
-            &Frame {
-                kind: Kind::Hello,
-                number: 0,
-                payload,
-            },
-        )
-        .await?;
-        let answer = wire::read(&mut stream)
-            .await?
-            .ok_or(io::ErrorKind::UnexpectedEof)
-            .map_err(io::Error::from)?;
+        wire::write(&mut stream, &Frame { kind: Kind::Hello, number: 0, payload }).await?;
+        let answer = wire::read(&mut stream).await?.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;
         let welcome: Welcome = serde_json::from_slice(&answer.payload).map_err(io::Error::from)?;
         if welcome.version != env!("CARGO_PKG_VERSION") {
-            return Err(LinkError::Version {
-                theirs: welcome.version,
-                ours: env!("CARGO_PKG_VERSION"),
-            });
+            return Err(LinkError::Version { theirs: welcome.version, ours: env!("CARGO_PKG_VERSION") });
         }
         Ok(Self::over(stream, welcome))
     }
@@ -99,11 +82,7 @@ impl Link {
             waiting.gone = true;
             waiting.answers.clear();
         });
-        Self {
-            outbox,
-            waiting,
-            welcome,
-        }
+        Self { outbox, waiting, welcome }
     }
 
     /// Whether the signer has hung up.
@@ -130,14 +109,7 @@ impl Link {
 
     /// Says something that has no answer.
     pub async fn tell(&self, kind: Kind, payload: Bytes) {
-        let _ = self
-            .outbox
-            .send(Frame {
-                kind,
-                number: 0,
-                payload,
-            })
-            .await;
+        let _ = self.outbox.send(Frame { kind, number: 0, payload }).await;
     }
 }
 

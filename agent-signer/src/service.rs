@@ -105,14 +105,7 @@ impl Signer {
         let log = Arc::new(log);
         for open in recovery.open_calls {
             let entry = Entry::outcome(Digest(open.hash), Status::Unknown, None, None, now_ms());
-            log.append(
-                Record {
-                    closes: Some(open.hash),
-                    ..Record::new(entry.to_bytes())
-                },
-                now(),
-            )
-            .await?;
+            log.append(Record { closes: Some(open.hash), ..Record::new(entry.to_bytes()) }, now()).await?;
         }
         let context = Jti(random()?);
         let entry = Entry::Context {
@@ -161,7 +154,9 @@ impl Signer {
             now: now(),
             life: self.config.call_seconds,
         };
-        let signed = sign_call(call, &credentials, particulars, &self.key).map_err(|error| {
+        let sign = || sign_call(call, &credentials, particulars, &self.key);
+        let signed = if self.key.may_wait() { tokio::task::block_in_place(sign) } else { sign() };
+        let signed = signed.map_err(|error| {
             if let SigningError::Key(error) = error {
                 tracing::error!("the call is not signed: {error}");
             }
@@ -169,11 +164,7 @@ impl Signer {
         })?;
         let call = Digest::of(&signed.token);
         self.record(&signed, call, &credentials).await?;
-        Ok(Outgoing {
-            request: signed.request,
-            call,
-            salt,
-        })
+        Ok(Outgoing { request: signed.request, call, salt })
     }
 
     /// Writes the caller's entry: durable before the call leaves where `strict` is set, else with the next group.
@@ -193,17 +184,9 @@ impl Signer {
         let mut tokens = vec![Token::hashed(call.0, &*signed.token)];
         let fresh = !self.tokens_logged.swap(true, Ordering::Relaxed);
         if fresh {
-            tokens.extend(
-                credentials
-                    .tokens()
-                    .map(|(hash, text)| Token::hashed(hash.0, text.clone())),
-            );
+            tokens.extend(credentials.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone())));
         }
-        let record = Record {
-            tokens,
-            opens: Some(call.0),
-            ..Record::new(entry.to_bytes())
-        };
+        let record = Record { tokens, opens: Some(call.0), ..Record::new(entry.to_bytes()) };
         let log = self.log.clone();
         let append = async move { log.append(record, now()).await };
         let unavailable = |error: AppendError| {
@@ -228,10 +211,7 @@ impl Signer {
     /// Writes how a call ended.
     pub async fn ended(&self, call: Digest, outcome: Outcome, audience: &str) {
         let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(audience), now_ms());
-        let record = Record {
-            closes: Some(call.0),
-            ..Record::new(entry.to_bytes())
-        };
+        let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
         if let Err(error) = self.log.append(record, now()).await {
             tracing::error!("the outcome of call {call} is not written: {error}");
         }
@@ -305,27 +285,17 @@ fn attest(
     state: State,
 ) -> Result<Current, StartError> {
     let attestation = attestation(config, attester, key, &state)?;
-    let empty = || StartError::Delegation {
-        path: config.delegation.clone(),
-        what: "holds no token".to_owned(),
-    };
+    let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
     let credentials = Credentials::new(&attestation, delegation).ok_or_else(empty)?;
     // Two thirds of its life leave time to measure again, and for clocks that differ.
-    Ok(Current {
-        state,
-        credentials,
-        renew_at: now() + config.attestation_seconds * 2 / 3,
-    })
+    Ok(Current { state, credentials, renew_at: now() + config.attestation_seconds * 2 / 3 })
 }
 
 /// Reads the chain's file and checks what can be checked without the verifier's trust: that every token can be read, and
 /// that the leaf is held by our key, so that a mix-up shows here and not at the first refused call.
 fn read_delegation(config: &Config, key: &Key) -> Result<Vec<String>, StartError> {
     let path = &config.delegation;
-    let wrong = |what: String| StartError::Delegation {
-        path: path.clone(),
-        what,
-    };
+    let wrong = |what: String| StartError::Delegation { path: path.clone(), what };
     let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("{e}; `attest delegate` writes one")))?;
     let tokens: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
     let mut leaf = None;

@@ -18,46 +18,21 @@ pub struct State {
 impl State {
     /// Measures everything that `config` names. Takes as long as reading the files does.
     pub fn measure(config: &Config, report: &(dyn Fn(Component, Progress) + Sync)) -> Result<Self, MeasureError> {
-        let Measure {
-            weights,
-            model,
-            system_prompt,
-            config: settings,
-            config_env,
-            harness,
-            signer,
-        } = &config.measure;
-        let mut state = Self {
-            measurements: Vec::new(),
-            watched: Vec::new(),
-        };
+        let Measure { weights, model, system_prompt, config: settings, config_env, harness, signer } = &config.measure;
+        let mut state = Self { measurements: Vec::new(), watched: Vec::new() };
         let mut add = |component, digest, grade, watch: Option<(FileSet, Stamp)>| {
-            state.measurements.push(Measurement {
-                component,
-                digest,
-                grade,
-            });
+            state.measurements.push(Measurement { component, digest, grade });
             state.watched.extend(watch);
         };
         if let Some(path) = settings {
             let env: Vec<&str> = config_env.iter().map(String::as_str).collect();
             let measured = attest_measure::config(path, &env)?;
-            add(
-                Component::Config,
-                measured.value.digest(),
-                Grade::OnDisk,
-                Some((one(path), measured.stamp)),
-            );
+            add(Component::Config, measured.value.digest(), Grade::OnDisk, Some((one(path), measured.stamp)));
         }
         if !harness.is_empty() {
             let files = FileSet::new(harness);
             let measured = files.manifest(&|p| report(Component::Harness, p))?;
-            add(
-                Component::Harness,
-                measured.value.digest,
-                Grade::OnDisk,
-                Some((files, measured.stamp)),
-            );
+            add(Component::Harness, measured.value.digest, Grade::OnDisk, Some((files, measured.stamp)));
         }
         if let Some(model) = model {
             let reference = attest_measure::ModelRef::new(&model.provider, &model.model, model.snapshot.as_deref())?;
@@ -67,32 +42,17 @@ impl State {
         if !weights.is_empty() {
             let files = FileSet::new(weights);
             let measured = files.manifest(&|p| report(Component::ModelWeights, p))?;
-            add(
-                Component::ModelWeights,
-                measured.value.digest,
-                Grade::OnDisk,
-                Some((files, measured.stamp)),
-            );
+            add(Component::ModelWeights, measured.value.digest, Grade::OnDisk, Some((files, measured.stamp)));
         }
         if *signer {
             let own = attest_measure::own_executable()?;
             let measured = attest_measure::signer(&own, Some(&config.path))?;
             let files = FileSet::new([own, config.path.clone()]);
-            add(
-                Component::Signer,
-                measured.value.digest,
-                Grade::InUse,
-                Some((files, measured.stamp)),
-            );
+            add(Component::Signer, measured.value.digest, Grade::InUse, Some((files, measured.stamp)));
         }
         if let Some(path) = system_prompt {
             let measured = attest_measure::prompt(path)?;
-            add(
-                Component::SystemPrompt,
-                measured.value.digest,
-                Grade::OnDisk,
-                Some((one(path), measured.stamp)),
-            );
+            add(Component::SystemPrompt, measured.value.digest, Grade::OnDisk, Some((one(path), measured.stamp)));
         }
         Ok(state)
     }

@@ -33,16 +33,9 @@ pub enum Kind {
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [
-            Self::Hello,
-            Self::Call,
-            Self::Signed,
-            Self::Refused,
-            Self::Ended,
-            Self::Stop,
-        ]
-        .into_iter()
-        .find(|kind| *kind as u8 == byte)
+        [Self::Hello, Self::Call, Self::Signed, Self::Refused, Self::Ended, Self::Stop]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -109,11 +102,7 @@ impl Signed {
         payload.copy_to_slice(&mut call);
         let mut salt = [0; 16];
         payload.copy_to_slice(&mut salt);
-        Some(Self {
-            call: Digest(call),
-            salt: Salt(salt),
-            line: payload,
-        })
+        Some(Self { call: Digest(call), salt: Salt(salt), line: payload })
     }
 }
 
@@ -157,9 +146,5 @@ pub async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Fram
     if payload.len() != length - 5 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(Some(Frame {
-        kind,
-        number,
-        payload: payload.into(),
-    }))
+    Ok(Some(Frame { kind, number, payload: payload.into() }))
 }

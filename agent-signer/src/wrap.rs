@@ -34,18 +34,11 @@ pub enum WrapError {
 
 /// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
 pub async fn run(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
-    let line = Line {
-        target,
-        audience,
-        link: AsyncMutex::new(None),
-    };
+    let line = Line { target, audience, link: AsyncMutex::new(None) };
     // A wrap whose agent cannot be attested says so at once, and not at the first call.
     line.link().await.map_err(|e| WrapError::Signer(e.to_string()))?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
-    let wrap = Wrap {
-        line: Arc::new(line),
-        calls: Arc::default(),
-    };
+    let wrap = Wrap { line: Arc::new(line), calls: Arc::default() };
     Ok(stdio::run(server, client, wrap, stdio::Options::default()).await?)
 }
 
@@ -65,11 +58,7 @@ impl Line {
             return Ok(link.clone());
         }
         let link = Arc::new(Link::open(&self.target, Some(&self.audience)).await?);
-        tracing::info!(
-            agent = link.welcome.agent,
-            context = link.welcome.context,
-            "signer found"
-        );
+        tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
         Ok(open.insert(link).clone())
     }
 
@@ -170,15 +159,7 @@ impl Interceptor for Wrap {
         let line = self.line.clone();
         Box::pin(async move {
             for (_, (call, _)) in left {
-                tell_end(
-                    &line,
-                    call,
-                    Outcome {
-                        status: Status::Unknown,
-                        digest: None,
-                    },
-                )
-                .await;
+                tell_end(&line, call, Outcome { status: Status::Unknown, digest: None }).await;
             }
             Vec::new()
         })

@@ -7,8 +7,6 @@
 //!
 //! josekit wipes nothing: copies of the passphrase and of the key stay in freed memory until the process ends. A verb
 //! that comes here ends soon after; a process that serves must not come here.
-#![cfg_attr(not(test), expect(dead_code, reason = "until the verbs call it; then this line goes"))]
-
 use std::path::{Path, PathBuf};
 
 use attest_core::b64;
@@ -107,12 +105,7 @@ pub(crate) fn import_private(text: &[u8], kid: Option<&str>) -> Result<SecretKey
 }
 
 fn not_one(set: &JwkSet, kid: Option<&str>, count: usize) -> JoseError {
-    let known = || {
-        set.keys()
-            .iter()
-            .filter_map(|k| k.key_id().map(str::to_owned))
-            .collect()
-    };
+    let known = || set.keys().iter().filter_map(|k| k.key_id().map(str::to_owned)).collect();
     match kid.map(str::to_owned) {
         None => JoseError::KidNeeded { count, known: known() },
         Some(kid) if count == 0 => JoseError::NoSuchKid { kid, known: known() },
@@ -138,8 +131,7 @@ pub(crate) fn export_public(keys: &[PublicKey]) -> Result<String, JoseError> {
         jwk.set_curve("Ed25519");
         jwk.set_key_use("sig");
         jwk.set_key_id(kid.as_str());
-        jwk.set_parameter("x", Some(key.x().into()))
-            .map_err(|_| JoseError::Key(FormatError::JwkMember("x")))?;
+        jwk.set_parameter("x", Some(key.x().into())).map_err(|_| JoseError::Key(FormatError::JwkMember("x")))?;
         // What others will enrol is what we would enrol.
         if parse_public(jwk.to_string().as_bytes()).map_err(JoseError::Key)? != *key {
             return Err(JoseError::Key(FormatError::Mismatch));
@@ -164,9 +156,7 @@ fn seal_with(key: &SecretKey, passphrase: &[u8], alg: Pbes2, iterations: usize) 
     if passphrase.is_empty() {
         return Err(JoseError::NoPassphrase);
     }
-    let mut encrypter = alg
-        .encrypter_from_bytes(passphrase)
-        .map_err(|_| JoseError::NoPassphrase)?;
+    let mut encrypter = alg.encrypter_from_bytes(passphrase).map_err(|_| JoseError::NoPassphrase)?;
     encrypter.set_salt_len(SALT);
     encrypter.set_iter_count(iterations);
     let mut header = JweHeader::new();
@@ -201,9 +191,7 @@ pub(crate) fn open(text: &[u8], passphrase: &[u8]) -> Result<SecretKey, JoseErro
         return Err(JoseError::NoPassphrase);
     }
     let text = str::from_utf8(text.trim_ascii()).map_err(|_| JoseError::Envelope)?;
-    let decrypter = envelope(text)?
-        .decrypter_from_bytes(passphrase)
-        .map_err(|_| JoseError::NoPassphrase)?;
+    let decrypter = envelope(text)?.decrypter_from_bytes(passphrase).map_err(|_| JoseError::NoPassphrase)?;
     let (content, _) = jwe::deserialize_compact(text, &decrypter).map_err(|_| JoseError::Passphrase)?;
     let content = Zeroizing::new(content);
     if content.trim_ascii_start().first() != Some(&b'{') {
@@ -254,17 +242,10 @@ fn algorithm(header: &[u8]) -> Result<Pbes2, JoseError> {
     }
     is("enc", text("enc") == Some(ENC))?;
     is("cty", matches!(text("cty"), Some("jwk+json" | "application/jwk+json")))?;
-    is(
-        "p2s",
-        text("p2s").and_then(b64::decode).is_some_and(|salt| salt.len() >= 8),
-    )?;
+    is("p2s", text("p2s").and_then(b64::decode).is_some_and(|salt| salt.len() >= 8))?;
     let rounds = members.get("p2c").and_then(json::Value::as_u53);
     let rounds = rounds.ok_or(JoseError::Header("p2c"))?;
-    if (MIN_ITERATIONS..=MAX_ITERATIONS).contains(&rounds) {
-        Ok(alg)
-    } else {
-        Err(JoseError::Iterations(rounds))
-    }
+    if (MIN_ITERATIONS..=MAX_ITERATIONS).contains(&rounds) { Ok(alg) } else { Err(JoseError::Iterations(rounds)) }
 }
 
 fn is(name: &'static str, fine: bool) -> Result<(), JoseError> {
@@ -302,10 +283,7 @@ fn read_private(
 }
 
 fn content(path: &Path, error: JoseError) -> JoseFileError {
-    JoseFileError::Content {
-        path: path.into(),
-        error,
-    }
+    JoseFileError::Content { path: path.into(), error }
 }
 
 #[cfg(test)]

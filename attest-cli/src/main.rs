@@ -1,5 +1,7 @@
 //! The binary `attest`: one verb, one file in [`verbs`]; [`output`] alone prints.
 
+#[cfg(feature = "josekit")]
+mod jose;
 mod output;
 mod verbs;
 
@@ -9,13 +11,7 @@ use clap::{Parser, Subcommand};
 
 /// Which agent, in which state, on whose behalf: proven on every MCP tool call, checked before it runs, written down.
 #[derive(Debug, Parser)]
-#[command(
-    name = "attest",
-    version,
-    about,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "attest", version, about, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -31,6 +27,8 @@ enum Verb {
     Wrap(agent_signer::args::WrapArgs),
     Guard(server_verifier::args::Args),
     Signer(verbs::signer::Args),
+    #[cfg(feature = "josekit")]
+    Jwk(verbs::jwk::Args),
     Verify(verbs::verify::Args),
     Inspect(verbs::inspect::Args),
     Log(verbs::log::Args),
@@ -50,6 +48,8 @@ fn main() -> ExitCode {
         Verb::Wrap(args) => agent_signer::args::wrap(args),
         Verb::Guard(args) => server_verifier::args::run(args),
         Verb::Signer(args) => verbs::signer::run(args),
+        #[cfg(feature = "josekit")]
+        Verb::Jwk(args) => verbs::jwk::run(args),
         Verb::Verify(args) => verbs::verify::run(args),
         Verb::Inspect(args) => verbs::inspect::run(args),
         Verb::Log(args) => verbs::log::run(args),

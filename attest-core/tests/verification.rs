@@ -1,5 +1,7 @@
 //! A signed call verifies, and each change to it is refused for its own reason.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 use std::collections::{BTreeMap, HashMap};
 
 use attest_core::attestation::Attestation;

@@ -16,10 +16,7 @@ pub(crate) struct SecretBuffer {
 impl SecretBuffer {
     /// Reads to the end. `None` if there is more than fits.
     pub(crate) fn read(mut from: impl Read) -> io::Result<Option<Self>> {
-        let mut buffer = Self {
-            bytes: Box::new(Zeroizing::new([0; MAX_FILE])),
-            len: 0,
-        };
+        let mut buffer = Self { bytes: Box::new(Zeroizing::new([0; MAX_FILE])), len: 0 };
         loop {
             let room = buffer.bytes.get_mut(buffer.len..).unwrap_or_default();
             if room.is_empty() {

@@ -6,13 +6,11 @@
 use crate::error::FormatError;
 
 /// `OneAsymmetricKey` version 1 (RFC 5958 calls it v1(0)): algorithm and the seed in an OCTET STRING in an OCTET STRING.
-const PRIVATE_V1: [u8; 16] = [
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+const PRIVATE_V1: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 /// The same in version 2, with the public key after the seed. OpenSSL 3, Node and Python do not read it: never written.
-const PRIVATE_V2: [u8; 16] = [
-    0x30, 0x51, 0x02, 0x01, 0x01, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+const PRIVATE_V2: [u8; 16] =
+    [0x30, 0x51, 0x02, 0x01, 0x01, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 /// `[1] IMPLICIT BIT STRING` of 32 bytes, no unused bits.
 const PUBLIC_FIELD: [u8; 3] = [0x81, 0x21, 0x00];
 /// `SubjectPublicKeyInfo`: algorithm and a BIT STRING of 32 bytes.
@@ -64,9 +62,5 @@ pub(crate) fn write_public(key: &[u8; 32]) -> [u8; PUBLIC_LEN] {
 /// For the message only: an algorithm identifier stands within the first bytes of both structures.
 fn other(der: &[u8]) -> FormatError {
     let start = der.get(..24).unwrap_or(der);
-    if start.windows(OID.len()).any(|w| w == OID) {
-        FormatError::Der
-    } else {
-        FormatError::NotEd25519
-    }
+    if start.windows(OID.len()).any(|w| w == OID) { FormatError::Der } else { FormatError::NotEd25519 }
 }

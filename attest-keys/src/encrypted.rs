@@ -51,10 +51,7 @@ impl SecretKey {
         let sealed = self
             .with_der(|plain| encrypt(plain, passphrase))
             .and_then(|bytes| pem::seal(Label::Encrypted, &bytes, str::to_owned));
-        let text = sealed.map_err(|error| KeyError::Format {
-            path: path.into(),
-            error,
-        })?;
+        let text = sealed.map_err(|error| KeyError::Format { path: path.into(), error })?;
         file::create(path, text.as_bytes(), file::PRIVATE_MODE)
     }
 }
@@ -62,10 +59,7 @@ impl SecretKey {
 fn encrypt(plain: &[u8; der::PRIVATE_LEN], passphrase: &[u8]) -> Result<Vec<u8>, FormatError> {
     let parameters = Parameters::generate_scrypt(&mut getrandom::SysRng).map_err(|_| FormatError::Passphrase)?;
     let mut buffer = Zeroizing::new([0; MAX_PLAIN]);
-    buffer
-        .get_mut(..plain.len())
-        .ok_or(FormatError::Der)?
-        .copy_from_slice(plain);
+    buffer.get_mut(..plain.len()).ok_or(FormatError::Der)?.copy_from_slice(plain);
     let sealed = parameters
         .encrypt_in_place(passphrase, buffer.as_mut_slice(), plain.len())
         .map_err(|_| FormatError::Passphrase)?;
@@ -84,13 +78,9 @@ fn decrypt(bytes: &[u8], passphrase: &[u8]) -> Result<SecretKey, FormatError> {
     };
     affordable(&parameters.kdf)?;
     let mut buffer = Zeroizing::new([0; MAX_PLAIN]);
-    let room = buffer
-        .get_mut(..sealed.as_bytes().len())
-        .ok_or(FormatError::NotEd25519)?;
+    let room = buffer.get_mut(..sealed.as_bytes().len()).ok_or(FormatError::NotEd25519)?;
     room.copy_from_slice(sealed.as_bytes());
-    let plain = parameters
-        .decrypt_in_place(passphrase, room)
-        .map_err(|_| FormatError::Passphrase)?;
+    let plain = parameters.decrypt_in_place(passphrase, room).map_err(|_| FormatError::Passphrase)?;
     // CBC has no integrity: a wrong passphrase passes the padding check once in 256 times, and what comes out is no key.
     let (seed, public) = der::private(plain).map_err(|_| FormatError::Passphrase)?;
     SecretKey::matching(seed, public)
@@ -101,9 +91,7 @@ fn affordable(kdf: &Kdf) -> Result<(), FormatError> {
     let fine = match kdf {
         Kdf::Scrypt(p) => {
             let cost = [u64::from(p.block_size), u64::from(p.parallelization)];
-            cost.iter()
-                .try_fold(p.cost_parameter, |a, b| a.checked_mul(*b))
-                .is_some_and(|c| c <= MAX_SCRYPT)
+            cost.iter().try_fold(p.cost_parameter, |a, b| a.checked_mul(*b)).is_some_and(|c| c <= MAX_SCRYPT)
         }
         Kdf::Pbkdf2(p) => p.iteration_count <= MAX_PBKDF2,
         _ => false,

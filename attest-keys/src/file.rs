@@ -33,10 +33,7 @@ pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<SecretBuffer, KeyErr
         .custom_flags(flags.bits().cast_signed())
         .open(path)
         .map_err(|source| opening(path, source))?;
-    let metadata = file.metadata().map_err(|source| KeyError::Io {
-        path: path.into(),
-        source,
-    })?;
+    let metadata = file.metadata().map_err(|source| KeyError::Io { path: path.into(), source })?;
     if !metadata.is_file() {
         return Err(KeyError::NotAFile { path: path.into() });
     }
@@ -46,10 +43,7 @@ pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<SecretBuffer, KeyErr
     match SecretBuffer::read(&file) {
         Ok(Some(text)) => Ok(text),
         Ok(None) => Err(KeyError::TooLarge { path: path.into() }),
-        Err(source) => Err(KeyError::Io {
-            path: path.into(),
-            source,
-        }),
+        Err(source) => Err(KeyError::Io { path: path.into(), source }),
     }
 }
 
@@ -57,17 +51,10 @@ pub(crate) fn read(path: &Path, secrecy: Secrecy) -> Result<SecretBuffer, KeyErr
 fn private(path: &Path, metadata: &Metadata, user: u32) -> Result<(), KeyError> {
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     if !may_own(owner, user) {
-        return Err(KeyError::Owner {
-            path: path.into(),
-            owner,
-            user,
-        });
+        return Err(KeyError::Owner { path: path.into(), owner, user });
     }
     if mode & 0o077 != 0 {
-        return Err(KeyError::Permissions {
-            path: path.into(),
-            mode,
-        });
+        return Err(KeyError::Permissions { path: path.into(), mode });
     }
     Ok(())
 }
@@ -100,28 +87,17 @@ fn opening(path: &Path, source: io::Error) -> KeyError {
 /// [`KeyError::Exists`], [`KeyError::Io`].
 pub fn create(path: &Path, text: &[u8], mode: u32) -> Result<(), KeyError> {
     // `create_new` is O_EXCL, which follows no link either.
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .map_err(|source| {
-            if source.kind() == io::ErrorKind::AlreadyExists {
-                KeyError::Exists { path: path.into() }
-            } else {
-                KeyError::Io {
-                    path: path.into(),
-                    source,
-                }
-            }
-        })?;
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path).map_err(|source| {
+        if source.kind() == io::ErrorKind::AlreadyExists {
+            KeyError::Exists { path: path.into() }
+        } else {
+            KeyError::Io { path: path.into(), source }
+        }
+    })?;
     fill(&file, path, text).map_err(|source| {
         // The first error is the one to report; this one could only repeat it.
         let _ = std::fs::remove_file(path);
-        KeyError::Io {
-            path: path.into(),
-            source,
-        }
+        KeyError::Io { path: path.into(), source }
     })
 }
 
@@ -129,10 +105,7 @@ pub fn create(path: &Path, text: &[u8], mode: u32) -> Result<(), KeyError> {
 fn fill(mut file: &File, path: &Path, text: &[u8]) -> io::Result<()> {
     file.write_all(text)?;
     file.sync_all()?;
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
 }
 

@@ -101,28 +101,20 @@ fn members<'v, 'a>(value: &'v Value<'a>, wanted: Use) -> Result<&'v Object<'a>, 
 }
 
 fn is(name: &'static str, fine: bool) -> Result<(), FormatError> {
-    if fine {
-        Ok(())
-    } else {
-        Err(FormatError::JwkMember(name))
-    }
+    if fine { Ok(()) } else { Err(FormatError::JwkMember(name)) }
 }
 
 /// RFC 7517, section 4.3: no operation twice, and the one we need among them.
 fn allows(ops: &[Value<'_>], wanted: Use) -> bool {
     let wanted = if wanted == Use::Sign { "sign" } else { "verify" };
-    let once = ops
-        .iter()
-        .enumerate()
-        .all(|(i, op)| op.as_str().is_some() && !ops.iter().skip(i + 1).any(|o| o == op));
+    let once = ops.iter().enumerate().all(|(i, op)| op.as_str().is_some() && !ops.iter().skip(i + 1).any(|o| o == op));
     once && ops.iter().any(|op| op.as_str() == Some(wanted))
 }
 
 fn x(jwk: &Object<'_>) -> Result<[u8; 32], FormatError> {
     let mut key = [0; 32];
     let text = jwk.get("x").and_then(Value::as_str);
-    text.and_then(|x| decode(x, &mut key))
-        .ok_or(FormatError::JwkMember("x"))?;
+    text.and_then(|x| decode(x, &mut key)).ok_or(FormatError::JwkMember("x"))?;
     Ok(key)
 }
 
@@ -131,8 +123,5 @@ fn decode(text: &str, out: &mut [u8; 32]) -> Option<()> {
     if text.len() != B64_LEN {
         return None;
     }
-    Base64UrlUnpadded::decode(text, out.as_mut_slice())
-        .ok()
-        .filter(|bytes| bytes.len() == 32)
-        .map(|_| ())
+    Base64UrlUnpadded::decode(text, out.as_mut_slice()).ok().filter(|bytes| bytes.len() == 32).map(|_| ())
 }

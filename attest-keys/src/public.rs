@@ -32,10 +32,7 @@ pub fn parse_public(text: &[u8]) -> Result<PublicKey, FormatError> {
 /// [`KeyError`].
 pub fn read_public(path: &Path) -> Result<PublicKey, KeyError> {
     let text = file::read(path, file::Secrecy::Public)?;
-    parse_public(text.as_slice()).map_err(|error| KeyError::Format {
-        path: path.into(),
-        error,
-    })
+    parse_public(text.as_slice()).map_err(|error| KeyError::Format { path: path.into(), error })
 }
 
 /// Creates a public key file of mode 0644. Never overwrites.
@@ -44,10 +41,7 @@ pub fn read_public(path: &Path) -> Result<PublicKey, KeyError> {
 /// [`KeyError::Exists`], [`KeyError::Io`].
 pub fn write_public(path: &Path, key: &PublicKey, form: Form) -> Result<(), KeyError> {
     let text = match form {
-        Form::Pem => public_pem(key).map_err(|error| KeyError::Format {
-            path: path.into(),
-            error,
-        })?,
+        Form::Pem => public_pem(key).map_err(|error| KeyError::Format { path: path.into(), error })?,
         Form::Jwk => public_jwk(key),
     };
     file::create(path, text.as_bytes(), file::PUBLIC_MODE)

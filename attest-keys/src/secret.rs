@@ -79,10 +79,7 @@ impl SecretKey {
                 file::create(path, text.as_bytes(), file::PRIVATE_MODE)
             }),
         };
-        written.map_err(|error| KeyError::Format {
-            path: path.into(),
-            error,
-        })?
+        written.map_err(|error| KeyError::Format { path: path.into(), error })?
     }
 
     /// The seed and, where the file names one, the public key that must belong to it.
@@ -99,15 +96,9 @@ impl SecretKey {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub fn from_file(
-        path: &Path,
-        parse: impl FnOnce(&[u8]) -> Result<Self, FormatError>,
-    ) -> Result<Self, KeyError> {
+    pub fn from_file(path: &Path, parse: impl FnOnce(&[u8]) -> Result<Self, FormatError>) -> Result<Self, KeyError> {
         let text: buffer::SecretBuffer = file::read(path, file::Secrecy::Private)?;
-        parse(text.as_slice()).map_err(|error| KeyError::Format {
-            path: path.into(),
-            error,
-        })
+        parse(text.as_slice()).map_err(|error| KeyError::Format { path: path.into(), error })
     }
 
     /// Hands the DER of PKCS#8 version 1 (RFC 8410: 16 fixed bytes, then the seed) to `then` and wipes it afterwards: for

@@ -29,28 +29,19 @@ fn a_written_key_is_read_back_in_both_forms() {
 
 #[test]
 fn two_generated_keys_differ() {
-    assert_ne!(
-        SecretKey::generate().unwrap().public(),
-        SecretKey::generate().unwrap().public()
-    );
+    assert_ne!(SecretKey::generate().unwrap().public(), SecretKey::generate().unwrap().public());
 }
 
 #[test]
 fn a_key_is_never_overwritten_not_even_through_a_link() {
     let dir = folder();
     let path = private_file(dir.path(), "key.pem", b"precious");
-    assert!(matches!(
-        rfc_key().write(&path, Form::Pem),
-        Err(KeyError::Exists { .. })
-    ));
+    assert!(matches!(rfc_key().write(&path, Form::Pem), Err(KeyError::Exists { .. })));
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
 
     let dangling = dir.path().join("link");
     symlink(dir.path().join("elsewhere"), &dangling).unwrap();
-    assert!(matches!(
-        rfc_key().write(&dangling, Form::Pem),
-        Err(KeyError::Exists { .. })
-    ));
+    assert!(matches!(rfc_key().write(&dangling, Form::Pem), Err(KeyError::Exists { .. })));
     assert!(!dir.path().join("elsewhere").exists());
 }
 
@@ -62,14 +53,8 @@ fn a_key_that_others_may_touch_is_refused_with_the_command_that_mends_it() {
     for mode in [0o640, 0o620, 0o610, 0o604, 0o602, 0o601, 0o644, 0o777] {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         let error = refusal(&path);
-        assert!(
-            matches!(&error, KeyError::Permissions { mode: m, .. } if *m == mode),
-            "{error}"
-        );
-        assert!(
-            error.to_string().contains(&format!("chmod 600 '{}'", path.display())),
-            "{error}"
-        );
+        assert!(matches!(&error, KeyError::Permissions { mode: m, .. } if *m == mode), "{error}");
+        assert!(error.to_string().contains(&format!("chmod 600 '{}'", path.display())), "{error}");
     }
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).unwrap();
     assert_signs(&SecretKey::read(&path).unwrap());
@@ -113,10 +98,7 @@ fn a_missing_key_names_its_path_and_how_to_make_one() {
     let error = refusal(Path::new("/nowhere/agent.pem"));
     assert!(matches!(error, KeyError::Missing { .. }));
     let text = error.to_string();
-    assert!(
-        text.contains("/nowhere/agent.pem") && text.contains("attest keygen"),
-        "{text}"
-    );
+    assert!(text.contains("/nowhere/agent.pem") && text.contains("attest keygen"), "{text}");
 }
 
 #[test]
@@ -159,10 +141,7 @@ fn every_flipped_byte_is_refused_or_gives_another_valid_key() {
 fn a_debug_print_shows_the_thumbprint_and_no_secret() {
     let key = rfc_key();
     // RFC 8037, appendix A.3.
-    assert_eq!(
-        format!("{key:?}"),
-        "SecretKey(kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k)"
-    );
+    assert_eq!(format!("{key:?}"), "SecretKey(kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k)");
 }
 
 #[test]
@@ -170,12 +149,6 @@ fn errors_name_the_file() {
     let dir = folder();
     let path = private_file(dir.path(), "key", b"hello");
     let error = refusal(&path);
-    assert!(matches!(
-        error,
-        KeyError::Format {
-            error: FormatError::Unrecognised,
-            ..
-        }
-    ));
+    assert!(matches!(error, KeyError::Format { error: FormatError::Unrecognised, .. }));
     assert!(error.to_string().starts_with(&path.display().to_string()));
 }

@@ -24,10 +24,7 @@ fn public(members: &str) -> Result<PublicKey, FormatError> {
 fn the_key_of_rfc_8037_is_read() {
     assert_eq!(private("").unwrap().public(), rfc_key().public());
     assert_eq!(public("").unwrap(), *rfc_key().public());
-    assert_eq!(
-        public_jwk(rfc_key().public()),
-        format!("{{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"{X}\"}}\n")
-    );
+    assert_eq!(public_jwk(rfc_key().public()), format!("{{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"{X}\"}}\n"));
 }
 
 #[test]
@@ -76,24 +73,16 @@ fn a_public_part_of_another_key_is_refused() {
 
 #[test]
 fn private_and_public_are_not_taken_for_each_other() {
-    assert_eq!(
-        public(&format!(r#","d":"{D}""#)).unwrap_err(),
-        FormatError::PrivateWherePublic
-    );
+    assert_eq!(public(&format!(r#","d":"{D}""#)).unwrap_err(), FormatError::PrivateWherePublic);
     assert_eq!(public(r#","d":"""#).unwrap_err(), FormatError::PrivateWherePublic);
     let text = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{X}"}}"#);
-    assert_eq!(
-        SecretKey::parse(text.as_bytes()).unwrap_err(),
-        FormatError::PublicWherePrivate
-    );
+    assert_eq!(SecretKey::parse(text.as_bytes()).unwrap_err(), FormatError::PublicWherePrivate);
 }
 
 #[test]
 fn a_duplicate_member_is_refused_however_it_is_spelt() {
     for members in [r#","kid":"a","kid":"b""#, r#","kid":"a","\u006bid":"b""#] {
-        let FormatError::Json(error) = public(members).unwrap_err() else {
-            panic!("{members}")
-        };
+        let FormatError::Json(error) = public(members).unwrap_err() else { panic!("{members}") };
         assert_eq!(error.kind, JsonErrorKind::DuplicateMember);
     }
     let second_d = format!(r#","d":"{X}""#);
@@ -110,19 +99,9 @@ fn an_escape_in_a_private_key_is_refused() {
 
 #[test]
 fn other_spellings_of_the_bytes_are_refused() {
-    for x in [
-        &format!("{X}="),
-        &X[1..],
-        &X.replace('_', "/"),
-        &format!("{}p", &X[..42]),
-        "",
-    ] {
+    for x in [&format!("{X}="), &X[1..], &X.replace('_', "/"), &format!("{}p", &X[..42]), ""] {
         let text = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
-        assert_eq!(
-            parse_public(text.as_bytes()).unwrap_err(),
-            FormatError::JwkMember("x"),
-            "{x}"
-        );
+        assert_eq!(parse_public(text.as_bytes()).unwrap_err(), FormatError::JwkMember("x"), "{x}");
     }
 }
 
@@ -134,16 +113,8 @@ fn other_kinds_of_key_are_named_as_such() {
         r#"{"kty":"OKP","crv":"X25519","x":"AA"}"#,
         r#"{"kty":"oct","k":"AA"}"#,
     ] {
-        assert_eq!(
-            parse_public(text.as_bytes()).unwrap_err(),
-            FormatError::NotEd25519,
-            "{text}"
-        );
-        assert_eq!(
-            SecretKey::parse(text.as_bytes()).unwrap_err(),
-            FormatError::NotEd25519,
-            "{text}"
-        );
+        assert_eq!(parse_public(text.as_bytes()).unwrap_err(), FormatError::NotEd25519, "{text}");
+        assert_eq!(SecretKey::parse(text.as_bytes()).unwrap_err(), FormatError::NotEd25519, "{text}");
     }
     assert_eq!(parse_public(b"{}").unwrap_err(), FormatError::JwkMember("kty"));
 }
@@ -151,10 +122,8 @@ fn other_kinds_of_key_are_named_as_such() {
 #[test]
 fn keys_that_fail_enrolment_are_refused_in_both_forms() {
     use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
-    let mut cases: Vec<([u8; 32], KeyError)> = EIGHT_TORSION
-        .iter()
-        .map(|p| (p.compress().to_bytes(), KeyError::Weak))
-        .collect();
+    let mut cases: Vec<([u8; 32], KeyError)> =
+        EIGHT_TORSION.iter().map(|p| (p.compress().to_bytes(), KeyError::Weak)).collect();
     let mixed = ED25519_BASEPOINT_POINT + EIGHT_TORSION[1];
     cases.push((mixed.compress().to_bytes(), KeyError::Torsion));
     // y = 3 + p: decompresses to the same point as y = 3, which is its one spelling.
@@ -166,20 +135,12 @@ fn keys_that_fail_enrolment_are_refused_in_both_forms() {
     for (bytes, error) in cases {
         let x = attest_core::b64::encode(bytes);
         let jwk = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{x}"}}"#);
-        assert_eq!(
-            parse_public(jwk.as_bytes()).unwrap_err(),
-            FormatError::Public(error),
-            "{x}"
-        );
+        assert_eq!(parse_public(jwk.as_bytes()).unwrap_err(), FormatError::Public(error), "{x}");
 
         let mut spki = b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00".to_vec();
         spki.extend_from_slice(&bytes);
         let mut buffer = [0; 256];
         let pem = pem_rfc7468::encode("PUBLIC KEY", pem_rfc7468::LineEnding::LF, &spki, &mut buffer).unwrap();
-        assert_eq!(
-            parse_public(pem.as_bytes()).unwrap_err(),
-            FormatError::Public(error),
-            "{x}"
-        );
+        assert_eq!(parse_public(pem.as_bytes()).unwrap_err(), FormatError::Public(error), "{x}");
     }
 }

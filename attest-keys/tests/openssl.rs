@@ -21,10 +21,7 @@ fn openssl_derives_the_same_public_key_from_our_private_pem() {
     let path = dir.path().join("key.pem");
     rfc_key().write(&path, Form::Pem).unwrap();
     let theirs = run(openssl.args(["pkey", "-pubout", "-in"]).arg(&path)).stdout;
-    assert_eq!(
-        String::from_utf8(theirs).unwrap(),
-        public_pem(rfc_key().public()).unwrap()
-    );
+    assert_eq!(String::from_utf8(theirs).unwrap(), public_pem(rfc_key().public()).unwrap());
 }
 
 #[test]
@@ -37,9 +34,7 @@ fn openssl_verifies_our_signature() {
     attest_keys::write_public(&key, rfc_key().public(), Form::Pem).unwrap();
     std::fs::write(&message, b"a message").unwrap();
     std::fs::write(&sig, signature).unwrap();
-    openssl
-        .args(["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey"])
-        .arg(&key);
+    openssl.args(["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey"]).arg(&key);
     run(openssl.arg("-in").arg(&message).arg("-sigfile").arg(&sig));
 }
 
@@ -53,18 +48,10 @@ fn we_read_what_openssl_writes() {
     let key = SecretKey::read(&path).unwrap();
     assert_signs(&key);
     let public = dir.path().join("key.pub");
-    run(tool("openssl")
-        .unwrap()
-        .args(["pkey", "-pubout", "-in"])
-        .arg(&path)
-        .arg("-out")
-        .arg(&public));
+    run(tool("openssl").unwrap().args(["pkey", "-pubout", "-in"]).arg(&path).arg("-out").arg(&public));
     assert_eq!(read_public(&public).unwrap(), *key.public());
     // Each where the other belongs.
-    assert_eq!(
-        format_error(read_public(&path).unwrap_err()),
-        FormatError::PrivateWherePublic
-    );
+    assert_eq!(format_error(read_public(&path).unwrap_err()), FormatError::PrivateWherePublic);
     let text = std::fs::read(&public).unwrap();
     assert_eq!(SecretKey::parse(&text).unwrap_err(), FormatError::PublicWherePrivate);
 }
@@ -109,21 +96,11 @@ fn version_2_is_read_and_its_public_key_checked() {
         der.extend_from_slice(b"\x81\x21\x00");
         der.extend_from_slice(public);
         let mut buffer = [0; 512];
-        pem_rfc7468::encode("PRIVATE KEY", pem_rfc7468::LineEnding::LF, &der, &mut buffer)
-            .unwrap()
-            .to_owned()
+        pem_rfc7468::encode("PRIVATE KEY", pem_rfc7468::LineEnding::LF, &der, &mut buffer).unwrap().to_owned()
     };
-    assert_eq!(
-        SecretKey::parse(version_2(key.public().as_bytes()).as_bytes())
-            .unwrap()
-            .public(),
-        key.public()
-    );
+    assert_eq!(SecretKey::parse(version_2(key.public().as_bytes()).as_bytes()).unwrap().public(), key.public());
     let of_another = version_2(rfc_key().public().as_bytes());
-    assert_eq!(
-        SecretKey::parse(of_another.as_bytes()).unwrap_err(),
-        FormatError::Mismatch
-    );
+    assert_eq!(SecretKey::parse(of_another.as_bytes()).unwrap_err(), FormatError::Mismatch);
 }
 
 #[test]
@@ -145,13 +122,8 @@ mod encrypted {
         let dir = folder();
         let path = dir.path().join("key.pem");
         rfc_key().write_encrypted(&path, b"a good passphrase").unwrap();
-        openssl
-            .args(["pkey", "-pubout", "-passin", "pass:a good passphrase", "-in"])
-            .arg(&path);
-        assert_eq!(
-            run(&mut openssl).stdout,
-            public_pem(rfc_key().public()).unwrap().into_bytes()
-        );
+        openssl.args(["pkey", "-pubout", "-passin", "pass:a good passphrase", "-in"]).arg(&path);
+        assert_eq!(run(&mut openssl).stdout, public_pem(rfc_key().public()).unwrap().into_bytes());
     }
 
     #[test]
@@ -162,20 +134,14 @@ mod encrypted {
             return;
         }
         let key = SecretKey::read(&plain).unwrap();
-        for (path, kdf) in [
-            (&pbkdf2, &["-v2prf", "hmacWithSHA256", "-iter", "600000"][..]),
-            (&scrypt, &["-scrypt"][..]),
-        ] {
+        for (path, kdf) in
+            [(&pbkdf2, &["-v2prf", "hmacWithSHA256", "-iter", "600000"][..]), (&scrypt, &["-scrypt"][..])]
+        {
             let mut openssl = tool("openssl").unwrap();
-            openssl
-                .args(["pkcs8", "-topk8", "-v2", "aes256", "-passout", "pass:secret"])
-                .args(kdf);
+            openssl.args(["pkcs8", "-topk8", "-v2", "aes256", "-passout", "pass:secret"]).args(kdf);
             run(openssl.arg("-in").arg(&plain).arg("-out").arg(path));
             assert_eq!(SecretKey::read_with(path, b"secret").unwrap().public(), key.public());
-            assert_eq!(
-                format_error(SecretKey::read_with(path, b"Secret").unwrap_err()),
-                FormatError::Passphrase
-            );
+            assert_eq!(format_error(SecretKey::read_with(path, b"Secret").unwrap_err()), FormatError::Passphrase);
         }
     }
 
@@ -186,25 +152,12 @@ mod encrypted {
         let path = dir.path().join("key.pem");
         let Some(mut openssl) = tool("openssl") else { return };
         rfc_key().write(&dir.path().join("plain"), Form::Pem).unwrap();
-        openssl.args([
-            "pkcs8",
-            "-topk8",
-            "-v2",
-            "aes256",
-            "-iter",
-            "1",
-            "-passout",
-            "pass:right",
-            "-in",
-        ]);
+        openssl.args(["pkcs8", "-topk8", "-v2", "aes256", "-iter", "1", "-passout", "pass:right", "-in"]);
         run(openssl.arg(dir.path().join("plain")).arg("-out").arg(&path));
         let text = std::fs::read(&path).unwrap();
         for n in 0..1000 {
             let wrong = format!("wrong {n}");
-            assert_eq!(
-                SecretKey::parse_with(&text, wrong.as_bytes()).unwrap_err(),
-                FormatError::Passphrase
-            );
+            assert_eq!(SecretKey::parse_with(&text, wrong.as_bytes()).unwrap_err(), FormatError::Passphrase);
         }
         assert!(SecretKey::parse_with(&text, b"right").is_ok());
     }
@@ -221,18 +174,12 @@ mod encrypted {
             (label.to_owned(), der.to_vec())
         };
         // N = 2^14, r = 8, p = 1; r and p become 127 each, which would take 4 GiB of work.
-        let at = der
-            .windows(7)
-            .position(|w| w == b"\x02\x02\x40\x00\x02\x01\x08")
-            .unwrap();
+        let at = der.windows(7).position(|w| w == b"\x02\x02\x40\x00\x02\x01\x08").unwrap();
         der[at + 6] = 0x7f;
         der[at + 9] = 0x7f;
         let mut buffer = [0; 1024];
         let text = pem_rfc7468::encode(&label, pem_rfc7468::LineEnding::LF, &der, &mut buffer).unwrap();
-        assert_eq!(
-            SecretKey::parse_with(text.as_bytes(), b"secret").unwrap_err(),
-            FormatError::Derivation
-        );
+        assert_eq!(SecretKey::parse_with(text.as_bytes(), b"secret").unwrap_err(), FormatError::Derivation);
     }
 }
 

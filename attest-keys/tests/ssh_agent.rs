@@ -24,17 +24,11 @@ impl Agent {
     fn start() -> Option<Self> {
         let dir = folder();
         let mut command = tool("ssh-agent")?;
-        let mut child = command
-            .args(["-D", "-a"])
-            .arg(dir.path().join("socket"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.args(["-D", "-a"]).arg(dir.path().join("socket")).stdout(Stdio::piped()).spawn().unwrap();
         // It prints its socket once it listens.
         let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap())
-            .read_line(&mut line)
-            .unwrap();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with("SSH_AUTH_SOCK="), "{line}");
         Some(Self { child, dir })
     }
@@ -46,15 +40,8 @@ impl Agent {
     /// Makes a key and adds it; its fingerprint comes back.
     fn add(&self, name: &str, kind: &str, comment: &str) -> String {
         let path = self.dir.path().join(name);
-        run(tool("ssh-keygen")
-            .unwrap()
-            .args(["-q", "-t", kind, "-N", "", "-C", comment, "-f"])
-            .arg(&path));
-        run(tool("ssh-add")
-            .unwrap()
-            .env("SSH_AUTH_SOCK", self.socket())
-            .arg("-q")
-            .arg(&path));
+        run(tool("ssh-keygen").unwrap().args(["-q", "-t", kind, "-N", "", "-C", comment, "-f"]).arg(&path));
+        run(tool("ssh-add").unwrap().env("SSH_AUTH_SOCK", self.socket()).arg("-q").arg(&path));
         let listed = run(tool("ssh-keygen").unwrap().args(["-l", "-f"]).arg(&path)).stdout;
         String::from_utf8(listed).unwrap().split(' ').nth(1).unwrap().to_owned()
     }
@@ -91,14 +78,8 @@ fn a_key_in_an_agent_signs_and_is_found_by_fingerprint_and_by_comment() {
         let signature = key.sign(message).unwrap();
         assert!(key.public().verifies(message, &signature));
     }
-    assert_eq!(
-        agent.find(&print).unwrap().public(),
-        agent.find("attest signer").unwrap().public()
-    );
-    assert_ne!(
-        agent.find(&print).unwrap().public(),
-        agent.find("somebody else").unwrap().public()
-    );
+    assert_eq!(agent.find(&print).unwrap().public(), agent.find("attest signer").unwrap().public());
+    assert_ne!(agent.find(&print).unwrap().public(), agent.find("somebody else").unwrap().public());
 }
 
 #[test]
@@ -110,10 +91,7 @@ fn a_key_that_is_not_the_only_one_meant_is_refused() {
     assert!(matches!(&error, AgentError::Ambiguous { count: 2, .. }), "{error}");
     assert!(agent.find(&print).is_ok());
     for absent in ["lap", "laptop ", "SHA256:", "SHA256:AAAA", &print[..20]] {
-        assert!(
-            matches!(agent.find(absent), Err(AgentError::NoSuchKey { .. })),
-            "{absent}"
-        );
+        assert!(matches!(agent.find(absent), Err(AgentError::NoSuchKey { .. })), "{absent}");
     }
 }
 
@@ -132,10 +110,7 @@ fn an_agent_that_died_or_lost_the_key_gives_a_clear_error() {
     let Some(mut agent) = Agent::start() else { return };
     let print = agent.add("id", "ed25519", "signer");
     let key = Key::from(agent.find(&print).unwrap());
-    run(tool("ssh-add")
-        .unwrap()
-        .env("SSH_AUTH_SOCK", agent.socket())
-        .args(["-q", "-D"]));
+    run(tool("ssh-add").unwrap().env("SSH_AUTH_SOCK", agent.socket()).args(["-q", "-D"]));
     assert!(matches!(key.sign(b"m"), Err(KeyError::Agent(AgentError::Refused))));
     agent.end();
     let error = key.sign(b"m").unwrap_err();
@@ -196,14 +171,8 @@ fn an_agents_key_passes_enrolment_or_is_refused() {
 fn an_answer_cut_short_is_an_error_and_not_a_key() {
     let dir = folder();
     let whole = identities(common::rfc_key().public().as_bytes());
-    let (socket, thread) = impostor(
-        dir.path(),
-        vec![whole[..whole.len() - 1].to_vec(), vec![0, 0, 0, 1, 12]],
-    );
-    assert!(matches!(
-        AgentKey::find(&socket, "c"),
-        Err(AgentError::Unreachable { .. })
-    ));
+    let (socket, thread) = impostor(dir.path(), vec![whole[..whole.len() - 1].to_vec(), vec![0, 0, 0, 1, 12]]);
+    assert!(matches!(AgentKey::find(&socket, "c"), Err(AgentError::Unreachable { .. })));
     assert!(matches!(AgentKey::find(&socket, "c"), Err(AgentError::Protocol)));
     thread.join().unwrap();
 }
@@ -211,20 +180,11 @@ fn an_answer_cut_short_is_an_error_and_not_a_key() {
 #[test]
 fn a_source_is_a_path_or_names_a_key_in_the_agent() {
     let agent = |text: &str| KeySource::Agent(text.to_owned());
-    assert_eq!(
-        KeySource::parse("keys/agent.pem").unwrap(),
-        KeySource::File("keys/agent.pem".into())
-    );
-    assert_eq!(
-        KeySource::parse("./ssh-agent:x").unwrap(),
-        KeySource::File("./ssh-agent:x".into())
-    );
+    assert_eq!(KeySource::parse("keys/agent.pem").unwrap(), KeySource::File("keys/agent.pem".into()));
+    assert_eq!(KeySource::parse("./ssh-agent:x").unwrap(), KeySource::File("./ssh-agent:x".into()));
     assert_eq!(KeySource::parse("ssh-agent:SHA256:abc").unwrap(), agent("SHA256:abc"));
     assert_eq!(KeySource::parse("ssh-agent:my laptop").unwrap(), agent("my laptop"));
-    assert!(matches!(
-        KeySource::parse("ssh-agent:"),
-        Err(KeyError::Agent(AgentError::NoSelector))
-    ));
+    assert!(matches!(KeySource::parse("ssh-agent:"), Err(KeyError::Agent(AgentError::NoSelector))));
     for text in ["keys/agent.pem", "ssh-agent:SHA256:abc"] {
         assert_eq!(KeySource::parse(text).unwrap().to_string(), text);
     }

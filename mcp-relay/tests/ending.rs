@@ -16,7 +16,7 @@ use std::time::Duration;
 use attest_core::json::Value;
 use mcp_relay::stdio::Options;
 use mcp_relay::{BoxFuture, Bytes, Exit, Handling, Interceptor, PassThrough, ToClient, ToServer};
-use support::{Session, echo, python};
+use support::{Session, echo, python, soon};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 
@@ -233,7 +233,7 @@ async fn a_client_that_stops_reading_ends_a_server_that_stays_with_sigterm() {
     let mut session = Session::start(stays(""), diary.clone(), hasty());
     session.send("{}\n").await;
     let (_still_open, relay) = session.stop_reading();
-    assert_eq!(relay.await.unwrap().unwrap(), Exit::Signal(15));
+    assert_eq!(soon(relay).await.unwrap().unwrap(), Exit::Signal(15));
     let notes = diary.read();
     assert_eq!(notes.iter().filter(|note| *note == "client seen off").count(), 1);
     assert_eq!(notes.last().unwrap(), "server gone Some(Signal(15))");
@@ -249,7 +249,7 @@ async fn a_server_that_ignores_sigterm_is_killed() {
         session
     };
     let (_still_open, relay) = session.stop_reading();
-    assert_eq!(relay.await.unwrap().unwrap(), Exit::Signal(9));
+    assert_eq!(soon(relay).await.unwrap().unwrap(), Exit::Signal(9));
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn a_client_that_leaves_after_stopping_to_read_is_no_different() {
     // Fails once the relay has closed its end. That is no error of ours.
     let _ = to.write_all(b"{}\n{}\n").await;
     drop(to);
-    assert_eq!(relay.await.unwrap().unwrap(), Exit::Signal(15));
+    assert_eq!(soon(relay).await.unwrap().unwrap(), Exit::Signal(15));
 }
 
 #[tokio::test]
@@ -273,5 +273,5 @@ async fn a_dropped_relay_ends_its_server() {
     session.relay.abort();
     // The server alone holds the other end of this pipe. It ends when the server does.
     let ended = tokio::task::spawn_blocking(move || read.read_to_end(&mut Vec::new()));
-    assert_eq!(ended.await.unwrap().unwrap(), 0);
+    assert_eq!(soon(ended).await.unwrap().unwrap(), 0);
 }

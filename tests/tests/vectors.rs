@@ -47,18 +47,13 @@ fn committed() -> Vec<Vector> {
 }
 
 fn of_kind(kind: &str) -> Vec<Vector> {
-    let all: Vec<_> = committed()
-        .into_iter()
-        .filter(|v| v.get("kind") == Some(kind))
-        .collect();
+    let all: Vec<_> = committed().into_iter().filter(|v| v.get("kind") == Some(kind)).collect();
     assert!(!all.is_empty(), "no vector of kind {kind}");
     all
 }
 
 fn expected(vector: &Vector) -> &str {
-    vector
-        .get("expect")
-        .unwrap_or_else(|| panic!("{}: no expect", vector.name))
+    vector.get("expect").unwrap_or_else(|| panic!("{}: no expect", vector.name))
 }
 
 /// Runs `verdict` over every vector of `kind` and names all whose verdict is not the expected one.
@@ -118,11 +113,7 @@ fn mismatch(vector: &Vector, verdict: &Verdict) -> Option<String> {
         ("pass", Verdict::Pass) => None,
         ("accept", Verdict::Accept(forward)) => {
             let same = vector.get("forward") == Some(b64::encode(forward).as_str());
-            if same {
-                None
-            } else {
-                wrong(&format!("forwards {}", String::from_utf8_lossy(forward)))
-            }
+            if same { None } else { wrong(&format!("forwards {}", String::from_utf8_lossy(forward))) }
         }
         (code, Verdict::Refuse(refusal)) if refusal.reason.code() == code => {
             let about = refusal.about.as_ref().and_then(words);
@@ -146,10 +137,7 @@ fn assert_none(wrong: &[String]) {
 
 #[test]
 fn each_request_has_its_verdict() {
-    let wrong: Vec<_> = of_kind("request")
-        .iter()
-        .filter_map(|v| mismatch(v, &judge_vector(v, &verifier(v))))
-        .collect();
+    let wrong: Vec<_> = of_kind("request").iter().filter_map(|v| mismatch(v, &judge_vector(v, &verifier(v)))).collect();
     assert_none(&wrong);
 }
 
@@ -194,10 +182,8 @@ fn what_is_forwarded_is_canonical_and_a_call_without_proof() {
 #[test]
 fn each_reason_of_the_pure_checks_has_a_vector() {
     let shown: BTreeSet<String> = of_kind("request").iter().map(|v| expected(v).to_owned()).collect();
-    let missing: Vec<_> = Reason::ALL
-        .iter()
-        .filter(|r| r.check() <= Check::Constraints && !shown.contains(r.code()))
-        .collect();
+    let missing: Vec<_> =
+        Reason::ALL.iter().filter(|r| r.check() <= Check::Constraints && !shown.contains(r.code())).collect();
     assert!(missing.is_empty(), "no vector for {missing:?}");
 }
 
@@ -219,18 +205,11 @@ fn each_text_is_read_or_refused_as_its_vector_says() {
 
 #[test]
 fn each_key_is_accepted_or_refused_as_its_vector_says() {
-    each("jwk", |vector| {
-        match PublicKey::from_jwk(&json::parse(&vector.body).unwrap()) {
-            Err(_) => "refuse".to_owned(),
-            Ok(key) => {
-                assert_eq!(
-                    vector.get("thumbprint"),
-                    Some(key.thumbprint().as_str()),
-                    "{}",
-                    vector.name
-                );
-                "accept".to_owned()
-            }
+    each("jwk", |vector| match PublicKey::from_jwk(&json::parse(&vector.body).unwrap()) {
+        Err(_) => "refuse".to_owned(),
+        Ok(key) => {
+            assert_eq!(vector.get("thumbprint"), Some(key.thumbprint().as_str()), "{}", vector.name);
+            "accept".to_owned()
         }
     });
 }
@@ -255,17 +234,13 @@ fn constraint(value: &Value<'_>) -> Option<Constraint> {
 }
 
 fn yes_or_no(verdict: Option<bool>) -> String {
-    verdict
-        .map_or("unreadable", |yes| if yes { "yes" } else { "no" })
-        .to_owned()
+    verdict.map_or("unreadable", |yes| if yes { "yes" } else { "no" }).to_owned()
 }
 
 #[test]
 fn each_constraint_allows_what_its_vector_says() {
     each("allows", |vector| {
-        yes_or_no(pair(vector, ["constraint", "value"], |c, value| {
-            constraint(c).map(|c| c.allows(value))
-        }))
+        yes_or_no(pair(vector, ["constraint", "value"], |c, value| constraint(c).map(|c| c.allows(value))))
     });
 }
 
@@ -303,12 +278,7 @@ fn each_answer_is_rid_of_our_names_as_its_vector_says() {
     each("answer", |vector| {
         let message = json::parse(&vector.body).unwrap();
         let forward = without_ours(&message).map(|clean| clean.to_canonical());
-        assert_eq!(
-            forward.as_ref().map(b64::encode).as_deref(),
-            vector.get("forward"),
-            "{}",
-            vector.name
-        );
+        assert_eq!(forward.as_ref().map(b64::encode).as_deref(), vector.get("forward"), "{}", vector.name);
         if forward.is_some() { "cleaned" } else { "unchanged" }.to_owned()
     });
 }
@@ -318,43 +288,20 @@ fn the_committed_files_are_what_the_generator_writes() {
     let mut lying: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for entry in fs::read_dir(directory()).unwrap() {
         let entry = entry.unwrap();
-        lying.insert(
-            entry.file_name().into_string().unwrap(),
-            fs::read(entry.path()).unwrap(),
-        );
+        lying.insert(entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
     }
     lying.remove("README.md").expect("a page that describes the files");
     let written = files();
     let names = |files: &BTreeMap<String, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(
-        names(&lying),
-        names(&written),
-        "run `cargo run -p attest-tests --bin make-vectors`"
-    );
-    let changed: Vec<_> = written
-        .iter()
-        .filter(|(name, bytes)| lying[*name] != **bytes)
-        .map(|(name, _)| name)
-        .collect();
-    assert!(
-        changed.is_empty(),
-        "run `cargo run -p attest-tests --bin make-vectors`: {changed:?}"
-    );
+    assert_eq!(names(&lying), names(&written), "run `cargo run -p attest-tests --bin make-vectors`");
+    let changed: Vec<_> =
+        written.iter().filter(|(name, bytes)| lying[*name] != **bytes).map(|(name, _)| name).collect();
+    assert!(changed.is_empty(), "run `cargo run -p attest-tests --bin make-vectors`: {changed:?}");
 }
 
 #[test]
 fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
-    let kinds = [
-        "request",
-        "json",
-        "jwk",
-        "trust",
-        "allows",
-        "narrows",
-        "tools-narrow",
-        "outcome",
-        "answer",
-    ];
+    let kinds = ["request", "json", "jwk", "trust", "allows", "narrows", "tools-narrow", "outcome", "answer"];
     let families = [
         "attestation",
         "call_proof",

@@ -33,12 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CHAIN")]
     parent: Option<PathBuf>,
     /// Issuer of a root, as the verifier's configuration names it
-    #[arg(
-        long,
-        value_name = "NAME",
-        required_unless_present = "parent",
-        conflicts_with = "parent"
-    )]
+    #[arg(long, value_name = "NAME", required_unless_present = "parent", conflicts_with = "parent")]
     issuer: Option<String>,
     /// Grant this tool with any arguments: <server audience>#<tool>; may be repeated
     #[arg(long = "tool", value_name = "AUDIENCE#TOOL")]
@@ -185,12 +180,8 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<String>, Failure> {
 pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     use std::io::Write as _;
     let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = file.map_err(|e| {
-        format!(
-            "cannot write {}: {e}; an existing file is never replaced",
-            path.display()
-        )
-    })?;
+    let mut file =
+        file.map_err(|e| format!("cannot write {}: {e}; an existing file is never replaced", path.display()))?;
     if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
         let _ = fs::remove_file(path);
         return Err(format!("cannot write {}: {error}", path.display()).into());

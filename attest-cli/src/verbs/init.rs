@@ -55,11 +55,7 @@ type Failure = Box<dyn std::error::Error>;
 pub(crate) fn run(args: Args) -> Ending {
     fs::create_dir_all(&args.dir).map_err(|e| format!("cannot make {}: {e}", args.dir.display()))?;
     let folder = args.dir.canonicalize()?;
-    let tools = if args.tools.is_empty() {
-        tools_of(&args.server)?
-    } else {
-        args.tools
-    };
+    let tools = if args.tools.is_empty() { tools_of(&args.server)? } else { args.tools };
     let plan = Plan {
         agent: args.agent,
         audience: args.audience,
@@ -70,16 +66,8 @@ pub(crate) fn run(args: Args) -> Ending {
         tools,
     };
     plan.carry_out(&folder)?;
-    output::remark(format!(
-        "granted {} tool(s) of {:?}: {}",
-        plan.tools.len(),
-        plan.audience,
-        plan.tools.join(", ")
-    ));
-    output::remark(format!(
-        "made keys/, agent.toml, guard.toml and delegation.chain in {}",
-        folder.display()
-    ));
+    output::remark(format!("granted {} tool(s) of {:?}: {}", plan.tools.len(), plan.audience, plan.tools.join(", ")));
+    output::remark(format!("made keys/, agent.toml, guard.toml and delegation.chain in {}", folder.display()));
     output::remark("take keys/root.key and guard.toml away from where the agent runs: they decide what it may do");
     output::remark("paste this into your MCP host's configuration:");
     output::text(serde_json::to_string_pretty(&entry(&folder, &plan.audience, &args.server)?)? + "\n");
@@ -122,11 +110,9 @@ impl Plan {
         for name in MADE {
             let path = folder.join(name);
             if path.symlink_metadata().is_ok() {
-                return Err(format!(
-                    "{} exists already and is not replaced; choose another --dir",
-                    path.display()
-                )
-                .into());
+                return Err(
+                    format!("{} exists already and is not replaced; choose another --dir", path.display()).into()
+                );
             }
         }
         let made = self.write(folder);
@@ -134,11 +120,7 @@ impl Plan {
             // All of these are ours: none existed a moment ago.
             for name in MADE {
                 let path = folder.join(name);
-                let _ = if path.is_dir() {
-                    fs::remove_dir_all(&path)
-                } else {
-                    fs::remove_file(&path)
-                };
+                let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
             }
         }
         made
@@ -146,9 +128,7 @@ impl Plan {
 
     fn write(&self, folder: &Path) -> Result<(), Failure> {
         let keys = folder.join("keys");
-        fs::DirBuilder::new()
-            .create(&keys)
-            .map_err(|e| format!("cannot make {}: {e}", keys.display()))?;
+        fs::DirBuilder::new().create(&keys).map_err(|e| format!("cannot make {}: {e}", keys.display()))?;
         let make = |name: &str| -> Result<SecretKey, Failure> {
             let key = SecretKey::generate()?;
             key.write(&keys.join(format!("{name}.key")), Form::Pem)?;
@@ -162,20 +142,9 @@ impl Plan {
         let mut guard = self.guard_toml(&attester, &root)?;
         guard.push_str(&measure::references(&self.agent, &measured.measurements));
         delegate::write_new(&folder.join("guard.toml"), &guard)?;
-        let granted = self
-            .tools
-            .iter()
-            .map(|tool| (qualified(&self.audience, tool), BTreeMap::new()))
-            .collect();
+        let granted = self.tools.iter().map(|tool| (qualified(&self.audience, tool), BTreeMap::new())).collect();
         let holder = agent.public().clone();
-        let token = delegate::root(
-            &Key::from(root),
-            ISSUER.to_owned(),
-            holder,
-            Tools(granted),
-            ROOT_LIFE,
-            1,
-        )?;
+        let token = delegate::root(&Key::from(root), ISSUER.to_owned(), holder, Tools(granted), ROOT_LIFE, 1)?;
         delegate::write_new(&folder.join("delegation.chain"), &(token + "\n"))
     }
 
@@ -183,11 +152,7 @@ impl Plan {
         let path = |p: &Path| Ok::<_, Failure>(toml::Value::from(utf8(&std::path::absolute(p)?)?));
         let mut measure = String::new();
         if !self.weights.is_empty() {
-            let all = self
-                .weights
-                .iter()
-                .map(|p| path(p).map(|v| v.to_string()))
-                .collect::<Result<Vec<_>, _>>()?;
+            let all = self.weights.iter().map(|p| path(p).map(|v| v.to_string())).collect::<Result<Vec<_>, _>>()?;
             measure.push_str(&format!("weights = [{}]\n", all.join(", ")));
         }
         if let Some(model) = &self.model {
@@ -233,54 +198,29 @@ impl Plan {
 const MADE: [&str; 4] = ["keys", "agent.toml", "guard.toml", "delegation.chain"];
 
 fn model_line(text: &str) -> Result<String, Failure> {
-    let (provider, rest) = text
-        .split_once('/')
-        .ok_or("--model is <provider>/<model>, or <provider>/<model>@<snapshot>")?;
+    let (provider, rest) =
+        text.split_once('/').ok_or("--model is <provider>/<model>, or <provider>/<model>@<snapshot>")?;
     let (model, snapshot) = match rest.split_once('@') {
         Some((model, snapshot)) => (model, Some(snapshot)),
         None => (rest, None),
     };
     let quote = |s: &str| toml::Value::from(s).to_string();
-    let snapshot = snapshot
-        .map(|s| format!(", snapshot = {}", quote(s)))
-        .unwrap_or_default();
-    Ok(format!(
-        "model = {{ provider = {}, model = {}{snapshot} }}\n",
-        quote(provider),
-        quote(model)
-    ))
+    let snapshot = snapshot.map(|s| format!(", snapshot = {}", quote(s))).unwrap_or_default();
+    Ok(format!("model = {{ provider = {}, model = {}{snapshot} }}\n", quote(provider), quote(model)))
 }
 
 fn utf8(path: &Path) -> Result<&str, Failure> {
-    path.to_str().ok_or_else(|| {
-        format!(
-            "{}: the path is not UTF-8 and cannot be written into a file",
-            path.display()
-        )
-        .into()
-    })
+    path.to_str()
+        .ok_or_else(|| format!("{}: the path is not UTF-8 and cannot be written into a file", path.display()).into())
 }
 
 /// The entry for an MCP host: the server behind its guard, the guard behind the agent's wrap.
 pub(crate) fn entry(folder: &Path, audience: &str, server: &[OsString]) -> Result<serde_json::Value, Failure> {
     let program = std::env::current_exe()?;
     let program = utf8(&program)?;
-    let mut arguments = vec![
-        "wrap".to_owned(),
-        "--config".to_owned(),
-        utf8(&folder.join("agent.toml"))?.to_owned(),
-    ];
-    arguments.extend([
-        "--audience".to_owned(),
-        audience.to_owned(),
-        "--".to_owned(),
-        program.to_owned(),
-    ]);
-    arguments.extend([
-        "guard".to_owned(),
-        "--config".to_owned(),
-        utf8(&folder.join("guard.toml"))?.to_owned(),
-    ]);
+    let mut arguments = vec!["wrap".to_owned(), "--config".to_owned(), utf8(&folder.join("agent.toml"))?.to_owned()];
+    arguments.extend(["--audience".to_owned(), audience.to_owned(), "--".to_owned(), program.to_owned()]);
+    arguments.extend(["guard".to_owned(), "--config".to_owned(), utf8(&folder.join("guard.toml"))?.to_owned()]);
     arguments.push("--".to_owned());
     for word in server {
         arguments.push(utf8(Path::new(word))?.to_owned());

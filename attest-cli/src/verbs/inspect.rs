@@ -19,11 +19,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Ending {
     let text = output::input(&args.file)?;
     output::remark("NOT VERIFIED: this is what the tokens say, not what is true. `attest verify` checks them.");
-    let shown = if text.trim_start().starts_with('{') {
-        request(&text)?
-    } else {
-        tokens(&text)?
-    };
+    let shown = if text.trim_start().starts_with('{') { request(&text)? } else { tokens(&text)? };
     output::text(serde_json::to_string_pretty(&shown)? + "\n");
     Ok(0)
 }
@@ -32,10 +28,7 @@ fn request(text: &str) -> Result<Value, Box<dyn std::error::Error>> {
     // Through the strict reader first: what it refuses has no single meaning that could be shown.
     let read = json::parse(text.as_bytes())?;
     let mut shown = serde_json::to_value(&read)?;
-    let proof = shown
-        .pointer_mut("/params/_meta")
-        .and_then(Value::as_object_mut)
-        .and_then(|m| m.get_mut(PROOF));
+    let proof = shown.pointer_mut("/params/_meta").and_then(Value::as_object_mut).and_then(|m| m.get_mut(PROOF));
     if let Some(proof) = proof.and_then(Value::as_object_mut) {
         for member in proof.values_mut() {
             match member {

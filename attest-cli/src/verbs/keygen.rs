@@ -32,9 +32,7 @@ struct Made<'a> {
 
 pub(crate) fn run(args: Args) -> Ending {
     let form = if args.jwk { Form::Jwk } else { Form::Pem };
-    let mut public = args.file.clone().into_os_string();
-    public.push(".pub");
-    let public = PathBuf::from(public);
+    let public = args.file.with_added_extension("pub");
     let key = SecretKey::generate()?;
     key.write(&args.file, form)?;
     if let Err(error) = write_public(&public, key.public(), form) {

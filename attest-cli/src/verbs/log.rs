@@ -69,11 +69,7 @@ fn list(args: &List) -> Ending {
             };
             output::json(&document!({ "index": entry.index, "entry": body }))?;
         } else {
-            output::line(format!(
-                "{:>6}  {}",
-                entry.index,
-                read.as_ref().map_or("unreadable".to_owned(), line)
-            ));
+            output::line(format!("{:>6}  {}", entry.index, read.as_ref().map_or("unreadable".to_owned(), line)));
         }
     }
     Ok(0)
@@ -88,9 +84,7 @@ fn line(entry: &Value<'_>) -> String {
     };
     let short = |name: &str| text(name).chars().take(8).collect::<String>();
     let number = |name: &str| object.and_then(|o| o.get(name)).and_then(Value::as_u53).unwrap_or(0);
-    let time = i64::try_from(number("time"))
-        .ok()
-        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let time = i64::try_from(number("time")).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let time = time.map_or_else(String::new, |t| format!("{t:.3}"));
     let about = match text("about") {
         about if about.is_empty() => String::new(),
@@ -111,12 +105,7 @@ fn line(entry: &Value<'_>) -> String {
         "refused" => format!("refused  {} unauthenticated: {}", number("count"), text("reason")),
         "start" => format!("start    verifier {} of {}", text("version"), text("audience")),
         "context" => format!("context  {} of {}", short("context"), text("agent")),
-        "call" => format!(
-            "call     {} to {}, call {}",
-            text("tool"),
-            text("audience"),
-            short("call")
-        ),
+        "call" => format!("call     {} to {}, call {}", text("tool"), text("audience"), short("call")),
         other => other.to_owned(),
     };
     format!("{time}  {what}")
@@ -125,22 +114,11 @@ fn line(entry: &Value<'_>) -> String {
 fn show(args: &Show) -> Ending {
     let reader = Reader::open(&args.log)?;
     let Some(body) = reader.entry(args.index)? else {
-        return Err(format!(
-            "{} has entries 0 to {}",
-            args.log.display(),
-            reader.len()?.saturating_sub(1)
-        )
-        .into());
+        return Err(format!("{} has entries 0 to {}", args.log.display(), reader.len()?.saturating_sub(1)).into());
     };
     let entry = json::parse(&body).map_err(|e| format!("entry {}: {e}", args.index))?;
-    let hashes = ["call", "attestation"]
-        .iter()
-        .filter_map(|name| entry.as_object()?.get(name)?.as_str());
-    let chain = entry
-        .as_object()
-        .and_then(|o| o.get("delegation"))
-        .and_then(Value::as_array)
-        .unwrap_or_default();
+    let hashes = ["call", "attestation"].iter().filter_map(|name| entry.as_object()?.get(name)?.as_str());
+    let chain = entry.as_object().and_then(|o| o.get("delegation")).and_then(Value::as_array).unwrap_or_default();
     let mut tokens = serde_json::Map::new();
     for text in hashes.chain(chain.iter().filter_map(Value::as_str)) {
         let Some(hash) = Digest::from_b64(text) else { continue };

@@ -64,10 +64,7 @@ pub(crate) fn state(config: &Config) -> Result<State, Box<dyn std::error::Error>
 pub(crate) fn references(agent: &str, measurements: &[Measurement]) -> String {
     let mut out = format!("[agents.{}]\n", toml::Value::from(agent));
     for m in measurements {
-        out.push_str(&format!(
-            "{} = {{ digests = [\"{}\"], grade = \"{}\" }}\n",
-            m.component, m.digest, m.grade
-        ));
+        out.push_str(&format!("{} = {{ digests = [\"{}\"], grade = \"{}\" }}\n", m.component, m.digest, m.grade));
     }
     out
 }

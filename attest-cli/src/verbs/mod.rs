@@ -4,6 +4,8 @@ pub(crate) mod delegate;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod issue;
+#[cfg(feature = "josekit")]
+pub(crate) mod jwk;
 pub(crate) mod keygen;
 pub(crate) mod log;
 pub(crate) mod measure;

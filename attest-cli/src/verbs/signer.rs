@@ -46,10 +46,7 @@ fn tell(which: &Which, signer: Option<agent_signer::wire::Welcome>, what: &str) 
     match (&signer, which.json) {
         (_, true) => output::json(&signer)?,
         (Some(s), false) => {
-            output::line(format!(
-                "signer of {:?} {what}: process {}, context {}",
-                s.agent, s.pid, s.context
-            ));
+            output::line(format!("signer of {:?} {what}: process {}, context {}", s.agent, s.pid, s.context));
         }
         (None, false) => output::line("no signer runs for this configuration"),
     }

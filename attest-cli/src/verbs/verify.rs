@@ -87,12 +87,7 @@ fn show(report: &Report) {
     }
     match &report.failed {
         None => output::line("every check passed (the log was not asked about replays)"),
-        Some(Failed {
-            check,
-            reason,
-            about,
-            advice,
-        }) => {
+        Some(Failed { check, reason, about, advice }) => {
             let about = about.as_ref().map(|a| format!(" ({a})")).unwrap_or_default();
             output::line(format!("FAIL  {check}: {reason}{about}"));
             output::line(format!("      {advice}"));

@@ -58,25 +58,15 @@ impl AgentKey {
         let identity = match found.as_slice() {
             [one] => one,
             [] => {
-                return Err(AgentError::NoSuchKey {
-                    selector: selector.into(),
-                });
+                return Err(AgentError::NoSuchKey { selector: selector.into() });
             }
             several => {
-                return Err(AgentError::Ambiguous {
-                    selector: selector.into(),
-                    count: several.len(),
-                });
+                return Err(AgentError::Ambiguous { selector: selector.into(), count: several.len() });
             }
         };
-        let bytes = wire::ed25519(identity.blob).ok_or_else(|| AgentError::NotEd25519 {
-            selector: selector.into(),
-        })?;
+        let bytes = wire::ed25519(identity.blob).ok_or_else(|| AgentError::NotEd25519 { selector: selector.into() })?;
         let public = PublicKey::from_bytes(bytes).map_err(AgentError::Public)?;
-        Ok(Self {
-            socket: socket.into(),
-            public,
-        })
+        Ok(Self { socket: socket.into(), public })
     }
 }
 
@@ -122,14 +112,9 @@ impl Identity<'_> {
 }
 
 fn ask(socket: &Path, request: &[u8]) -> Result<Vec<u8>, AgentError> {
-    let unreachable = |source: io::Error| AgentError::Unreachable {
-        socket: socket.into(),
-        source,
-    };
+    let unreachable = |source: io::Error| AgentError::Unreachable { socket: socket.into(), source };
     let stream = UnixStream::connect(socket).map_err(unreachable)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(unreachable)?;
     stream.set_write_timeout(Some(PATIENCE)).map_err(unreachable)?;
-    wire::exchange(&stream, request)
-        .map_err(unreachable)?
-        .ok_or(AgentError::Protocol)
+    wire::exchange(&stream, request).map_err(unreachable)?.ok_or(AgentError::Protocol)
 }

@@ -117,10 +117,7 @@ fn take(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), AgentError> {
     // Refused here what the agent would refuse: it closes the connection on a larger message.
-    let len = u32::try_from(bytes.len())
-        .ok()
-        .filter(|len| *len <= MAX_MESSAGE)
-        .ok_or(AgentError::Protocol)?;
+    let len = u32::try_from(bytes.len()).ok().filter(|len| *len <= MAX_MESSAGE).ok_or(AgentError::Protocol)?;
     out.extend_from_slice(&len.to_be_bytes());
     out.extend_from_slice(bytes);
     Ok(())

@@ -3,6 +3,7 @@
 
 use std::os::fd::OwnedFd;
 use std::process::Command;
+use std::time::Duration;
 
 use mcp_relay::stdio::{Client, Options, RelayError, run};
 use mcp_relay::{Exit, Interceptor};
@@ -27,6 +28,12 @@ pub fn relayed(server: &Command) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-relay-bare"));
     command.arg(server.get_program()).args(server.get_args());
     command
+}
+
+/// Waits for what must happen, so that a promise broken by hanging fails a test as any other does. A minute is far beyond
+/// what anything here takes.
+pub async fn soon<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), what).await.expect("it must happen")
 }
 
 /// The relay as a task of the test, with the test as its client.
@@ -55,7 +62,7 @@ impl Session {
     /// The next line, with its ending; empty at the end.
     pub async fn line(&mut self) -> String {
         let mut line = String::new();
-        self.from.read_line(&mut line).await.unwrap();
+        soon(self.from.read_line(&mut line)).await.unwrap();
         line
     }
 
@@ -73,8 +80,8 @@ impl Session {
     /// What else the relay writes, and how it ends, the client's writing end being left open.
     pub async fn rest(mut self) -> (String, Result<Exit, RelayError>) {
         let mut rest = Vec::new();
-        self.from.read_to_end(&mut rest).await.unwrap();
-        (String::from_utf8(rest).unwrap(), self.relay.await.unwrap())
+        soon(self.from.read_to_end(&mut rest)).await.unwrap();
+        (String::from_utf8(rest).unwrap(), soon(self.relay).await.unwrap())
     }
 
     /// The client is gone for reading, and still there for writing.
