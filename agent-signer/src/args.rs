@@ -23,7 +23,7 @@ pub struct WrapArgs {
     config: PathBuf,
 
     /// Use the signer that listens here, and never start one (for a signer under another user id)
-    #[arg(long, value_name = "PATH", conflicts_with = "config")]
+    #[arg(long, value_name = "PATH")]
     socket: Option<PathBuf>,
 
     /// The name that the server's guard goes by; every call is made out to it

@@ -7,6 +7,7 @@
 pub mod args;
 pub mod config;
 pub mod daemon;
+mod grant;
 pub mod launch;
 mod link;
 pub mod service;

@@ -7,10 +7,8 @@ use std::task::Poll;
 
 use attest_core::attestation::Attestation;
 use attest_core::b64;
-use attest_core::delegation::Delegation;
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::entry::{Entry, Status};
-use attest_core::jws::Unverified;
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::request::ToolCall;
 use attest_core::response::Outcome;
@@ -23,6 +21,7 @@ use attest_measure::MeasureError;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::config::{Config, ConfigError};
+use crate::grant::Grant;
 use crate::state::State;
 
 /// Why a signer cannot start.
@@ -65,7 +64,6 @@ pub struct Signer {
     config: Config,
     key: Key,
     attester: Key,
-    delegation: Vec<String>,
     context: Jti,
     log: Arc<Log>,
     current: Mutex<Current>,
@@ -75,6 +73,7 @@ pub struct Signer {
 
 struct Current {
     state: State,
+    grant: Grant,
     credentials: Credentials,
     /// Seconds since 1970 from when on the state is measured again although no file changed.
     renew_at: u64,
@@ -99,7 +98,7 @@ impl Signer {
         if key.public() == attester.public() {
             return Err(StartError::OneKey);
         }
-        let delegation = read_delegation(&config, &key)?;
+        let grant = Grant::read(&config, &key)?;
         let state = State::measure(&config, &|_, _| ())?;
         let (log, recovery) = Log::open(&config.log, attest_log::Options::default())?;
         let log = Arc::new(log);
@@ -115,12 +114,11 @@ impl Signer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         log.append(Record::new(entry.to_bytes()), now()).await?;
-        let current = attest(&config, &attester, &key, &delegation, state)?;
+        let current = attest(&config, &attester, &key, state, grant)?;
         Ok(Self {
             config,
             key,
             attester,
-            delegation,
             context,
             log,
             current: Mutex::new(current),
@@ -221,7 +219,8 @@ impl Signer {
     /// meanwhile: none leaves under an attestation of a state that may be gone.
     async fn credentials(&self) -> Result<Credentials, Refusal> {
         let mut current = self.current.lock().await;
-        if current.state.may_have_changed() || now() >= current.renew_at {
+        let touched = current.state.may_have_changed() || current.grant.may_have_changed();
+        if touched || now() >= current.renew_at {
             self.renew(&mut current).await.map_err(|error| {
                 tracing::error!("the agent is not attested: {error}");
                 match error {
@@ -236,6 +235,7 @@ impl Signer {
     async fn renew(&self, current: &mut MutexGuard<'_, Current>) -> Result<(), StartError> {
         // Reading weights takes long, so it must not hold up the tasks of other connections on this thread.
         let state = tokio::task::block_in_place(|| State::measure(&self.config, &|_, _| ()))?;
+        let grant = Grant::read(&self.config, &self.key)?;
         let changed: Vec<&str> = state
             .measurements
             .iter()
@@ -245,7 +245,7 @@ impl Signer {
         if !changed.is_empty() {
             tracing::warn!("the agent changed: {}; attested anew", changed.join(", "));
         }
-        **current = attest(&self.config, &self.attester, &self.key, &self.delegation, state)?;
+        **current = attest(&self.config, &self.attester, &self.key, state, grant)?;
         self.tokens_logged.store(false, Ordering::Relaxed);
         Ok(())
     }
@@ -277,41 +277,12 @@ fn attestation(config: &Config, attester: &Key, key: &Key, state: &State) -> Res
     Ok(attestation.sign(attester)?)
 }
 
-fn attest(
-    config: &Config,
-    attester: &Key,
-    key: &Key,
-    delegation: &[String],
-    state: State,
-) -> Result<Current, StartError> {
+fn attest(config: &Config, attester: &Key, key: &Key, state: State, grant: Grant) -> Result<Current, StartError> {
     let attestation = attestation(config, attester, key, &state)?;
     let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
-    let credentials = Credentials::new(&attestation, delegation).ok_or_else(empty)?;
+    let credentials = Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?;
     // Two thirds of its life leave time to measure again, and for clocks that differ.
-    Ok(Current { state, credentials, renew_at: now() + config.attestation_seconds * 2 / 3 })
-}
-
-/// Reads the chain's file and checks what can be checked without the verifier's trust: that every token can be read, and
-/// that the leaf is held by our key, so that a mix-up shows here and not at the first refused call.
-fn read_delegation(config: &Config, key: &Key) -> Result<Vec<String>, StartError> {
-    let path = &config.delegation;
-    let wrong = |what: String| StartError::Delegation { path: path.clone(), what };
-    let text = std::fs::read_to_string(path).map_err(|e| wrong(format!("{e}; `attest delegate` writes one")))?;
-    let tokens: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-    let mut leaf = None;
-    for (n, token) in tokens.iter().enumerate() {
-        let read = Unverified::<Delegation>::read(token).map_err(|e| wrong(format!("token {}: {e}", n + 1)))?;
-        leaf = Some(read);
-    }
-    match leaf {
-        None => Err(wrong("holds no token; write one per line, root first".to_owned())),
-        Some(leaf) if leaf.peek().key != *key.public() => Err(wrong(format!(
-            "the last token is held by the key {}, but the agent's key is {}; delegate to the agent's key",
-            leaf.peek().key.thumbprint(),
-            key.public().thumbprint()
-        ))),
-        Some(_) => Ok(tokens),
-    }
+    Ok(Current { state, grant, credentials, renew_at: now() + config.attestation_seconds * 2 / 3 })
 }
 
 fn random_bits() -> Result<[u8; 16], getrandom::Error> {

@@ -76,6 +76,12 @@ pub enum ConfigError {
         /// The agent.
         agent: String,
     },
+    /// Clocks that differ by more than this are broken.
+    #[error("{path}: skew_seconds must be at most {MAX_SKEW}: set the clock right instead", path = path.display())]
+    Skew {
+        /// The file.
+        path: PathBuf,
+    },
     /// Keys or names that contradict each other.
     #[error("{path}: {source}", path = path.display())]
     Trust {
@@ -153,9 +159,7 @@ impl TryFrom<String> for ComponentName {
 
     fn try_from(name: String) -> Result<Self, String> {
         let known = || Component::ALL.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ");
-        Component::parse(&name)
-            .map(Self)
-            .ok_or_else(|| format!("no such component {name:?}; there are {}", known()))
+        Component::parse(&name).map(Self).ok_or_else(|| format!("no such component {name:?}; there are {}", known()))
     }
 }
 
@@ -168,6 +172,9 @@ struct ReferenceTable {
     digests: Vec<String>,
     grade: Option<String>,
 }
+
+/// Largest allowed difference of clocks, in seconds; each second lengthens the life of every token.
+const MAX_SKEW: u64 = 300;
 
 /// The weakest grade that is accepted where the configuration does not say: the signer hashed the files itself.
 const DEFAULT_GRADE: Grade = Grade::OnDisk;
@@ -186,10 +193,7 @@ impl<'de> Deserialize<'de> for ReferenceEntry {
                 if word != "any" {
                     return Err(E::invalid_value(de::Unexpected::Str(word), &self));
                 }
-                Ok(ReferenceEntry(Reference {
-                    digests: None,
-                    grade: Grade::Asserted,
-                }))
+                Ok(ReferenceEntry(Reference { digests: None, grade: Grade::Asserted }))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReferenceEntry, A::Error> {
@@ -199,9 +203,7 @@ impl<'de> Deserialize<'de> for ReferenceEntry {
                         .ok_or_else(|| de::Error::custom(format!("{text:?} is not a SHA-256 digest in base64url")))
                 };
                 if table.digests.is_empty() {
-                    return Err(de::Error::custom(
-                        "no digest at all: list the accepted ones, or write \"any\"",
-                    ));
+                    return Err(de::Error::custom("no digest at all: list the accepted ones, or write \"any\""));
                 }
                 let grade = match &table.grade {
                     None => DEFAULT_GRADE,
@@ -210,10 +212,7 @@ impl<'de> Deserialize<'de> for ReferenceEntry {
                     })?,
                 };
                 let digests = table.digests.iter().map(digest).collect::<Result<_, _>>()?;
-                Ok(ReferenceEntry(Reference {
-                    digests: Some(digests),
-                    grade,
-                }))
+                Ok(ReferenceEntry(Reference { digests: Some(digests), grade }))
             }
         }
         deserializer.deserialize_any(Either)
@@ -223,58 +222,33 @@ impl<'de> Deserialize<'de> for ReferenceEntry {
 impl Config {
     /// Reads and checks the file. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let bytes = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let bytes =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         Self::parse(&bytes, path)
     }
 
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let at = || path.to_owned();
-        let file: File = toml::from_str(text).map_err(|source| ConfigError::Form {
-            path: at(),
-            source: Box::new(source),
-        })?;
-        let key = |jwk: &Jwk, entry: String| {
-            jwk.key().map_err(|source| ConfigError::Key {
-                path: at(),
-                entry,
-                source,
-            })
-        };
+        let file: File =
+            toml::from_str(text).map_err(|source| ConfigError::Form { path: at(), source: Box::new(source) })?;
+        let key = |jwk: &Jwk, entry: String| jwk.key().map_err(|source| ConfigError::Key { path: at(), entry, source });
         let mut attesters = Vec::new();
         for entry in file.attester {
             let named = format!("the attester {:?}", entry.issuer);
-            attesters.push(Attester {
-                key: key(&entry.jwk, named)?,
-                issuer: entry.issuer,
-                agents: entry.agents,
-            });
+            attesters.push(Attester { key: key(&entry.jwk, named)?, issuer: entry.issuer, agents: entry.agents });
         }
         let mut roots = Vec::new();
         for entry in file.root {
-            let scope = |text: &String| {
-                Scope::parse(text).ok_or(ConfigError::Scope {
-                    path: at(),
-                    scope: text.clone(),
-                })
-            };
+            let scope =
+                |text: &String| Scope::parse(text).ok_or(ConfigError::Scope { path: at(), scope: text.clone() });
             roots.push(Root {
                 key: key(&entry.jwk, format!("the root {:?}", entry.issuer))?,
                 tools: entry.tools.iter().map(scope).collect::<Result<_, _>>()?,
                 issuer: entry.issuer,
             });
         }
-        if let Some(agent) = file
-            .agents
-            .keys()
-            .find(|agent| !attesters.iter().any(|a| a.agents.contains(*agent)))
-        {
-            return Err(ConfigError::NoAttester {
-                path: at(),
-                agent: agent.clone(),
-            });
+        if let Some(agent) = file.agents.keys().find(|agent| !attesters.iter().any(|a| a.agents.contains(*agent))) {
+            return Err(ConfigError::NoAttester { path: at(), agent: agent.clone() });
         }
         let agents = file.agents.into_iter().map(|(agent, components)| {
             let references: References = components.into_iter().map(|(name, entry)| (name.0, entry.0)).collect();
@@ -283,6 +257,9 @@ impl Config {
         let mut trust = Trust::new(file.audience, attesters, roots, agents.collect())
             .map_err(|source| ConfigError::Trust { path: at(), source })?;
         if let Some(skew) = file.skew_seconds {
+            if skew > MAX_SKEW {
+                return Err(ConfigError::Skew { path: at() });
+            }
             trust.skew = skew;
         }
         Ok(Self {

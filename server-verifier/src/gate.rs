@@ -50,14 +50,7 @@ impl Gate {
         };
         // The normal path: what a crash left open is closed by the same append as any outcome.
         for open in recovery.open_calls {
-            gate.outcome(
-                Digest(open.hash),
-                Outcome {
-                    status: Status::Unknown,
-                    digest: None,
-                },
-            )
-            .await?;
+            gate.outcome(Digest(open.hash), Outcome { status: Status::Unknown, digest: None }).await?;
         }
         let start = Entry::Start {
             audience: gate.audience().to_owned(),
@@ -93,10 +86,7 @@ impl Gate {
     pub async fn admit(&self, accepted: &Accepted) -> Result<(), Refusal> {
         let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms());
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
-        let tokens = accepted
-            .evidence
-            .tokens()
-            .map(|(hash, text)| Token::hashed(hash.0, text.clone()));
+        let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
         let record = Record {
             body: entry.to_bytes(),
             tokens: tokens.chain([proof]).collect(),
@@ -104,11 +94,7 @@ impl Gate {
             opens: Some(accepted.caller.call.0),
             closes: None,
         };
-        let refused = |reason| Refusal {
-            reason,
-            about: None,
-            caller: Some(accepted.caller.clone()),
-        };
+        let refused = |reason| Refusal { reason, about: None, caller: Some(accepted.caller.clone()) };
         match self.log.append(record, now()).await {
             Ok(_) => Ok(()),
             Err(AppendError::Replay | AppendError::AlreadyOpen) => Err(refused(Reason::Replay)),
@@ -123,26 +109,14 @@ impl Gate {
     /// Check 15: how a call ended. On an error the caller must be told that the outcome is not written.
     pub(crate) async fn outcome(&self, call: Digest, outcome: Outcome) -> Result<(), AppendError> {
         let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(self.audience()), now_ms());
-        let record = Record {
-            closes: Some(call.0),
-            ..Record::new(entry.to_bytes())
-        };
+        let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
         self.log.append(record, now()).await.map(|_| ())
     }
 
     /// Calls that will never be answered.
     pub(crate) async fn lost(&self, calls: &[Call]) {
         for call in calls {
-            if let Err(error) = self
-                .outcome(
-                    call.call,
-                    Outcome {
-                        status: Status::Unknown,
-                        digest: None,
-                    },
-                )
-                .await
-            {
+            if let Err(error) = self.outcome(call.call, Outcome { status: Status::Unknown, digest: None }).await {
                 tracing::error!("the outcome of call {} is not written: {error}", call.call);
             }
         }

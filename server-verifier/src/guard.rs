@@ -33,10 +33,7 @@ pub async fn run(config: Config, server: Command) -> Result<Exit, GuardError> {
     for (agent, component) in config.trust.anything_goes() {
         tracing::warn!("any {component} of the agent {agent:?} is accepted, because the configuration says \"any\"");
     }
-    let options = stdio::Options {
-        client_line_limit: config.max_request,
-        ..stdio::Options::default()
-    };
+    let options = stdio::Options { client_line_limit: config.max_request, ..stdio::Options::default() };
     let gate = Arc::new(Gate::open(config).await?);
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let exit = stdio::run(server, client, Guard::new(gate.clone()), options).await;
@@ -53,10 +50,7 @@ pub struct Guard {
 impl Guard {
     /// A guard of one connection.
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self {
-            gate,
-            in_flight: Arc::default(),
-        }
+        Self { gate, in_flight: Arc::default() }
     }
 
     fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal, tool: &str) -> Handling<ToServer> {
@@ -118,10 +112,7 @@ impl Interceptor for Guard {
         Handling::later(async move {
             match gate.admit(&accepted).await {
                 Ok(()) => {
-                    let call = Call {
-                        call: accepted.caller.call,
-                        salt: accepted.salt,
-                    };
+                    let call = Call { call: accepted.caller.call, salt: accepted.salt };
                     locked(&in_flight).let_through(request, call);
                     ToServer::Forward(accepted.forward.into())
                 }
@@ -182,9 +173,7 @@ impl Interceptor for Guard {
             let calls: Vec<Call> = left.iter().map(|(_, call)| call.clone()).collect();
             gate.lost(&calls).await;
             let refusal = Refusal::from(Reason::ServerGone);
-            left.iter()
-                .map(|(id, _)| reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into())
-                .collect()
+            left.iter().map(|(id, _)| reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()).collect()
         })
     }
 }

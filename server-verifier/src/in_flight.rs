@@ -106,10 +106,7 @@ mod tests {
     }
 
     fn call() -> Call {
-        Call {
-            call: Digest::of("c"),
-            salt: Salt([0; 16]),
-        }
+        Call { call: Digest::of("c"), salt: Salt([0; 16]) }
     }
 
     #[test]

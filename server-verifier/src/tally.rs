@@ -48,16 +48,8 @@ impl Tally {
 
 impl Count {
     fn take(&mut self, reason: Reason, now: u64) -> Due {
-        let due = Due {
-            reason,
-            count: self.count,
-            since: self.since,
-        };
-        *self = Self {
-            count: 0,
-            since: 0,
-            written: Some(now),
-        };
+        let due = Due { reason, count: self.count, since: self.since };
+        *self = Self { count: 0, since: 0, written: Some(now) };
         due
     }
 }

@@ -83,13 +83,13 @@ pub(crate) fn run(args: Args) -> Ending {
 
 fn show(report: &Report) {
     for check in &report.passed {
-        output::line(format!("pass  {check}"));
+        output::line(format!("pass  {check:<12} {}", explained(check)));
     }
     match &report.failed {
-        None => output::line("every check passed (the log was not asked about replays)"),
+        None => output::line("every check passed"),
         Some(Failed { check, reason, about, advice }) => {
             let about = about.as_ref().map(|a| format!(" ({a})")).unwrap_or_default();
-            output::line(format!("FAIL  {check}: {reason}{about}"));
+            output::line(format!("FAIL  {check:<12} {reason}{about}"));
             output::line(format!("      {advice}"));
             output::line("      later checks were not made");
         }
@@ -118,18 +118,35 @@ fn tokens(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) ->
 fn name(check: Check) -> &'static str {
     match check {
         Check::Size => "size",
-        Check::Read => "strict read",
+        Check::Read => "read",
         Check::Times => "times",
-        Check::Attestation => "attestation: signature, attester, agent",
-        Check::CallProof => "call proof: signature by the attested key",
-        Check::Bindings => "bindings: audience, tokens, tool, parameters, metadata",
+        Check::Attestation => "attestation",
+        Check::CallProof => "call-proof",
+        Check::Bindings => "bindings",
         Check::Replay => "replay",
-        Check::State => "state: reference values",
-        Check::Chain => "chain: root, signatures, links, narrowing, holder",
-        Check::Constraints => "constraints: tool and arguments",
-        Check::Append => "log",
-        Check::Forward => "server",
-        Check::Sign => "signer",
+        Check::State => "state",
+        Check::Chain => "chain",
+        Check::Constraints => "constraints",
+        Check::Append => "append",
+        Check::Forward => "forward",
+        Check::Sign => "sign",
+    }
+}
+
+/// What a check is about, for a person.
+fn explained(name: &str) -> &'static str {
+    match name {
+        "size" => "of message and tokens",
+        "read" => "strict JSON, canonical tokens, known claims",
+        "times" => "of every token",
+        "attestation" => "by a pinned attester, for this agent",
+        "call-proof" => "signed by the attested key",
+        "bindings" => "this audience, these tokens, this tool, parameters and metadata",
+        "replay" => "not asked of the log here",
+        "state" => "every component has an accepted reference value",
+        "chain" => "pinned root, signatures, links, each token narrower, holder",
+        "constraints" => "the leaf grants this tool with these arguments",
+        _ => "",
     }
 }
 

@@ -28,9 +28,7 @@ system-prompt = {{ digests = ["{digest}"] }}
 }
 
 fn error(text: &str) -> String {
-    Config::parse(text, Path::new("/etc/guard.toml"))
-        .unwrap_err()
-        .to_string()
+    Config::parse(text, Path::new("/etc/guard.toml")).unwrap_err().to_string()
 }
 
 #[test]
