@@ -74,7 +74,7 @@ pub struct Signer {
 struct Current {
     state: State,
     grant: Grant,
-    credentials: Credentials,
+    credentials: Arc<Credentials>,
     /// Seconds since 1970 from when on the state is measured again although no file changed.
     renew_at: u64,
 }
@@ -168,7 +168,7 @@ impl Signer {
     /// Writes the caller's entry: durable before the call leaves where `strict` is set, else with the next group.
     async fn record(&self, signed: &Signed, call: Digest, credentials: &Credentials) -> Result<(), Refusal> {
         let proof = &signed.proof;
-        let delegation = credentials.tokens().skip(1).map(|(hash, _)| hash.to_b64()).collect();
+        let delegation = credentials.delegation().iter().map(|(hash, _)| hash.to_b64()).collect();
         let entry = Entry::Call {
             attestation: proof.attestation.to_b64(),
             audience: proof.audience.clone(),
@@ -182,7 +182,8 @@ impl Signer {
         let mut tokens = vec![Token::hashed(call.0, &*signed.token)];
         let fresh = !self.tokens_logged.swap(true, Ordering::Relaxed);
         if fresh {
-            tokens.extend(credentials.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone())));
+            let presented = std::iter::once(credentials.attestation()).chain(credentials.delegation());
+            tokens.extend(presented.map(|(hash, text)| Token::hashed(hash.0, text.clone())));
         }
         let record = Record { tokens, opens: Some(call.0), ..Record::new(entry.to_bytes()) };
         let log = self.log.clone();
@@ -217,7 +218,7 @@ impl Signer {
 
     /// The current credentials; measured and attested again if a file was touched or their time is running out. Calls wait
     /// meanwhile: none leaves under an attestation of a state that may be gone.
-    async fn credentials(&self) -> Result<Credentials, Refusal> {
+    async fn credentials(&self) -> Result<Arc<Credentials>, Refusal> {
         let mut current = self.current.lock().await;
         let touched = current.state.may_have_changed() || current.grant.may_have_changed();
         if touched || now() >= current.renew_at {
@@ -282,7 +283,12 @@ fn attest(config: &Config, attester: &Key, key: &Key, state: State, grant: Grant
     let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
     let credentials = Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?;
     // Two thirds of its life leave time to measure again, and for clocks that differ.
-    Ok(Current { state, grant, credentials, renew_at: now() + config.attestation_seconds * 2 / 3 })
+    Ok(Current {
+        state,
+        grant,
+        credentials: Arc::new(credentials),
+        renew_at: now() + config.attestation_seconds * 2 / 3,
+    })
 }
 
 fn random_bits() -> Result<[u8; 16], getrandom::Error> {

@@ -8,36 +8,31 @@ use crate::digest::{Digest, Jti, Salt};
 use crate::request::ToolCall;
 use crate::sign::Sign;
 
-/// What a signer presents with each call until it renews it.
+/// What a signer presents with each call until it renews it. Every token stands beside its hash, computed once.
 #[derive(Clone, Debug)]
 pub struct Credentials {
-    attestation: Arc<str>,
-    attestation_hash: Digest,
-    delegation: Vec<Arc<str>>,
-    leaf_hash: Digest,
+    attestation: (Digest, Arc<str>),
+    leaf: Digest,
+    delegation: Vec<(Digest, Arc<str>)>,
 }
 
 impl Credentials {
-    /// An attestation and a chain, root first; hashed here, once, and not at every call. `None` for an empty chain.
+    /// An attestation and a chain, root first. `None` for an empty chain.
     pub fn new(attestation: &str, delegation: &[impl AsRef<str>]) -> Option<Self> {
-        let leaf_hash = Digest::of(delegation.last()?.as_ref());
-        Some(Self {
-            attestation: attestation.into(),
-            attestation_hash: Digest::of(attestation),
-            delegation: delegation.iter().map(|t| t.as_ref().into()).collect(),
-            leaf_hash,
-        })
+        let hashed = |text: &str| (Digest::of(text), Arc::from(text));
+        let delegation: Vec<_> = delegation.iter().map(|text| hashed(text.as_ref())).collect();
+        let leaf = delegation.last()?.0;
+        Some(Self { attestation: hashed(attestation), leaf, delegation })
     }
 
-    /// The tokens with their hashes, the attestation first.
-    pub fn tokens(&self) -> impl Iterator<Item = (Digest, &Arc<str>)> {
-        let chain = self.delegation.iter().map(|text| (Digest::of(&**text), text));
-        core::iter::once((self.attestation_hash, &self.attestation)).chain(chain)
+    /// The attestation with its hash.
+    pub fn attestation(&self) -> &(Digest, Arc<str>) {
+        &self.attestation
     }
 
-    /// Hash of the attestation.
-    pub fn attestation_hash(&self) -> Digest {
-        self.attestation_hash
+    /// The chain with its hashes, root first.
+    pub fn delegation(&self) -> &[(Digest, Arc<str>)] {
+        &self.delegation
     }
 }
 
@@ -95,8 +90,8 @@ pub fn sign_call<S: Sign>(
         issued_at: now,
         expires: now.saturating_add(life),
         id,
-        attestation: credentials.attestation_hash,
-        delegation: credentials.leaf_hash,
+        attestation: credentials.attestation.0,
+        delegation: credentials.leaf,
         tool: call.tool().to_owned(),
         params: Digest::salted(&salt, &params),
         meta: call.bind_meta(&salt).ok_or(SigningError::Meta)?,
@@ -104,8 +99,8 @@ pub fn sign_call<S: Sign>(
     };
     let token = proof.sign(key).map_err(SigningError::Key)?;
     let carrier = Carrier {
-        attestation: &credentials.attestation,
-        delegation: credentials.delegation.iter().map(|t| &**t).collect(),
+        attestation: &credentials.attestation.1,
+        delegation: credentials.delegation.iter().map(|(_, text)| &**text).collect(),
         proof: &token,
         salt,
     };
