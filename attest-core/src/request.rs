@@ -31,7 +31,7 @@ pub enum RequestError {
     /// A member that a `tools/call` does not have, or one of the wrong type.
     #[error("a tools/call with a member that MCP does not define, or one of the wrong type")]
     Shape,
-    /// A `tools/call` without an `id`, or with one that is neither a string nor a number.
+    /// A `tools/call` without an `id`, or with one that is neither a string nor a number that a double holds exactly.
     #[error("a tools/call without an id: nobody could be told its outcome")]
     NoId,
 }
@@ -83,8 +83,13 @@ pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, Reque
     if exact != message.len() {
         return Err(RequestError::Shape);
     }
-    let id = message.get("id").filter(|id| matches!(id, Value::String(_) | Value::Number(_)));
-    let id = id.ok_or(RequestError::NoId)?;
+    // From 2^53 on neighbouring whole numbers share a double, and so would the answers to them.
+    let is_id = |id: &&Value<'_>| match id {
+        Value::String(_) => true,
+        Value::Number(n) => n.abs() < 9_007_199_254_740_992.0,
+        _ => false,
+    };
+    let id = message.get("id").filter(is_id).ok_or(RequestError::NoId)?;
     let params = message.get("params").and_then(Value::as_object).ok_or(RequestError::Shape)?;
     if !params.iter().all(|(name, _)| PARAMS.contains(&name)) {
         return Err(RequestError::Shape);

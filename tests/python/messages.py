@@ -1,0 +1,129 @@
+"""Messages: a call, its carrier, what is forwarded (spec/request.md, carrier.md), and answers (spec/response.md)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from forms import Refused, array, b64_decode, check, commitment, members, name, need, reading
+from strict_json import JsonDefect, canonical, read
+
+OURS = "io.github.agent-attest/"
+CARRIER = OURS + "proof"
+MAX_CHAIN, MAX_TOKENS = 9, 262144
+_TOP = {"jsonrpc", "id", "method", "params", "result", "error"}
+_PARAMS = {"_meta", "arguments", "inputResponses", "name", "requestState", "task"}
+_FOLD = {**{ord(c): c.lower() for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, 0x17F: "s", 0x212A: "k"}
+
+
+@dataclass
+class Call:
+    """A tools/call that passed rules 1 to 8 of request.md."""
+
+    message: dict[str, Any]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return self.message["params"]
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        return self.params.get("_meta", {})
+
+    def signed_params(self) -> dict[str, Any]:
+        """call-proof.md, rule 4."""
+        return {n: v for n, v in self.params.items() if n != "_meta"}
+
+    def bound(self, names: list[str]) -> dict[str, Any]:
+        """The bound members of `_meta` that the call proof names."""
+        return {n: v for n, v in self.meta.items() if n in names and standing(n) == "bound"}
+
+    def forward(self, names: list[str]) -> bytes:
+        """request.md, rule 11."""
+        meta = {n: v for n, v in self.meta.items() if standing(n) == "unbound"} | self.bound(names)
+        return canonical({**self.message, "params": {**self.signed_params(), **({"_meta": meta} if meta else {})}})
+
+
+def standing(member: str) -> str:
+    """request.md, "Standing of a member of _meta"; the rows in their order."""
+    if member.startswith(OURS):
+        return "ours"
+    if member in ("progressToken", "traceparent", "tracestate", "baggage"):
+        return "unbound"
+    labels = member.partition("/")[0].split(".") if "/" in member else []
+    return "unbound" if len(labels) > 1 and labels[1] in ("modelcontextprotocol", "mcp") else "bound"
+
+
+def read_message(text: bytes) -> Call | None:
+    """json.md and request.md, "Classification". None: no call, it passes as it came."""
+    try:
+        message = read(text)
+    except JsonDefect as defect:
+        raise Refused(defect.reason) from None
+    check(isinstance(message, dict), "not-strict-json")
+    check(all(member in _TOP or member.translate(_FOLD) not in _TOP for member in message), "bad-request")  # rule 1
+    if message.get("method") != "tools/call":  # rule 2
+        return None
+    check(set(message) <= _TOP - {"result", "error"}, "bad-request")  # rule 3
+    check(type(message.get("id")) in (str, float), "no-id")  # rule 4
+    params = message.get("params")
+    with reading("bad-request"):
+        members(params, (), _PARAMS)  # rules 5 and 6
+        need(all(isinstance(params.get(member, {}), dict) for member in ("arguments", "_meta")))  # rule 7
+        name(params.get("name"))  # rule 8
+    return Call(message)
+
+
+@dataclass
+class Carrier:
+    att: str
+    delegations: list[str]
+    prf: str
+    salt: bytes
+
+
+def read_carrier(call: Call) -> Carrier:
+    """carrier.md, "Reading, in this order"."""
+    check(CARRIER in call.meta, "no-proof")
+    with reading("bad-carrier"):
+        value = members(call.meta[CARRIER], ("att", "del", "prf", "salt"))
+        need(len(array(value["del"])) > 0)
+        check(len(value["del"]) <= MAX_CHAIN, "too-large")
+        texts = [value["att"], value["prf"], *value["del"]]
+        need(all(isinstance(text, str) for text in texts))
+        salt = b64_decode(value["salt"], 16)
+    check(sum(len(text.encode("utf-8")) for text in texts) <= MAX_TOKENS, "too-large")  # rule 3
+    return Carrier(value["att"], value["del"], value["prf"], salt)
+
+
+def outcome(text: bytes, salt: bytes) -> tuple[str, str | None]:
+    """response.md, "Outcome": status and digest of an answer."""
+    try:
+        message = read(text)
+    except JsonDefect:
+        return "result", None
+    if not isinstance(message, dict):
+        return "result", None
+    if "result" in message:
+        result = message["result"]
+        if not isinstance(result, dict):
+            return "result", commitment(salt, result)
+        status = "tool-error" if result.get("isError") is True else "result"
+        return status, commitment(salt, {n: v for n, v in result.items() if n != "_meta"})
+    return "error", commitment(salt, message["error"]) if "error" in message else None
+
+
+def clean(text: bytes) -> bytes | None:
+    """response.md, rules 4 and 5: what a server's message becomes. None: it passes as it came."""
+    try:
+        message = read(text)
+    except JsonDefect:
+        return None
+    found = False
+    for outer, inner in (("result", "_meta"), ("error", "data"), ("params", "_meta")):
+        holder = message.get(outer) if isinstance(message, dict) else None
+        place = holder.get(inner) if isinstance(holder, dict) else None
+        if not isinstance(place, dict):
+            continue
+        for member in [m for m in place if m.startswith(OURS)]:
+            del place[member]
+            found = True
+    return canonical(message) if found else None

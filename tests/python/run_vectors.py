@@ -1,0 +1,113 @@
+"""Runs this verifier over all files of spec/vectors (their form: spec/vectors/README.md).
+
+One line per failing vector, then a closing line; exit status 1 if one failed or none was found.
+"""
+
+import sys
+from pathlib import Path
+
+from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
+from forms import b64_decode, b64_encode
+from keys import read_key
+from messages import clean, outcome
+from strict_json import FormError, JsonDefect, canonical, read
+from trust import read_trust
+from verifier import Verifier
+
+VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
+Result = dict[str, str | bytes | None]
+# Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
+RESULTS = ("expect", "wire", "about", "forward", "canonical", "thumbprint", "digest")
+INPUTS = ("comment", "kind", "trust", "now", "seen", "salt")
+
+
+def split(data: bytes) -> tuple[dict[str, str], bytes]:
+    """Header and body. The body is everything after the first empty line."""
+    head, separator, body = data.partition(b"\n\n")
+    if not separator:
+        raise ValueError("no empty line")
+    header: dict[str, str] = {}
+    for line in head.decode("utf-8").split("\n"):
+        key, colon, value = line.partition(": ")
+        if not colon or key in header or key not in RESULTS + INPUTS:
+            raise ValueError(f"header line {line!r}")
+        header[key] = value
+    return header, body
+
+
+def run(header: dict[str, str], body: bytes) -> Result:
+    """What this verifier says, in the vectors' own words. Defects end in `refusal`."""
+    match header["kind"]:
+        case "request":
+            verifier = Verifier(read_trust((VECTORS / header["trust"]).read_bytes()))
+            if "seen" in header:
+                thumbprint, _, jti = header["seen"].partition("/")
+                verifier.calls.add((thumbprint, jti))
+            verdict = verifier.verify(body, int(header["now"]))
+            return {"expect": verdict.outcome, "wire": verdict.wire, "about": verdict.about, "forward": verdict.forward}
+        case "json":
+            return {"expect": "accept", "canonical": canonical(read(body))}
+        case "jwk":
+            return {"expect": "accept", "thumbprint": read_key(read(body)).thumbprint}
+        case "trust":
+            read_trust(body)
+            return {"expect": "accept"}
+        case "allows":
+            value = read(body)
+            return {"expect": yes(allows(read_constraint(value["constraint"], Budget()), value["value"]))}
+        case "narrows":
+            value = read(body)
+            return {"expect": yes(narrows(read_constraint(value["parent"], Budget()), read_constraint(value["child"], Budget())))}
+        case "tools-narrow":
+            value = read(body)
+            return {"expect": yes(tools_narrow(read_tools(value["parent"]), read_tools(value["child"])))}
+        case "outcome":
+            status, digest = outcome(body, b64_decode(header["salt"], 16))
+            return {"expect": status, "digest": digest}
+        case "answer":
+            cleaned = clean(body)
+            return {"expect": "unchanged" if cleaned is None else "cleaned", "forward": cleaned}
+    raise ValueError(f"kind {header['kind']}")
+
+
+def refusal(header: dict[str, str], error: FormError) -> Result:
+    if isinstance(error, JsonDefect) and header["kind"] == "json":
+        return {"expect": error.reason}
+    return {"expect": "refuse" if header["kind"] in ("jwk", "trust") else "unreadable"}
+
+
+def yes(verdict: bool) -> str:
+    return "yes" if verdict else "no"
+
+
+def check(path: Path) -> tuple[Result, Result] | None:
+    """Expected and got, where they differ."""
+    header: dict[str, str] = {}
+    try:
+        header, body = split(path.read_bytes())
+        got = run(header, body)
+    except FormError as error:
+        got = refusal(header, error)
+    except Exception as error:  # a crash is a failure of this vector, not of the run
+        got = {"expect": f"{type(error).__name__}: {error}"}
+    # Bytes stand in the vectors as base64url; what does not apply is absent.
+    got = {key: b64_encode(value) if isinstance(value, bytes) else value for key, value in got.items() if value is not None}
+    expected: Result = {key: header[key] for key in RESULTS if key in header}
+    return None if got == expected else (expected, got)
+
+
+def main() -> int:
+    passed = failed = 0
+    for path in sorted(VECTORS.glob("*.vec")):
+        difference = check(path)
+        if difference is None:
+            passed += 1
+        else:
+            failed += 1
+            print(f"{path.stem}: expected {difference[0]}, got {difference[1]}")
+    print(f"{passed} passed, {failed} failed")
+    return 0 if passed and not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""The trust configuration in its JSON form (spec/trust.md). Any defect is a FormError: the verifier does not start."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from forms import array, digest, members, name, need, qualified, whole
+from keys import Key, read_key
+from strict_json import read
+from tokens import COMPONENTS, GRADES
+
+
+@dataclass
+class Attester:
+    key: Key
+    issuer: str
+    agents: list[str]
+
+
+@dataclass
+class Root:
+    key: Key
+    issuer: str
+    scopes: list[tuple[str, str]]
+
+    def covers(self, tool: str) -> bool:
+        """Rule 5; `tool` is a qualified name."""
+        audience, own = qualified(tool)
+        return any(audience == a and t in (own, "*") for a, t in self.scopes)
+
+
+@dataclass
+class Reference:
+    """Accepted digests, None for `any`, and the weakest accepted grade."""
+
+    digests: list[str] | None
+    grade: int
+
+
+@dataclass
+class Trust:
+    audience: str
+    skew: int
+    attesters: dict[str, Attester]  # by thumbprint, as are the roots
+    roots: dict[str, Root]
+    agents: dict[str, dict[str, Reference]]
+
+
+def read_trust(text: bytes) -> Trust:
+    value = members(read(text), ("agents", "attesters", "audience", "roots", "skew"))
+    audience = name(value["audience"])
+    need("#" not in audience)
+    attesters: dict[str, Attester] = {}
+    for entry in array(value["attesters"]):
+        members(entry, ("agents", "issuer", "key"))
+        key = read_key(entry["key"])
+        need(key.thumbprint not in attesters)  # rule 3
+        attesters[key.thumbprint] = Attester(key, name(entry["issuer"]), [name(a) for a in array(entry["agents"])])
+    roots: dict[str, Root] = {}
+    for entry in array(value["roots"]):
+        members(entry, ("issuer", "key", "tools"))
+        key = read_key(entry["key"])
+        need(key.thumbprint not in roots and key.thumbprint not in attesters)
+        roots[key.thumbprint] = Root(key, name(entry["issuer"]), [qualified(t) for t in array(entry["tools"])])
+    need(isinstance(value["agents"], dict))
+    agents = {name(agent): _references(components) for agent, components in value["agents"].items()}
+    return Trust(audience, whole(value["skew"]), attesters, roots, agents)
+
+
+def _references(value: Any) -> dict[str, Reference]:
+    need(isinstance(value, dict))
+    references: dict[str, Reference] = {}
+    for component, entry in value.items():
+        members(entry, ("digests", "grade"))
+        need(component in COMPONENTS and entry["grade"] in GRADES)
+        digests = None if entry["digests"] == "any" else [digest(d) for d in array(entry["digests"])]
+        need(digests is None or len(digests) > 0)  # rule 6
+        references[component] = Reference(digests, GRADES.index(entry["grade"]))
+    return references

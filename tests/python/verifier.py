@@ -1,0 +1,137 @@
+"""The verdict on one message: checks 1 to 10 in their order (spec/verification.md, attestation.md, call-proof.md, chain.md)."""
+
+from dataclasses import dataclass
+
+from constraints import arguments_allowed, tools_narrow
+from forms import Refused, check, commitment
+from keys import Key
+from messages import Call, Carrier, read_carrier, read_message
+from strict_json import in_order
+from tokens import Attestation, CallProof, Delegation, Token, read_token
+from trust import Trust
+
+MAX_MESSAGE = 4194304
+# refusals.md, "The set": what the caller is told where it is not the reason itself.
+WIRE = {
+    **dict.fromkeys(
+        ("too-large", "not-strict-json", "duplicate-member", "number-range", "bad-request", "no-id", "bad-carrier")
+        + ("token-encoding", "token-header", "token-not-canonical", "token-claims"),
+        "malformed",
+    ),
+    **dict.fromkeys(("expired", "not-yet-valid", "life-too-long"), "stale"),
+    **dict.fromkeys(("no-proof", "unknown-attester", "attestation-signature", "key-role", "call-signature"), "unauthenticated"),
+}
+
+
+@dataclass
+class Verdict:
+    """`outcome` is accept, pass or a reason; the others are None where they do not apply."""
+
+    outcome: str
+    wire: str | None = None
+    about: str | None = None
+    forward: bytes | None = None
+
+
+class Verifier:
+    def __init__(self, trust: Trust) -> None:
+        self.trust = trust
+        self.calls: set[tuple[str, str]] = set()  # (thumbprint of the call key, jti) of accepted calls
+
+    def verify(self, message: bytes, now: int) -> Verdict:
+        try:
+            return self._verify(message, now)
+        except Refused as refusal:
+            return Verdict(refusal.reason, WIRE.get(refusal.reason, refusal.reason), refusal.about)
+
+    def _verify(self, message: bytes, now: int) -> Verdict:
+        check(len(message) <= MAX_MESSAGE, "too-large")  # check 1
+        call = read_message(message)  # check 2, up to the tokens' claims
+        if call is None:
+            return Verdict("pass")
+        carrier = read_carrier(call)
+        attestation: Attestation = read_token(Attestation, carrier.att, "attestation")
+        chain: list[Delegation] = [read_token(Delegation, text, f"delegation {i}") for i, text in enumerate(carrier.delegations)]
+        proof: CallProof = read_token(CallProof, carrier.prf, "call proof")
+
+        self._times(attestation, "attestation", now)  # check 3
+        for i, token in enumerate(chain):
+            self._times(token, f"delegation {i}", now)
+        self._times(proof, "call proof", now)
+
+        self._attestation(attestation)  # check 4
+        check(proof.verifies(attestation.cnf), "call-signature")  # check 5
+        self._bindings(call, carrier, attestation, chain, proof)  # check 6
+        entry = (attestation.cnf.thumbprint, proof.jti)
+        check(entry not in self.calls, "replay")  # check 7
+        self._state(attestation)  # check 8
+        self._chain(chain, attestation.cnf)  # check 9
+        granted = chain[-1].tools.get(f"{self.trust.audience}#{proof.tool}")
+        if granted is None:
+            raise Refused("tool-not-granted")  # check 10
+        check(arguments_allowed(granted, call.params.get("arguments")), "arguments-not-granted")
+        self.calls.add(entry)  # check 13, as far as memory goes
+        return Verdict("accept", forward=call.forward(proof.meta_names))
+
+    def _times(self, token: Token, about: str, now: int) -> None:
+        """verification.md, rules 1 to 3."""
+        check(token.exp + self.trust.skew > now, "expired", about)
+        check(token.iat <= now + self.trust.skew, "not-yet-valid", about)
+        check(0 < token.exp - token.iat <= token.longest, "life-too-long", about)
+
+    def _attestation(self, token: Attestation) -> None:
+        """attestation.md, rules 4 to 7."""
+        attester = self.trust.attesters.get(token.kid)
+        if attester is None:
+            raise Refused("unknown-attester")
+        check(token.verifies(attester.key), "attestation-signature")
+        check(token.issuer == attester.issuer and token.agent in attester.agents, "unknown-attester")
+        check(not self._pinned(token.cnf), "key-role")
+
+    def _pinned(self, key: Key) -> bool:
+        return key.thumbprint in self.trust.attesters or key.thumbprint in self.trust.roots
+
+    def _bindings(self, call: Call, carrier: Carrier, attestation: Attestation, chain: list[Delegation], proof: CallProof) -> None:
+        """call-proof.md, check 6: six lines in order."""
+        check(proof.audience == self.trust.audience, "wrong-audience")
+        check(proof.attestation_hash == attestation.hash, "wrong-attestation")
+        check(proof.leaf_hash == chain[-1].hash, "wrong-delegation")
+        check(proof.tool == call.params["name"], "tool-mismatch")
+        check(proof.params_digest == commitment(carrier.salt, call.signed_params()), "params-mismatch")
+        bound = call.bound(proof.meta_names)
+        check(in_order(bound) == proof.meta_names and proof.meta_digest == commitment(carrier.salt, bound), "meta-mismatch")
+
+    def _state(self, attestation: Attestation) -> None:
+        """measurement.md, rules 11 to 13."""
+        references = self.trust.agents.get(attestation.agent)
+        if not references:
+            raise Refused("no-reference")
+        for component in sorted(references):
+            check(component in attestation.measurements, "component-missing", component)
+        for component, (measured, grade) in attestation.measurements.items():  # ascending already, by their reading
+            reference = references.get(component)
+            if reference is None:
+                raise Refused("no-reference", component)
+            check(grade >= reference.grade, "grade-too-low", component)
+            check(reference.digests is None or measured in reference.digests, "state-mismatch", component)
+
+    def _chain(self, chain: list[Delegation], holder: Key) -> None:
+        """chain.md, rules 1 to 13."""
+        first = chain[0]
+        root = self.trust.roots.get(first.kid)
+        if root is None:
+            raise Refused("unknown-root")
+        check(first.verifies(root.key), "chain-signature")
+        check(first.issuer == root.issuer, "unknown-root")
+        check(first.par_hash is None, "chain-linkage")
+        check(first.depth == 0, "chain-depth")
+        check(all(root.covers(tool) for tool in first.tools), "root-scope")
+        check(not self._pinned(first.cnf), "holder-role")
+        for parent, child in zip(chain, chain[1:]):
+            check(child.verifies(parent.cnf), "chain-signature")
+            check(child.par_hash == parent.signing_input_hash and child.issuer == parent.cnf.issuer, "chain-linkage")
+            check(child.depth == parent.depth + 1 and max(child.depth, child.max_depth) <= parent.max_depth, "chain-depth")
+            check(child.exp <= parent.exp and child.iat >= parent.iat, "chain-lifetime")
+            check(tools_narrow(parent.tools, child.tools), "widened")
+            check(not self._pinned(child.cnf), "holder-role")
+        check(chain[-1].cnf == holder, "holder-mismatch")
