@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 /// Which agent, in which state, on whose behalf: proven on every MCP tool call, checked before it runs, written down.
 #[derive(Debug, Parser)]
-#[command(name = "attest", version, about, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "attest", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -19,6 +19,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(verbs::demo::Args),
+    #[command(hide = true)]
+    DemoServer(verbs::demo::server::Args),
+    #[command(hide = true)]
+    DemoTamper(verbs::demo::tamper::Args),
     Init(verbs::init::Args),
     Keygen(verbs::keygen::Args),
     Measure(verbs::measure::Args),
@@ -40,6 +45,9 @@ type Ending = Result<u8, Box<dyn std::error::Error>>;
 fn main() -> ExitCode {
     output::messages();
     let ending = match Cli::parse().verb {
+        Verb::Demo(args) => verbs::demo::run(args),
+        Verb::DemoServer(args) => verbs::demo::server::run(args),
+        Verb::DemoTamper(args) => verbs::demo::tamper::run(args),
         Verb::Init(args) => verbs::init::run(args),
         Verb::Keygen(args) => verbs::keygen::run(args),
         Verb::Measure(args) => verbs::measure::run(args),

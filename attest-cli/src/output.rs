@@ -1,12 +1,30 @@
 //! The one file that prints.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is the file that prints")]
+#![allow(clippy::print_stderr, reason = "this is the file that prints")]
 
 use std::fmt::Display;
+use std::io::{ErrorKind, Write as _};
+use std::time::{Duration, Instant};
 
 /// One line of what was asked for, on standard output.
 pub(crate) fn line(text: impl Display) {
-    println!("{text}");
+    put(format_args!("{text}\n"));
+}
+
+/// Text as it is, on standard output. Whoever reads may stop reading (`| head`): then there is nothing more to do.
+pub(crate) fn text(text: impl Display) {
+    put(format_args!("{text}"));
+}
+
+fn put(text: std::fmt::Arguments<'_>) {
+    match anstream::stdout().write_fmt(text) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            remark(format!("attest: cannot write to standard output: {error}"));
+            std::process::exit(1);
+        }
+        Ok(()) => {}
+    }
 }
 
 /// A remark for the person at the terminal, on standard error.
@@ -21,24 +39,18 @@ pub(crate) fn failure(error: &dyn std::error::Error) {
 
 /// What was asked for, for a machine: one JSON document in one line.
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<(), Box<dyn std::error::Error>> {
-    println!("{}", serde_json::to_string(value)?);
+    line(serde_json::to_string(value)?);
     Ok(())
 }
 
 /// Says the one line that a parent waits for, then closes standard output so that the parent can go on.
 pub(crate) fn ready(word: &str) {
-    use std::io::Write as _;
-    println!("{word}");
+    line(word);
     let _ = std::io::stdout().flush();
     // The parent reads to the end; standard output becomes the null device, so that a stray print harms nobody.
     if let Ok(null) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdout(null);
     }
-}
-
-/// Text as it is, on standard output.
-pub(crate) fn text(text: impl Display) {
-    print!("{text}");
 }
 
 /// The text of a file, or of standard input for `-`.
@@ -56,8 +68,11 @@ pub(crate) fn input(file: &std::path::Path) -> Result<String, Box<dyn std::error
     Ok(text)
 }
 
-/// A progress bar on standard error; nothing where that is no terminal.
-pub(crate) struct Bar(indicatif::ProgressBar);
+/// A progress bar on standard error; nothing where that is no terminal, or where the work is short.
+pub(crate) struct Bar(indicatif::ProgressBar, Instant);
+
+/// How long work may take before a bar is worth its flicker.
+const SHORT: Duration = Duration::from_millis(500);
 
 impl Bar {
     pub(crate) fn new() -> Self {
@@ -66,10 +81,13 @@ impl Bar {
         if let Ok(style) = indicatif::ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
-        Self(bar)
+        Self(bar, Instant::now())
     }
 
     pub(crate) fn show(&self, what: &'static str, done: u64, total: u64) {
+        if self.1.elapsed() < SHORT {
+            return;
+        }
         self.0.set_length(total);
         self.0.set_message(what);
         self.0.set_position(done);

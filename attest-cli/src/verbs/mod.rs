@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod delegate;
+pub(crate) mod demo;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod issue;
