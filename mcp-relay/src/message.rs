@@ -107,9 +107,7 @@ fn is_lookalike(name: &str) -> bool {
         '\u{212a}' => 'k',
         c => c.to_ascii_lowercase(),
     };
-    OUTLINE
-        .iter()
-        .any(|known| *known != name && known.chars().eq(name.chars().map(fold)))
+    OUTLINE.iter().any(|known| *known != name && known.chars().eq(name.chars().map(fold)))
 }
 
 #[cfg(test)]
@@ -148,25 +146,11 @@ mod tests {
     #[test]
     fn each_kind_is_told_by_its_members() {
         let request = parse(br#"{"jsonrpc":"2.0","id":"a","method":"tools/call"}"#).unwrap();
-        assert_eq!(
-            Kind::of(&request),
-            Kind::Request {
-                id: id(r#""a""#).unwrap(),
-                method: "tools/call"
-            }
-        );
+        assert_eq!(Kind::of(&request), Kind::Request { id: id(r#""a""#).unwrap(), method: "tools/call" });
         let notification = parse(br#"{"method":"notifications/cancelled"}"#).unwrap();
-        assert_eq!(
-            Kind::of(&notification),
-            Kind::Notification {
-                method: "notifications/cancelled"
-            }
-        );
+        assert_eq!(Kind::of(&notification), Kind::Notification { method: "notifications/cancelled" });
         for text in [r#"{"id":7,"result":{}}"#, r#"{"id":7,"error":{}}"#] {
-            assert_eq!(
-                Kind::of(&parse(text.as_bytes()).unwrap()),
-                Kind::Response { id: id("7").unwrap() }
-            );
+            assert_eq!(Kind::of(&parse(text.as_bytes()).unwrap()), Kind::Response { id: id("7").unwrap() });
         }
     }
 

@@ -47,23 +47,10 @@ pub enum ProbeError {
 /// Starts `server`, asks for its tools, and ends it. Its standard error is passed on. Names come in the server's order.
 pub fn tools(mut server: Command, patience: Duration) -> Result<Vec<String>, ProbeError> {
     let program = server.get_program().to_string_lossy().into_owned();
-    let io = |source| ProbeError::Io {
-        program: program.clone(),
-        source,
-    };
-    let mut child = server
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(io)?;
+    let io = |source| ProbeError::Io { program: program.clone(), source };
+    let mut child = server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(io)?;
     let answers = lines_of(&mut child);
-    let mut conversation = Conversation {
-        child,
-        answers,
-        patience,
-        program,
-        asked: 0,
-    };
+    let mut conversation = Conversation { child, answers, patience, program, asked: 0 };
     conversation.tools()
 }
 
@@ -127,10 +114,7 @@ impl Conversation {
         let Some(to) = self.child.stdin.as_mut() else {
             return Ok(());
         };
-        let written = to
-            .write_all(line.as_bytes())
-            .and_then(|()| to.write_all(b"\n"))
-            .and_then(|()| to.flush());
+        let written = to.write_all(line.as_bytes()).and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush());
         written.map_err(|source| ProbeError::Io { program, source })
     }
 
@@ -142,22 +126,14 @@ impl Conversation {
     ) -> Result<T, ProbeError> {
         self.asked += 1;
         let id = self.asked;
-        self.say(&format!(
-            r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#
-        ))?;
+        self.say(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#))?;
         let wanted = Id::of(&Value::Number(id.into()));
         let until = Instant::now() + self.patience;
         loop {
-            let line = match self
-                .answers
-                .recv_timeout(until.saturating_duration_since(Instant::now()))
-            {
+            let line = match self.answers.recv_timeout(until.saturating_duration_since(Instant::now())) {
                 Ok(line) => line,
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(ProbeError::Silent {
-                        method,
-                        seconds: self.patience.as_secs(),
-                    });
+                    return Err(ProbeError::Silent { method, seconds: self.patience.as_secs() });
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(ProbeError::Gone { method }),
             };
@@ -166,10 +142,7 @@ impl Conversation {
             if !matches!(Kind::of(&message), Kind::Response { id } if Some(&id) == wanted.as_ref()) {
                 continue;
             }
-            let result = message
-                .as_object()
-                .and_then(|m| m.get("result"))
-                .and_then(Value::as_object);
+            let result = message.as_object().and_then(|m| m.get("result")).and_then(Value::as_object);
             return result.and_then(&mut read).ok_or(ProbeError::Answer { method });
         }
     }

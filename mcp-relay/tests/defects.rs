@@ -1,10 +1,5 @@
 //! What is not one strict JSON object on one line never reaches the server.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -40,11 +35,7 @@ impl Interceptor for Notes {
 }
 
 fn small() -> Options {
-    Options {
-        client_line_limit: 100,
-        server_line_limit: 1000,
-        ..Options::default()
-    }
+    Options { client_line_limit: 100, server_line_limit: 1000, ..Options::default() }
 }
 
 /// A line, and whether a defect is the one it has.
@@ -60,9 +51,7 @@ async fn no_defective_line_reaches_the_server_and_the_interceptor_hears_of_each(
         (b"{}\0", |d| is_json(d, JsonErrorKind::TrailingBytes)),
         (b"{\"a\":\"\xc3\"}", |d| is_json(d, JsonErrorKind::NotUtf8)),
         (br#"{"a":1,"a":2}"#, |d| is_json(d, JsonErrorKind::DuplicateMember)),
-        (br#"{"p":{"a":1,"\u0061":2}}"#, |d| {
-            is_json(d, JsonErrorKind::DuplicateMember)
-        }),
+        (br#"{"p":{"a":1,"\u0061":2}}"#, |d| is_json(d, JsonErrorKind::DuplicateMember)),
         (b"{} {}", |d| is_json(d, JsonErrorKind::TrailingBytes)),
         (b"{}{}", |d| is_json(d, JsonErrorKind::TrailingBytes)),
         (b"{", |d| is_json(d, JsonErrorKind::Syntax)),
@@ -149,13 +138,7 @@ async fn server_lines_that_readers_could_take_differently_are_shown_as_opaque() 
     let (output, exit) = Session::start(server, notes.clone(), small()).rest().await;
     assert_eq!(output, "{}\n[]\n{\r}\n{\n{\"a\":1,\"a\":1}\n");
     assert_eq!(exit.unwrap(), Exit::Code(0));
-    let seen: Vec<bool> = notes
-        .from_server
-        .lock()
-        .unwrap()
-        .iter()
-        .map(|(_, readable)| *readable)
-        .collect();
+    let seen: Vec<bool> = notes.from_server.lock().unwrap().iter().map(|(_, readable)| *readable).collect();
     assert_eq!(seen, [true, true, false, false, false]);
 }
 
@@ -164,10 +147,7 @@ async fn a_server_line_beyond_the_limit_ends_the_relay_after_what_came_before_it
     let server = python("import sys; print('{}'); print('x' * 2000, flush=True); sys.stdin.read()");
     let (output, exit) = Session::start(server, PassThrough, small()).rest().await;
     assert_eq!(output, "{}\n");
-    assert!(
-        matches!(exit, Err(RelayError::ServerLineTooLong { limit: 1000 })),
-        "{exit:?}"
-    );
+    assert!(matches!(exit, Err(RelayError::ServerLineTooLong { limit: 1000 })), "{exit:?}");
 }
 
 /// Gives bytes with a second line in them.

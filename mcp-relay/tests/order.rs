@@ -1,10 +1,5 @@
 //! Results take effect in the order of the lines, and only so many are awaited at once.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -29,9 +24,7 @@ struct LastFirst {
 
 impl LastFirst {
     fn new(lines: usize) -> Self {
-        Self {
-            known: watch::Sender::new(lines),
-        }
+        Self { known: watch::Sender::new(lines) }
     }
 
     async fn turn(known: watch::Sender<usize>, number: usize) {
@@ -145,12 +138,7 @@ struct Groups {
 impl Groups {
     fn new(size: usize, to_server: bool) -> Arc<Self> {
         let together = Arc::new(Barrier::new(size));
-        Arc::new(Self {
-            together,
-            now: Arc::default(),
-            most: Arc::default(),
-            to_server,
-        })
+        Arc::new(Self { together, now: Arc::default(), most: Arc::default(), to_server })
     }
 
     fn handle<T: Send + 'static>(&self, here: bool, result: T) -> Handling<T> {
@@ -181,10 +169,7 @@ impl Interceptor for Groups {
 async fn as_many_lines_as_the_bound_are_in_flight_and_never_more() {
     for to_server in [true, false] {
         let groups = Groups::new(4, to_server);
-        let options = Options {
-            in_flight: NonZeroUsize::new(4).unwrap(),
-            ..Options::default()
-        };
+        let options = Options { in_flight: NonZeroUsize::new(4).unwrap(), ..Options::default() };
         let mut session = Session::start(echo(), groups.clone(), options);
         session.send(numbered(0..400)).await;
         assert_eq!(session.finish().await.0, numbered(0..400));
@@ -196,10 +181,7 @@ async fn as_many_lines_as_the_bound_are_in_flight_and_never_more() {
 async fn the_bound_in_bytes_holds_too_and_lets_any_one_line_through() {
     for to_server in [true, false] {
         let groups = Groups::new(1, to_server);
-        let options = Options {
-            in_flight_bytes: 1,
-            ..Options::default()
-        };
+        let options = Options { in_flight_bytes: 1, ..Options::default() };
         let mut session = Session::start(echo(), groups.clone(), options);
         session.send(numbered(0..100)).await;
         assert_eq!(session.finish().await.0, numbered(0..100));
@@ -213,12 +195,7 @@ struct Odd;
 impl Interceptor for Odd {
     fn client_message(&self, _: Bytes, value: &Value<'_>) -> Handling<ToServer> {
         let number = number(value);
-        let reply = || {
-            ToServer::Reply(Bytes::from(format!(
-                "{{\"n\":{number},\"x\":\"{}\"}}",
-                "r".repeat(5000)
-            )))
-        };
+        let reply = || ToServer::Reply(Bytes::from(format!("{{\"n\":{number},\"x\":\"{}\"}}", "r".repeat(5000))));
         Handling::Now(if number % 2 == 1 { reply() } else { ToServer::Pass })
     }
 
@@ -248,9 +225,7 @@ async fn replies_and_server_output_mix_only_as_whole_lines() {
 
 #[tokio::test]
 async fn large_and_small_lines_pass_unchanged_when_both_sides_are_busy() {
-    let lines: String = (0..300usize)
-        .map(|n| format!("{{\"n\":{n},\"x\":\"{}\"}}\n", "x".repeat(n * n * 3)))
-        .collect();
+    let lines: String = (0..300usize).map(|n| format!("{{\"n\":{n},\"x\":\"{}\"}}\n", "x".repeat(n * n * 3))).collect();
     let mut session = Session::start(echo(), PassThrough, Options::default());
     // More than the pipes and the relay hold: the test must read while it writes.
     let mut got = String::new();

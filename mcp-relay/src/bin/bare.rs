@@ -20,11 +20,7 @@ fn main() -> ExitCode {
             let RelayError::Spawn { source, .. } = &error else {
                 return ExitCode::FAILURE;
             };
-            let code = if source.kind() == io::ErrorKind::NotFound {
-                127
-            } else {
-                126
-            };
+            let code = if source.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
             refuse(&error.to_string(), code)
         }
         Err(error) => refuse(&error.to_string(), 1),
@@ -32,14 +28,9 @@ fn main() -> ExitCode {
 }
 
 fn relay(command: Command) -> Result<u8, RelayError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(RelayError::Setup)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RelayError::Setup)?;
     let client = Client::stdio().map_err(RelayError::Setup)?;
-    runtime
-        .block_on(run(command, client, PassThrough, Options::default()))
-        .map(mcp_relay::Exit::code)
+    runtime.block_on(run(command, client, PassThrough, Options::default())).map(mcp_relay::Exit::code)
 }
 
 fn refuse(message: &str, code: u8) -> ExitCode {

@@ -19,9 +19,6 @@ impl Client {
 
     /// The client that started this process: on standard input and output. Nothing else may use those meanwhile.
     pub fn stdio() -> io::Result<Self> {
-        Ok(Self::new(
-            io::stdin().as_fd().try_clone_to_owned()?,
-            io::stdout().as_fd().try_clone_to_owned()?,
-        ))
+        Ok(Self::new(io::stdin().as_fd().try_clone_to_owned()?, io::stdout().as_fd().try_clone_to_owned()?))
     }
 }

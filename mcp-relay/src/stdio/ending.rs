@@ -74,9 +74,7 @@ impl<I: Interceptor> Engine<I> {
                 self.to_server.close();
             }
             let interceptor = &self.interceptor;
-            let told = self
-                .client_gone
-                .get_or_insert_with(|| Farewell::Waiting(interceptor.client_gone()));
+            let told = self.client_gone.get_or_insert_with(|| Farewell::Waiting(interceptor.client_gone()));
             if told.poll(cx).is_some() {
                 return true;
             }
@@ -85,9 +83,7 @@ impl<I: Interceptor> Engine<I> {
             return false;
         }
         let (interceptor, exit) = (&self.interceptor, self.exit);
-        let told = self
-            .server_gone
-            .get_or_insert_with(|| Farewell::Waiting(interceptor.server_gone(exit)));
+        let told = self.server_gone.get_or_insert_with(|| Farewell::Waiting(interceptor.server_gone(exit)));
         let Some(lines) = told.poll(cx) else { return false };
         for line in lines {
             if is_one_line(&line) {

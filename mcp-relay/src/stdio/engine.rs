@@ -168,19 +168,13 @@ impl<I: Interceptor> Engine<I> {
 
     pub(super) fn on_server(&mut self, frame: Frame) {
         let Frame::Line(line) = frame else {
-            return self.fail(RelayError::ServerLineTooLong {
-                limit: self.options.server_line_limit,
-            });
+            return self.fail(RelayError::ServerLineTooLong { limit: self.options.server_line_limit });
         };
         let handling = if line.is_blank() {
             Handling::Now(ToClient::Pass)
         } else {
             let content = line.content();
-            let value = if line.has_bare_cr() {
-                None
-            } else {
-                json::parse(&content).ok()
-            };
+            let value = if line.has_bare_cr() { None } else { json::parse(&content).ok() };
             self.interceptor.server_message(content.clone(), value.as_ref())
         };
         self.answers.push(line.raw, handling);
@@ -238,11 +232,7 @@ impl<I: Interceptor> Engine<I> {
 
     fn fill_from_client(&mut self, cx: &mut Context<'_>) -> bool {
         let open = self.calls.has_room() && self.to_server.has_room();
-        let Some(inlet) = self
-            .from_client
-            .as_mut()
-            .filter(|inlet| open && inlet.lines.is_exhausted())
-        else {
+        let Some(inlet) = self.from_client.as_mut().filter(|inlet| open && inlet.lines.is_exhausted()) else {
             return false;
         };
         let Poll::Ready(more) = inlet.poll_fill(cx) else {
@@ -260,11 +250,7 @@ impl<I: Interceptor> Engine<I> {
 
     fn fill_from_server(&mut self, cx: &mut Context<'_>) -> bool {
         let open = self.answers.has_room() && self.to_client.has_room();
-        let Some(inlet) = self
-            .from_server
-            .as_mut()
-            .filter(|inlet| open && inlet.lines.is_exhausted())
-        else {
+        let Some(inlet) = self.from_server.as_mut().filter(|inlet| open && inlet.lines.is_exhausted()) else {
             return false;
         };
         let Poll::Ready(more) = inlet.poll_fill(cx) else {

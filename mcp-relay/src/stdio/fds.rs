@@ -14,11 +14,7 @@ pub(super) fn reopen(fd: BorrowedFd<'_>, access: OFlags) -> io::Result<OwnedFd> 
         return Err(io::ErrorKind::Unsupported.into());
     }
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    Ok(rustix::fs::open(
-        path,
-        access | OFlags::NONBLOCK | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?)
+    Ok(rustix::fs::open(path, access | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// Makes `fd` not block. Only for an open file that nobody else holds.
@@ -29,10 +25,7 @@ pub(super) fn nonblocking(fd: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 /// Has the poller watch `fd`, which stays as it is: reads and writes are to ask for not blocking by themselves.
-#[expect(
-    deprecated,
-    reason = "unsound for types whose descriptor can change under it; an OwnedFd's cannot"
-)]
+#[expect(deprecated, reason = "unsound for types whose descriptor can change under it; an OwnedFd's cannot")]
 pub(super) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     AsyncFd::with_interest(fd, interest)
 }

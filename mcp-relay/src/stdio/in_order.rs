@@ -28,14 +28,7 @@ struct Slot<T> {
 
 impl<T: Send + 'static> InOrder<T> {
     pub fn new(most: usize, most_bytes: usize) -> Self {
-        Self {
-            slots: VecDeque::new(),
-            first: 0,
-            futures: FuturesUnordered::new(),
-            bytes: 0,
-            most,
-            most_bytes,
-        }
+        Self { slots: VecDeque::new(), first: 0, futures: FuturesUnordered::new(), bytes: 0, most, most_bytes }
     }
 
     /// Whether another line may be taken in. A line of any size may when there is none.
@@ -66,9 +59,7 @@ impl<T: Send + 'static> InOrder<T> {
             let Poll::Ready(Some((number, result))) = Pin::new(&mut self.futures).poll_next(cx) else {
                 return;
             };
-            let slot = usize::try_from(number - self.first)
-                .ok()
-                .and_then(|at| self.slots.get_mut(at));
+            let slot = usize::try_from(number - self.first).ok().and_then(|at| self.slots.get_mut(at));
             if let Some(slot) = slot {
                 slot.result = Some(result);
             }

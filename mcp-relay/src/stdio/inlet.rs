@@ -16,11 +16,7 @@ pub(super) struct Inlet {
 
 impl Inlet {
     pub fn new(source: Source, limit: usize) -> Self {
-        Self {
-            source,
-            lines: Lines::new(limit),
-            left: None,
-        }
+        Self { source, lines: Lines::new(limit), left: None }
     }
 
     /// The next line of what has been read.

@@ -40,10 +40,7 @@ impl Line {
 }
 
 fn content_len(raw: &[u8]) -> usize {
-    raw.strip_suffix(b"\r\n")
-        .or_else(|| raw.strip_suffix(b"\n"))
-        .unwrap_or(raw)
-        .len()
+    raw.strip_suffix(b"\r\n").or_else(|| raw.strip_suffix(b"\n")).unwrap_or(raw).len()
 }
 
 /// What comes out of the bytes.
@@ -153,10 +150,7 @@ impl Lines {
             raw.push(b'\n');
         }
         // A CR at the very end stays content, even with the LF added: it was not part of an ending.
-        Some(Frame::Line(Line {
-            raw: Bytes::from(raw),
-            len,
-        }))
+        Some(Frame::Line(Line { raw: Bytes::from(raw), len }))
     }
 }
 
@@ -232,9 +226,7 @@ mod tests {
         lines.space()[..3].copy_from_slice(b"ab\r");
         lines.filled(3);
         assert_eq!(lines.next(), None);
-        let Some(Frame::Line(last)) = lines.finish(true) else {
-            panic!("a line")
-        };
+        let Some(Frame::Line(last)) = lines.finish(true) else { panic!("a line") };
         assert!(last.has_bare_cr());
         assert_eq!(last.content(), "ab\r");
     }

@@ -58,11 +58,7 @@ impl Outlet {
     }
 
     fn new(sink: Sink) -> Self {
-        Self {
-            sink: Some(sink),
-            queue: VecDeque::new(),
-            waiting: 0,
-        }
+        Self { sink: Some(sink), queue: VecDeque::new(), waiting: 0 }
     }
 
     /// Queues bytes that hold their own line ending. A closed outlet swallows them.
@@ -134,10 +130,7 @@ impl Outlet {
 }
 
 fn polled(fd: OwnedFd, socket: bool) -> io::Result<Sink> {
-    Ok(Sink::Polled {
-        fd: watch(fd, Interest::WRITABLE)?,
-        socket,
-    })
+    Ok(Sink::Polled { fd: watch(fd, Interest::WRITABLE)?, socket })
 }
 
 impl Sink {

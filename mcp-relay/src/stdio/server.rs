@@ -38,20 +38,13 @@ impl Server {
         command.stdin(stdin_reader).stdout(stdout_writer);
         let program = command.get_program().to_owned();
         let mut command = tokio::process::Command::from(command);
-        let child = command
-            .spawn()
-            .map_err(|source| RelayError::Spawn { program, source })?;
+        let child = command.spawn().map_err(|source| RelayError::Spawn { program, source })?;
         // It still holds the server's ends of the pipes, which would keep them from ever reporting the end.
         drop(command);
         let (lease, expired) = oneshot::channel();
         // A task of its own: nothing in it happens per message, so the relay's task need not look at it each time.
         let exit = tokio::spawn(supervise(child, signals, expired, grace));
-        Ok(Self {
-            stdin,
-            stdout,
-            exit,
-            lease,
-        })
+        Ok(Self { stdin, stdout, exit, lease })
     }
 }
 

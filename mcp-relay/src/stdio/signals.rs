@@ -35,13 +35,10 @@ impl Signals {
     pub async fn next(&mut self) -> Signal {
         loop {
             let signal = poll_fn(|cx| {
-                let mut arrived = self
-                    .0
-                    .iter_mut()
-                    .filter_map(|(signal, stream)| match stream.poll_recv(cx) {
-                        Poll::Ready(Some(())) => Some(*signal),
-                        _ => None,
-                    });
+                let mut arrived = self.0.iter_mut().filter_map(|(signal, stream)| match stream.poll_recv(cx) {
+                    Poll::Ready(Some(())) => Some(*signal),
+                    _ => None,
+                });
                 arrived.next().map_or(Poll::Pending, Poll::Ready)
             })
             .await;
@@ -64,6 +61,5 @@ fn terminal_tells_all() -> bool {
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
-        .unwrap_or(0)
+    mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0)
 }

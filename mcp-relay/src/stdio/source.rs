@@ -19,10 +19,7 @@ pub(super) enum Source {
     Polled { fd: AsyncFd<OwnedFd>, socket: bool },
     /// Anything else (a file, a terminal, a device): a thread reads ahead by one read. It is left to itself in the end,
     /// since nothing can call it back from a terminal; it ends with the process.
-    Threaded {
-        reads: mpsc::Receiver<io::Result<Vec<u8>>>,
-        rest: Vec<u8>,
-    },
+    Threaded { reads: mpsc::Receiver<io::Result<Vec<u8>>>, rest: Vec<u8> },
 }
 
 impl Source {
@@ -44,10 +41,7 @@ impl Source {
     }
 
     fn polled(fd: OwnedFd, socket: bool) -> io::Result<Self> {
-        Ok(Self::Polled {
-            fd: watch(fd, Interest::READABLE)?,
-            socket,
-        })
+        Ok(Self::Polled { fd: watch(fd, Interest::READABLE)?, socket })
     }
 
     fn threaded(fd: OwnedFd) -> Self {
@@ -60,18 +54,13 @@ impl Source {
                     bytes.truncate(n);
                     bytes
                 });
-                let last = read
-                    .as_ref()
-                    .map_or_else(|e| e.kind() != io::ErrorKind::Interrupted, Vec::is_empty);
+                let last = read.as_ref().map_or_else(|e| e.kind() != io::ErrorKind::Interrupted, Vec::is_empty);
                 if send.blocking_send(read).is_err() || last {
                     break;
                 }
             }
         });
-        Self::Threaded {
-            reads,
-            rest: Vec::new(),
-        }
+        Self::Threaded { reads, rest: Vec::new() }
     }
 
     /// Reads some bytes; zero means the end.
@@ -128,11 +117,7 @@ impl Source {
 }
 
 fn read_once(fd: BorrowedFd<'_>, socket: bool, buf: &mut [u8]) -> io::Result<usize> {
-    Ok(if socket {
-        rustix::net::recv(fd, buf, RecvFlags::DONTWAIT)?.0
-    } else {
-        rustix::io::read(fd, buf)?
-    })
+    Ok(if socket { rustix::net::recv(fd, buf, RecvFlags::DONTWAIT)?.0 } else { rustix::io::read(fd, buf)? })
 }
 
 /// Moves as much of the front of `rest` into `buf` as fits.

@@ -56,7 +56,12 @@ impl Session {
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.to.as_mut().unwrap().write_all(bytes.as_ref()).await.unwrap();
+        self.try_send(bytes).await.unwrap();
+    }
+
+    /// Fails once the relay has closed its end.
+    pub async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        soon(self.to.as_mut().unwrap().write_all(bytes.as_ref())).await
     }
 
     /// The next line, with its ending; empty at the end.
