@@ -69,6 +69,11 @@ def digest(value: Any) -> str:
     return value
 
 
+def text(value: Any) -> str:
+    need(isinstance(value, str))
+    return value
+
+
 def name(value: Any) -> str:
     """jws.md, rule 8."""
     need(isinstance(value, str) and 1 <= len(value.encode("utf-8")) <= 256)

@@ -63,7 +63,8 @@ def read_message(text: bytes) -> Call | None:
     if message.get("method") != "tools/call":  # rule 2
         return None
     check(set(message) <= _TOP - {"result", "error"}, "bad-request")  # rule 3
-    check(type(message.get("id")) in (str, float), "no-id")  # rule 4
+    own = message.get("id")
+    check(isinstance(own, str) or (type(own) is float and abs(own) < 2**53), "no-id")  # rule 4
     params = message.get("params")
     with reading("bad-request"):
         members(params, (), _PARAMS)  # rules 5 and 6

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
-from forms import b64_decode, b64_encode
+from forms import b64_decode, b64_encode, commitment, sha256
 from keys import read_key
 from messages import clean, outcome
+from refusals import reply, wire
 from strict_json import FormError, JsonDefect, canonical, read
 from trust import read_trust
 from verifier import Verifier
@@ -17,7 +18,7 @@ from verifier import Verifier
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
-RESULTS = ("expect", "wire", "about", "forward", "canonical", "thumbprint", "digest")
+RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest")
 INPUTS = ("comment", "kind", "trust", "now", "seen", "salt")
 
 
@@ -47,6 +48,10 @@ def run(header: dict[str, str], body: bytes) -> Result:
             return {"expect": verdict.outcome, "wire": verdict.wire, "about": verdict.about, "forward": verdict.forward}
         case "json":
             return {"expect": "accept", "canonical": canonical(read(body))}
+        case "digest":
+            return {"expect": sha256(body)}
+        case "commitment":
+            return {"expect": commitment(b64_decode(header["salt"], 16), read(body))}
         case "jwk":
             return {"expect": "accept", "thumbprint": read_key(read(body)).thumbprint}
         case "trust":
@@ -67,6 +72,10 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "answer":
             cleaned = clean(body)
             return {"expect": "unchanged" if cleaned is None else "cleaned", "forward": cleaned}
+        case "refusal":
+            value = read(body)
+            sent = reply(value["reason"], value.get("component"), value.get("id"), value["shape"])
+            return {"expect": wire(value["reason"]), "reply": sent}
     raise ValueError(f"kind {header['kind']}")
 
 

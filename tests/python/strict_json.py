@@ -9,8 +9,8 @@ from typing import Any
 MAX_DEPTH = 64
 _SHORT = dict(zip(b'"\\/bfnrt', '"\\/\b\f\n\r\t'))
 _LITERALS = {b"true": True, b"false": False, b"null": None}
-# Rule 2. The look-ahead refuses leading zeros and cut-off fractions and exponents.
-_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?(?![0-9.eE])")
+# Rules 2 and 8: the longest spelling of a number. Its last byte is no digit where a fraction or an exponent is cut off.
+_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:(?<!\.)[eE][+-]?[0-9]*)?")
 _HEX4 = re.compile(rb"[0-9A-Fa-f]{4}")
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 
@@ -135,7 +135,7 @@ class _Reader:
 
     def number(self) -> float:
         found = _NUMBER.match(self.text, self.at)
-        if found is None:
+        if found is None or not found.group()[-1:].isdigit():
             raise JsonDefect("not-strict-json")
         self.at = found.end()
         value = float(found.group())

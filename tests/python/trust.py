@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from forms import array, digest, members, name, need, qualified, whole
+from forms import array, digest, members, name, need, qualified, text, whole
 from keys import Key, read_key
 from strict_json import read
 from tokens import COMPONENTS, GRADES
+
+MAX_SKEW = 300
 
 
 @dataclass
@@ -45,8 +47,8 @@ class Trust:
     agents: dict[str, dict[str, Reference]]
 
 
-def read_trust(text: bytes) -> Trust:
-    value = members(read(text), ("agents", "attesters", "audience", "roots", "skew"))
+def read_trust(data: bytes) -> Trust:
+    value = members(read(data), ("agents", "attesters", "audience", "roots", "skew"))
     audience = name(value["audience"])
     need("#" not in audience)
     attesters: dict[str, Attester] = {}
@@ -54,15 +56,17 @@ def read_trust(text: bytes) -> Trust:
         members(entry, ("agents", "issuer", "key"))
         key = read_key(entry["key"])
         need(key.thumbprint not in attesters)  # rule 3
-        attesters[key.thumbprint] = Attester(key, name(entry["issuer"]), [name(a) for a in array(entry["agents"])])
+        attesters[key.thumbprint] = Attester(key, text(entry["issuer"]), [text(agent) for agent in array(entry["agents"])])
     roots: dict[str, Root] = {}
     for entry in array(value["roots"]):
         members(entry, ("issuer", "key", "tools"))
         key = read_key(entry["key"])
         need(key.thumbprint not in roots and key.thumbprint not in attesters)
-        roots[key.thumbprint] = Root(key, name(entry["issuer"]), [qualified(t) for t in array(entry["tools"])])
+        roots[key.thumbprint] = Root(key, text(entry["issuer"]), [qualified(t) for t in array(entry["tools"])])
     need(isinstance(value["agents"], dict))
-    agents = {name(agent): _references(components) for agent, components in value["agents"].items()}
+    agents = {agent: _references(components) for agent, components in value["agents"].items()}
+    need(all(any(agent in attester.agents for attester in attesters.values()) for agent in agents))  # rule 8
+    need(whole(value["skew"]) <= MAX_SKEW)
     return Trust(audience, whole(value["skew"]), attesters, roots, agents)
 
 

@@ -6,21 +6,12 @@ from constraints import arguments_allowed, tools_narrow
 from forms import Refused, check, commitment
 from keys import Key
 from messages import Call, Carrier, read_carrier, read_message
+from refusals import wire
 from strict_json import in_order
 from tokens import Attestation, CallProof, Delegation, Token, read_token
 from trust import Trust
 
 MAX_MESSAGE = 4194304
-# refusals.md, "The set": what the caller is told where it is not the reason itself.
-WIRE = {
-    **dict.fromkeys(
-        ("too-large", "not-strict-json", "duplicate-member", "number-range", "bad-request", "no-id", "bad-carrier")
-        + ("token-encoding", "token-header", "token-not-canonical", "token-claims"),
-        "malformed",
-    ),
-    **dict.fromkeys(("expired", "not-yet-valid", "life-too-long"), "stale"),
-    **dict.fromkeys(("no-proof", "unknown-attester", "attestation-signature", "key-role", "call-signature"), "unauthenticated"),
-}
 
 
 @dataclass
@@ -42,7 +33,7 @@ class Verifier:
         try:
             return self._verify(message, now)
         except Refused as refusal:
-            return Verdict(refusal.reason, WIRE.get(refusal.reason, refusal.reason), refusal.about)
+            return Verdict(refusal.reason, wire(refusal.reason), refusal.about)
 
     def _verify(self, message: bytes, now: int) -> Verdict:
         check(len(message) <= MAX_MESSAGE, "too-large")  # check 1
@@ -104,7 +95,7 @@ class Verifier:
     def _state(self, attestation: Attestation) -> None:
         """measurement.md, rules 11 to 13."""
         references = self.trust.agents.get(attestation.agent)
-        if not references:
+        if references is None:  # `{}` goes on, to fail below at the first component that is shown
             raise Refused("no-reference")
         for component in sorted(references):
             check(component in attestation.measurements, "component-missing", component)

@@ -1,4 +1,7 @@
 //! What crosses crates: vectors, real servers and clients, crashes, attacks.
 
 pub mod binaries;
+pub mod client;
+pub mod forge;
 pub mod vectors;
+pub mod world;

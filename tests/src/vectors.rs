@@ -23,10 +23,12 @@ mod carrier;
 mod chain;
 mod constraint;
 mod delegation;
+mod digest;
 mod json;
 mod jwk;
 mod jws;
 mod measurement;
+mod refusals;
 mod request;
 mod response;
 mod verification;
@@ -49,17 +51,19 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 14] = [
+    let families: [fn() -> Vec<Vector>; 16] = [
         attestation::vectors,
         call_proof::vectors,
         carrier::vectors,
         chain::vectors,
         constraint::vectors,
         delegation::vectors,
+        digest::vectors,
         json::vectors,
         jwk::vectors,
         jws::vectors,
         measurement::vectors,
+        refusals::vectors,
         request::vectors,
         response::vectors,
         trust::vectors,

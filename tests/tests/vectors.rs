@@ -12,11 +12,13 @@ use std::fs;
 
 use attest_core::b64;
 use attest_core::constraint::Constraint;
-use attest_core::digest::Salt;
+use attest_core::digest::{Digest, Salt};
 use attest_core::json::{self, Value};
 use attest_core::jwk::PublicKey;
 use attest_core::limits::MAX_CONSTRAINT_NODES;
+use attest_core::measurement::Component;
 use attest_core::refusal::{About, Check, Reason, Refusal, Token};
+use attest_core::reply::{Shape, refuse};
 use attest_core::request::{Message, classify};
 use attest_core::response::{Outcome, without_ours};
 use attest_core::tools::Tools;
@@ -284,6 +286,58 @@ fn each_answer_is_rid_of_our_names_as_its_vector_says() {
 }
 
 #[test]
+fn each_text_and_value_has_the_digest_that_its_vector_says() {
+    each("digest", |vector| Digest::of(&vector.body).to_b64());
+    each("commitment", |vector| {
+        let salt = Salt(b64::decode_exact(vector.get("salt").unwrap()).unwrap());
+        Digest::salted(&salt, &json::parse(&vector.body).unwrap().to_canonical()).to_b64()
+    });
+}
+
+fn reason(code: &str) -> Reason {
+    *Reason::ALL.iter().find(|reason| reason.code() == code).unwrap()
+}
+
+#[test]
+fn each_refusal_reads_as_its_vector_says() {
+    each("refusal", |vector| {
+        let body = json::parse(&vector.body).unwrap();
+        let object = body.as_object().unwrap();
+        let text = |name| object.get(name).and_then(Value::as_str);
+        let about = text("component").map(|name| About::Component(Component::parse(name).unwrap()));
+        let refusal = Refusal { about, ..reason(text("reason").unwrap()).into() };
+        let shape = match text("shape").unwrap() {
+            "error" => Shape::Error,
+            "tool-result" => Shape::ToolResult,
+            other => panic!("{}: no shape {other}", vector.name),
+        };
+        let reply = refuse(object.get("id"), &refusal, shape);
+        assert_eq!(json::parse(&reply).unwrap().to_canonical(), reply, "{}: not canonical", vector.name);
+        assert_eq!(
+            vector.get("reply"),
+            Some(&*b64::encode(&reply)),
+            "{}: {}",
+            vector.name,
+            String::from_utf8_lossy(&reply)
+        );
+        refusal.reason.on_the_wire().to_owned()
+    });
+}
+
+#[test]
+fn each_reason_that_is_told_has_a_refusal() {
+    let shown: BTreeSet<Reason> = of_kind("refusal")
+        .iter()
+        .map(|vector| {
+            reason(json::parse(&vector.body).unwrap().as_object().unwrap().get("reason").unwrap().as_str().unwrap())
+        })
+        .collect();
+    // A call without an id gets no answer.
+    let missing: Vec<_> = Reason::ALL.iter().filter(|r| **r != Reason::NoId && !shown.contains(r)).collect();
+    assert!(missing.is_empty(), "no refusal for {missing:?}");
+}
+
+#[test]
 fn the_committed_files_are_what_the_generator_writes() {
     let mut lying: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for entry in fs::read_dir(directory()).unwrap() {
@@ -301,7 +355,20 @@ fn the_committed_files_are_what_the_generator_writes() {
 
 #[test]
 fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
-    let kinds = ["request", "json", "jwk", "trust", "allows", "narrows", "tools-narrow", "outcome", "answer"];
+    let kinds = [
+        "request",
+        "json",
+        "digest",
+        "commitment",
+        "jwk",
+        "trust",
+        "allows",
+        "narrows",
+        "tools-narrow",
+        "outcome",
+        "answer",
+        "refusal",
+    ];
     let families = [
         "attestation",
         "call_proof",
@@ -309,10 +376,12 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "chain",
         "constraint",
         "delegation",
+        "digest",
         "json",
         "jwk",
         "jws",
         "measurement",
+        "refusals",
         "request",
         "response",
         "trust",

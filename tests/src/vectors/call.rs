@@ -59,6 +59,11 @@ pub fn measurement(component: &str, digest: &str, grade: u8) -> Value {
     json!([296, String::from_utf8(canonical(&inner)).unwrap()])
 }
 
+/// The commitment to a value, with the call's salt.
+pub fn commitment(value: &Value) -> String {
+    Digest::salted(&Salt(SALT), &canonical(value)).to_b64()
+}
+
 /// The issuer of what a key derives.
 pub fn derived_issuer(seed: Seed) -> String {
     format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{}", thumbprint(seed))
@@ -189,10 +194,6 @@ impl Call {
         let mut proof = self.proof.clone();
         fill(proof.claims.get_mut("wth"), hash(&attestation));
         fill(proof.claims.pointer_mut("/oth/del"), hash(chain.last().map_or("", |t| t)));
-        let salted = |value: &Value| {
-            let digest = Digest::salted(&Salt(SALT), &canonical(value));
-            Value::from(digest.to_b64())
-        };
         let mut params = self.request["params"].clone();
         let mut meta = json!({});
         if let Some(params) = params.as_object_mut() {
@@ -204,9 +205,9 @@ impl Call {
             unbound = meta.keys().cloned().collect();
         }
         if let Some(call) = proof.claims.get_mut(CALL) {
-            fill(call.get_mut("params"), salted(&params));
+            fill(call.get_mut("params"), commitment(&params));
             fill(call.get_mut("tool"), params["name"].clone());
-            fill(call.pointer_mut("/meta/digest"), salted(&meta));
+            fill(call.pointer_mut("/meta/digest"), commitment(&meta));
             fill(call.pointer_mut("/meta/names"), unbound);
         }
         Sent {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::call::{ATTESTER, Call, STRANGER};
 use super::file::Vector;
 use super::points;
-use super::token::{b64, flipped, hash};
+use super::token::{b64, flipped, hash, stray_bit};
 
 fn refused(code: &str, name: &str, comment: &str, edit: impl FnOnce(&mut Call)) -> Vector {
     Vector::request(format!("call_proof_{name}"), comment, Call::with(edit).bytes()).refused(code)
@@ -54,6 +54,26 @@ fn wrong_claims() -> Vec<Vector> {
         claims("audience_array", "an audience that is an array", |c| c["aud"] = json!(["files"])),
         claims("audience_empty", "an empty audience", |c| c["aud"] = json!("")),
         claims("jti_short", "a jti of 15 bytes", |c| c["jti"] = json!(b64([6; 15]))),
+        claims("ctx_short", "a ctx of 15 bytes", |c| c[PROVENANCE]["ctx"] = json!(b64([5; 15]))),
+        claims("ctx_stray_bit", "a ctx with an unused bit set", |c| {
+            c[PROVENANCE]["ctx"] = json!(stray_bit(&b64([5; 16])));
+        }),
+        claims("tool_empty", "an empty name of a tool", |c| c[CALL]["tool"] = json!("")),
+        claims("tool_long", "a name of a tool of 257 bytes", |c| c[CALL]["tool"] = json!("t".repeat(257))),
+        claims("tool_control", "a name of a tool with U+0085", |c| c[CALL]["tool"] = json!("read_file\u{85}")),
+        claims("params_short", "a digest of 31 bytes for the parameters", |c| {
+            c[CALL]["params"] = json!(b64([1; 31]));
+        }),
+        claims("meta_digest_long", "a digest of 33 bytes for _meta", |c| {
+            c[CALL]["meta"]["digest"] = json!(b64([1; 33]));
+        }),
+        claims("del_short", "a digest of 31 bytes for the leaf", |c| c["oth"]["del"] = json!(b64([1; 31]))),
+        claims("names_object", "an object for the names of _meta members", |c| {
+            c[CALL]["meta"]["names"] = json!({});
+        }),
+        claims("names_long_name", "a name of a _meta member of 257 bytes", |c| {
+            c[CALL]["meta"]["names"] = json!(["a".repeat(257)]);
+        }),
         claims("wth_hex", "the attestation's hash in hexadecimal", |c| c["wth"] = json!("0".repeat(64))),
         claims("exp_negative", "a time before 1970", |c| c["exp"] = json!(-1)),
         claims("names_numbers", "names of _meta members that are numbers", |c| c[CALL]["meta"]["names"] = json!([1])),

@@ -15,14 +15,34 @@ fn bad(name: &str, comment: &str, edit: impl FnOnce(&mut Value)) -> Vector {
     refused("bad-carrier", name, comment, edit)
 }
 
-/// A call with five long tokens of delegation, none too long for itself.
-fn heavy() -> Call {
-    Call::with(|call| {
-        call.chain = chain(5);
-        for token in &mut call.chain {
-            token.claims["pad"] = json!("x".repeat(39_000));
-        }
-    })
+/// A call with five long tokens of delegation, none too long for itself, all tokens being `size` bytes together.
+fn heavy(size: usize) -> Call {
+    const PAD: usize = 38_000;
+    let padded = |root: usize, child: usize| {
+        Call::with(|call| {
+            call.chain = chain(5);
+            for (n, token) in call.chain.iter_mut().enumerate() {
+                let pad = if n == 0 {
+                    root
+                } else if n == 1 {
+                    child
+                } else {
+                    PAD
+                };
+                token.claims["pad"] = json!("x".repeat(pad));
+            }
+        })
+    };
+    let length = |call: &Call| {
+        let carrier = call.sign().carrier;
+        let chain = carrier["del"].as_array().unwrap();
+        let tokens = chain.iter().chain([&carrier["att"], &carrier["prf"]]);
+        tokens.map(|token| token.as_str().unwrap().len()).sum::<usize>()
+    };
+    // Three bytes make four characters, or two or three where they end a token: two tokens reach every sum.
+    let root = PAD + (size - length(&padded(PAD, PAD))) / 4 * 3;
+    let mut tries = (0..3).flat_map(|a| (0..3).map(move |b| (root + a, PAD + b)));
+    tries.find_map(|(a, b)| Some(padded(a, b)).filter(|call| length(call) == size)).expect("tokens of this sum")
 }
 
 /// The family.
@@ -80,8 +100,17 @@ pub fn vectors() -> Vec<Vector> {
             c["del"] = json!([format!("{},{}", c["del"][0].as_str().unwrap(), c["del"][1].as_str().unwrap())]);
         })
         .about("delegation 0"),
-        Vector::request("carrier_sum_too_large", "tokens that are too long only when taken together", heavy().bytes())
-            .refused("too-large"),
+        {
+            let longest = heavy(262_144);
+            Vector::request("carrier_sum_longest", "tokens of 262144 bytes together, the most", longest.bytes())
+                .accepted(&longest.forward())
+        },
+        Vector::request(
+            "carrier_sum_too_large",
+            "tokens of 262145 bytes, too long only when taken together",
+            heavy(262_145).bytes(),
+        )
+        .refused("too-large"),
     ]);
     all
 }

@@ -48,6 +48,28 @@ fn roots() -> Vec<Vector> {
                 c.chain[1].claims["iss"] = json!(derived_issuer(ATTESTER));
             },
         ),
+        refused(
+            "holder-role",
+            "root_held_by_another_root",
+            "a root held by a key that is pinned as another root",
+            |c| {
+                c.chain[0].claims["cnf"]["jwk"] = jwk(NARROW_ROOT);
+                (c.chain[1].kid, c.chain[1].by) = (NARROW_ROOT, NARROW_ROOT);
+                c.chain[1].claims["iss"] = json!(derived_issuer(NARROW_ROOT));
+            },
+        ),
+        refused("holder-role", "child_held_by_a_root", "a child held by a pinned root, which then passes it on", |c| {
+            c.chain = chain(3);
+            c.chain[1].claims["cnf"]["jwk"] = jwk(ROOT);
+            (c.chain[2].kid, c.chain[2].by) = (ROOT, ROOT);
+            c.chain[2].claims["iss"] = json!(derived_issuer(ROOT));
+        }),
+        refused(
+            "holder-role",
+            "leaf_held_by_the_attester",
+            "a leaf held by a pinned key, which is looked at before whether it is the caller's",
+            |c| c.chain[1].claims["cnf"]["jwk"] = jwk(super::call::ATTESTER),
+        ),
         refused("chain-linkage", "root_with_parent", "a root that says it has a parent", |c| {
             c.chain[0].claims["par_hash"] = json!(hash("a parent"));
         }),

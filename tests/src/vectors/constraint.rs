@@ -121,6 +121,36 @@ const TOOLS: &[Row<'_>] = &[
     ("unreadable", "a name without a server", r#"{"b":{}}"#, "{}", "unreadable"),
 ];
 
+/// Name, comment, tools, verdict: what a token may hold at most.
+fn most() -> Vec<(&'static str, &'static str, String, &'static str)> {
+    let object = |n: usize, member: &dyn Fn(usize) -> String| {
+        format!("{{{}}}", (0..n).map(member).collect::<Vec<_>>().join(","))
+    };
+    let tools = |n: usize| object(n, &|i| format!(r#""a#{i}":{{}}"#));
+    let arguments =
+        |n: usize| format!(r#"{{"a#b":{}}}"#, object(n, &|i| format!(r#""{i}":{{"constraint_type":"wildcard"}}"#)));
+    // One for the constraint, and one for each value.
+    let listed = |n: usize| format!(r#"{{"constraint_type":"one_of","values":[{}]}}"#, vec!["1"; n - 1].join(","));
+    let two = |a: usize, b: usize| format!(r#"{{"a#b":{{"x":{}}},"a#c":{{"x":{}}}}}"#, listed(a), listed(b));
+    let nested = r#"{"constraint_type":"all","constraints":[{"constraint_type":"exact","value":1},{"constraint_type":"range","max":1,"min":0}]}"#;
+    let with_nested = |n: usize| format!(r#"{{"a#b":{{"x":{},"y":{nested}}}}}"#, listed(n));
+    vec![
+        ("256", "256 tools, the most", tools(256), "yes"),
+        ("257", "257 tools", tools(257), "unreadable"),
+        ("64_arguments", "64 constrained arguments of one tool, the most", arguments(64), "yes"),
+        ("65_arguments", "65 constrained arguments of one tool", arguments(65), "unreadable"),
+        ("1024_nodes", "constraints and values of two tools that cost 1024, the most", two(512, 512), "yes"),
+        ("1025_nodes", "constraints and values of two tools that cost 1025", two(512, 513), "unreadable"),
+        (
+            "1024_nodes_nested",
+            "an all of two clauses costs three, their values and bounds nothing",
+            with_nested(1_021),
+            "yes",
+        ),
+        ("1025_nodes_nested", "an all of two clauses costs three", with_nested(1_022), "unreadable"),
+    ]
+}
+
 /// The family.
 pub fn vectors() -> Vec<Vector> {
     let table = |rows: &[Row<'_>], kind: &str, first: &str, second: &str| -> Vec<Vector> {
@@ -164,5 +194,19 @@ pub fn vectors() -> Vec<Vector> {
         ("contains_4097", "an array that is too long to compare", contains, &*too_many, "no"),
     ];
     all.extend(table(&long, "allows", "constraint", "value"));
+    let none_long = (
+        "contains_none_4097",
+        "contains of nothing allows no array that is too long",
+        r#"{"constraint_type":"contains","required":[]}"#,
+        &*too_many,
+        "no",
+    );
+    all.extend(table(&[none_long], "allows", "constraint", "value"));
+    all.extend(table(
+        &most().iter().map(|(n, c, t, v)| (*n, *c, &**t, "{}", *v)).collect::<Vec<_>>(),
+        "tools-narrow",
+        "parent",
+        "child",
+    ));
     all
 }

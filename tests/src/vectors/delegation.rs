@@ -64,6 +64,18 @@ fn plain_claims() -> Vec<Vector> {
         refused("uuid_upper_case", "a jti that is a UUID in upper case", |c| {
             c["jti"] = json!("0189D3C4-7F2A-7C3E-8B1D-5A6F7E8D9C0B");
         }),
+        accepted("jti_35_upper_case", "35 hex digits and hyphens in upper case are no UUID", |c| {
+            c["jti"] = json!("0189D3C4-7F2A-7C3E-8B1D-5A6F7E8D9C0");
+        }),
+        accepted("jti_37_upper_case", "37 hex digits and hyphens in upper case are no UUID", |c| {
+            c["jti"] = json!("0189D3C4-7F2A-7C3E-8B1D-5A6F7E8D9C0BB");
+        }),
+        accepted("jti_36_not_hex", "36 characters in upper case, one of them no hex digit, are no UUID", |c| {
+            c["jti"] = json!("0189D3C4-7F2A-7C3E-8B1D-5A6F7E8D9C0G");
+        }),
+        accepted("jti_256", "a jti of 256 bytes, the longest", |c| c["jti"] = json!("j".repeat(256))),
+        refused("jti_257", "a jti of 257 bytes", |c| c["jti"] = json!("j".repeat(257))),
+        accepted("claim_sub", "a subject is a claim like any other that is ignored", |c| c["sub"] = json!(7)),
         refused("jti_empty", "an empty jti", |c| c["jti"] = json!("")),
         refused("jti_number", "a number for the jti", |c| c["jti"] = json!(1)),
         refused("issuer_nul", "an issuer with a NUL", |c| c["iss"] = json!("owner\0")),
@@ -130,6 +142,10 @@ fn details() -> Vec<Vector> {
         tools("1025_nodes", "1025 constraints and listed values in one token", {
             let listed: Vec<u32> = (0..1024).collect();
             json!({"files#read_file": {"path": {"constraint_type": "one_of", "values": listed}}})
+        }),
+        tools("1025_nodes_of_two_tools", "1025 constraints and listed values, summed over two tools", {
+            let listed = |n: usize| json!({"constraint_type": "one_of", "values": vec![1; n]});
+            json!({"files#read_file": {"path": listed(511)}, "files#x": {"path": listed(512)}})
         }),
         {
             let ten = many(10, |i| format!("files#t{i}"), &json!({"a": {"constraint_type": "wildcard"}}));

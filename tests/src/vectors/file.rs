@@ -88,7 +88,7 @@ impl Vector {
 
 /// What a caller sees of a reason: until a caller is authenticated, only which of three kinds it is. Written out here a
 /// second time, from `spec/refusals.md`, so that a change of the first is noticed.
-fn on_the_wire(code: &str) -> &str {
+pub fn on_the_wire(code: &str) -> &str {
     match code {
         "too-large"
         | "not-strict-json"

@@ -237,6 +237,13 @@ pub fn vectors() -> Vec<Vector> {
             .refused("too-large")
             .about("delegation 0"),
         Vector::request(
+            "jws_too_long_in_bytes",
+            "a token of 65538 bytes that is half as many characters",
+            Call::default().sign().with(|sent| sent.carrier["att"] = json!("\u{e9}".repeat(32_769))).bytes(),
+        )
+        .refused("too-large")
+        .about("attestation"),
+        Vector::request(
             "jws_attestation_typ_other",
             "an attestation with the typ of a delegation token",
             Call::with(|call| call.attestation.typ = "aat+jwt").bytes(),

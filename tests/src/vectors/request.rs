@@ -218,6 +218,8 @@ fn shapes() -> Vec<Vector> {
         signed_without("no-id", "no_id", "a call without id, whose outcome nobody could be told", "id"),
         signed("no-id", "id_null", "an id that is null", |r| r["id"] = Value::Null),
         signed("no-id", "id_true", "an id that is true", |r| r["id"] = json!(true)),
+        signed("no-id", "id_1e21", "an id of 10^21, which its neighbours share", |r| r["id"] = json!(1e21)),
+        signed("no-id", "id_minus_1e21", "an id of -(10^21)", |r| r["id"] = json!(-1e21)),
         signed("no-id", "id_object", "an id that is an object", |r| r["id"] = json!({})),
         signed("bad-request", "tool_number", "a tool that is a number", |r| r["params"]["name"] = json!(7)),
         signed("bad-request", "tool_array", "a tool that is an array", |r| r["params"]["name"] = json!(["read_file"])),
@@ -225,6 +227,18 @@ fn shapes() -> Vec<Vector> {
         signed("bad-request", "tool_nul", "a tool with a NUL in its name", |r| r["params"]["name"] = json!("read_file\0")),
         signed("bad-request", "tool_line_feed", "a tool with a line feed in its name", |r| r["params"]["name"] = json!("read_file\n")),
         signed("bad-request", "tool_long", "a tool with a name of 257 bytes", |r| r["params"]["name"] = json!("t".repeat(257))),
+        signed("bad-request", "tool_long_in_bytes", "a tool with a name of 129 characters and 258 bytes", |r| {
+            r["params"]["name"] = json!("\u{e9}".repeat(129));
+        }),
+        signed("bad-request", "tool_c1_first", "a tool with U+0080 in its name", |r| {
+            r["params"]["name"] = json!("read_file\u{80}");
+        }),
+        signed("bad-request", "tool_c1_last", "a tool with U+009F in its name", |r| {
+            r["params"]["name"] = json!("read_file\u{9f}");
+        }),
+        signed("bad-request", "tool_delete", "a tool with U+007F in its name", |r| {
+            r["params"]["name"] = json!("read_file\u{7f}");
+        }),
         signed("bad-request", "arguments_array", "arguments that are an array", |r| r["params"]["arguments"] = json!(["/srv/report.txt"])),
         signed("bad-request", "arguments_null", "arguments that are null", |r| r["params"]["arguments"] = Value::Null),
         signed("bad-request", "arguments_text", "arguments as JSON within a string", |r| {
@@ -322,6 +336,11 @@ fn others() -> Vec<Vector> {
             r#"{"jsonrpc":"2.0","id":1}"#,
         ),
         passes("method_number", "a method that is a number", r#"{"jsonrpc":"2.0","id":1,"method":7}"#),
+        passes(
+            "other_method_case",
+            "tools/call in another case is another method",
+            r#"{"jsonrpc":"2.0","id":1,"method":"Tools/Call","params":{"name":"read_file"}}"#,
+        ),
         passes(
             "method_prefix",
             "a method that begins like tools/call",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use attest_core::digest::Digest;
-use attest_core::json::{self, Value as Strict};
+use attest_core::json::{self, Object, Value as Strict};
 use attest_core::jwk::PublicKey;
 use attest_core::measurement::{Component, Grade};
 use attest_core::trust::{Attester, Reference, References, Root, Scope, Trust};
@@ -18,7 +18,7 @@ pub fn default_trust() -> Value {
     json!({
         "audience": "files",
         "skew": 30,
-        "attesters": [{"key": jwk(ATTESTER), "issuer": "acme", "agents": ["analyst", "newcomer"]}],
+        "attesters": [{"key": jwk(ATTESTER), "issuer": "acme", "agents": ["analyst", "blank", "newcomer"]}],
         "roots": [
             {"key": jwk(ROOT), "issuer": "owner", "tools": ["files#*"]},
             {"key": jwk(NARROW_ROOT), "issuer": "deputy", "tools": ["files#read_file"]},
@@ -26,61 +26,74 @@ pub fn default_trust() -> Value {
         "agents": {"analyst": {
             "system-prompt": {"digests": [hash("the prompt"), hash("the next prompt")], "grade": "on-disk"},
             "tool-manifest": {"digests": "any", "grade": "asserted"},
-        }},
+        }, "blank": {}},
     })
 }
+
+/// Largest `skew`, in seconds.
+const MAX_SKEW: u64 = 300;
 
 /// Reads the JSON form; `None` where something in it is refused.
 pub fn read(text: &[u8]) -> Option<Trust> {
     let value = json::parse(text).ok()?;
-    let object = value.as_object()?;
+    let object = exactly(&value, &["agents", "attesters", "audience", "roots", "skew"])?;
     let list = |name| object.get(name).and_then(Strict::as_array);
-    let attesters = list("attesters")?.iter().map(attester).collect::<Option<_>>()?;
+    let attesters: Vec<Attester> = list("attesters")?.iter().map(attester).collect::<Option<_>>()?;
     let roots = list("roots")?.iter().map(root).collect::<Option<_>>()?;
-    let agents = object
-        .get("agents")?
-        .as_object()?
-        .iter()
-        .map(|(agent, components)| Some((agent.to_owned(), references(components)?)))
-        .collect::<Option<HashMap<_, _>>>()?;
+    let agents = object.get("agents")?.as_object()?.iter().map(|(agent, components)| {
+        let listed = attesters.iter().any(|attester| attester.agents.iter().any(|a| a == agent));
+        listed.then_some(())?;
+        Some((agent.to_owned(), references(components)?))
+    });
+    let agents = agents.collect::<Option<HashMap<_, _>>>()?;
     let audience = object.get("audience")?.as_str()?.to_owned();
+    let skew = object.get("skew")?.as_u53().filter(|skew| *skew <= MAX_SKEW)?;
     let mut trust = Trust::new(audience, attesters, roots, agents).ok()?;
-    trust.skew = object.get("skew")?.as_u53()?;
+    trust.skew = skew;
     Some(trust)
 }
 
-fn texts(value: &Strict<'_>, name: &str) -> Option<Vec<String>> {
-    let items = value.as_object()?.get(name)?.as_array()?;
-    items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+/// An object of these members and no others.
+fn exactly<'o, 'v>(value: &'o Strict<'v>, names: &[&str]) -> Option<&'o Object<'v>> {
+    let all = |object: &&Object<'_>| object.len() == names.len() && names.iter().all(|name| object.get(name).is_some());
+    value.as_object().filter(all)
 }
 
-fn key_and_issuer(value: &Strict<'_>) -> Option<(PublicKey, String)> {
-    let object = value.as_object()?;
+fn texts(value: &Strict<'_>) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+fn key_and_issuer(object: &Object<'_>) -> Option<(PublicKey, String)> {
     let key = PublicKey::from_jwk(object.get("key")?).ok()?;
     Some((key, object.get("issuer")?.as_str()?.to_owned()))
 }
 
 fn attester(value: &Strict<'_>) -> Option<Attester> {
-    let (key, issuer) = key_and_issuer(value)?;
-    let agents = texts(value, "agents")?;
-    Some(Attester { key, issuer, agents })
+    let object = exactly(value, &["agents", "issuer", "key"])?;
+    let (key, issuer) = key_and_issuer(object)?;
+    Some(Attester { key, issuer, agents: texts(object.get("agents")?)? })
 }
 
 fn root(value: &Strict<'_>) -> Option<Root> {
-    let (key, issuer) = key_and_issuer(value)?;
-    let tools = texts(value, "tools")?.iter().map(|text| Scope::parse(text)).collect::<Option<_>>()?;
+    let object = exactly(value, &["issuer", "key", "tools"])?;
+    let (key, issuer) = key_and_issuer(object)?;
+    let tools = texts(object.get("tools")?)?.iter().map(|text| Scope::parse(text)).collect::<Option<_>>()?;
     Some(Root { key, issuer, tools })
 }
 
 fn references(components: &Strict<'_>) -> Option<References> {
     let components = components.as_object()?.iter().map(|(name, reference)| {
-        let accepted = reference.as_object()?.get("digests")?;
+        let object = exactly(reference, &["digests", "grade"])?;
+        let accepted = object.get("digests")?;
         let digests = match accepted.as_str() {
             Some("any") => None,
             Some(_) => return None,
-            None => Some(texts(reference, "digests")?.iter().map(|d| Digest::from_b64(d)).collect::<Option<_>>()?),
+            None => Some(texts(accepted)?.iter().map(|d| Digest::from_b64(d)).collect::<Option<Vec<_>>>()?),
         };
-        let grade = Grade::parse(reference.as_object()?.get("grade")?.as_str()?)?;
+        if digests.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        let grade = Grade::parse(object.get("grade")?.as_str()?)?;
         Some((Component::parse(name)?, Reference { digests, grade }))
     });
     components.collect::<Option<BTreeMap<_, _>>>()
@@ -96,8 +109,60 @@ pub fn vectors() -> Vec<Vector> {
     vec![
         vector("good", "the configuration of the other vectors", "accept", |_| {}),
         vector("no_keys", "nothing is pinned: allowed, and every call is refused", "accept", |t| {
-            t["attesters"] = json!([]);
-            t["roots"] = json!([]);
+            for member in ["attesters", "roots"] {
+                t[member] = json!([]);
+            }
+            t["agents"] = json!({});
+        }),
+        vector("empty_lists", "keys that may speak for nobody and over nothing", "accept", |t| {
+            t["attesters"][0]["agents"] = json!([]);
+            t["roots"][0]["tools"] = json!([]);
+            t["agents"] = json!({});
+        }),
+        vector("repeats", "an agent, a scope and a digest twice", "accept", |t| {
+            t["attesters"][0]["agents"] = json!(["analyst", "blank", "analyst"]);
+            t["roots"][0]["tools"] = json!(["files#*", "files#*"]);
+            t["agents"]["analyst"]["system-prompt"]["digests"] = json!([hash("the prompt"), hash("the prompt")]);
+        }),
+        vector("issuer_empty", "issuers that no token can bear are no error", "accept", |t| {
+            t["attesters"][0]["issuer"] = json!("");
+            t["roots"][0]["issuer"] = json!("a\n");
+        }),
+        vector("issuer_number", "an issuer that is a number", "refuse", |t| t["roots"][0]["issuer"] = json!(7)),
+        vector("agent_not_listed", "an agent that no attester lists", "refuse", |t| {
+            t["agents"]["stranger"] = json!({});
+        }),
+        vector("skew_none", "clocks that may not differ", "accept", |t| t["skew"] = json!(0)),
+        vector("skew_300", "the largest skew", "accept", |t| t["skew"] = json!(300)),
+        vector("skew_301", "a skew of a second too much", "refuse", |t| t["skew"] = json!(301)),
+        vector("skew_fraction", "a skew with a fraction", "refuse", |t| t["skew"] = json!(0.5)),
+        vector("skew_negative", "a skew below zero", "refuse", |t| t["skew"] = json!(-1)),
+        vector("no_skew", "no skew", "refuse", |t| drop(t.as_object_mut().unwrap().remove("skew"))),
+        vector("extra_member", "a member that a configuration does not have", "refuse", |t| t["policy"] = json!({})),
+        vector("attester_member", "a member that an attester does not have", "refuse", |t| {
+            t["attesters"][0]["tools"] = json!([]);
+        }),
+        vector("root_member", "a member that a root does not have", "refuse", |t| t["roots"][0]["agents"] = json!([])),
+        vector("reference_member", "a member that a reference does not have", "refuse", |t| {
+            t["agents"]["analyst"]["system-prompt"]["name"] = json!("x");
+        }),
+        vector("unknown_component", "a component that is not measured", "refuse", |t| {
+            t["agents"]["analyst"]["mood"] = json!({"digests": "any", "grade": "asserted"});
+        }),
+        vector("unknown_grade", "a grade that there is not", "refuse", |t| {
+            t["agents"]["analyst"]["system-prompt"]["grade"] = json!("attested");
+        }),
+        vector("no_grade", "a reference without a grade", "refuse", |t| {
+            t["agents"]["analyst"]["system-prompt"] = json!({"digests": "any"});
+        }),
+        vector("digests_empty", "no digest that would be accepted", "refuse", |t| {
+            t["agents"]["analyst"]["system-prompt"]["digests"] = json!([]);
+        }),
+        vector("digests_all", "another word than any", "refuse", |t| {
+            t["agents"]["analyst"]["system-prompt"]["digests"] = json!("all");
+        }),
+        vector("digest_short", "a digest of 31 bytes", "refuse", |t| {
+            t["agents"]["analyst"]["system-prompt"]["digests"] = json!([super::token::b64([1; 31])]);
         }),
         vector("key_in_two_roles", "the attester's key is a delegation root too", "refuse", |t| {
             t["roots"][0]["key"] = jwk(ATTESTER);

@@ -154,6 +154,15 @@ fn states() -> Vec<Vector> {
                 *m = json!([measurement("model-ref", &hash("a model"), 2), m[0], m[1]]);
             },
         ),
+        refused(
+            "no-reference",
+            "agent_empty_reference",
+            "an agent whose references are {}: no component is let through",
+            |call| {
+                call.attestation.claims["sub"] = json!("blank");
+            },
+        )
+        .about(PROMPT),
         refused("no-reference", "agent_no_reference", "an agent for which there are no reference values", |call| {
             call.attestation.claims["sub"] = json!("newcomer");
         }),
@@ -177,6 +186,14 @@ fn granted(name: &str, comment: &str, constraints: &Value, arguments: Option<Val
 fn grants() -> Vec<Vector> {
     let path = json!({"path": {"constraint_type": "one_of", "values": ["/srv/report.txt", null]}});
     let open = json!({});
+    let tool = |name: &str, comment: &str, tool: &str| {
+        accepted(name, comment, |call| {
+            for n in 0..2 {
+                *call.tools(n) = json!({format!("files#{tool}"): {}});
+            }
+            call.params()["name"] = json!(tool);
+        })
+    };
     let bad = |name: &str, comment: &str, constraints: &Value, arguments| {
         granted(name, comment, constraints, arguments).0.refused("arguments-not-granted")
     };
@@ -203,6 +220,8 @@ fn grants() -> Vec<Vector> {
         refused("tool-not-granted", "tool_qualified", "a tool called by its qualified name", |call| {
             call.params()["name"] = json!("files#read_file");
         }),
+        tool("tool_256_bytes", "a tool with a name of 256 bytes, the longest", &"\u{e9}".repeat(128)),
+        tool("tool_no_control", "U+00A0 is no control character", "a\u{a0}b"),
         refused("tool-not-granted", "no_tools", "a chain that grants nothing", |call| {
             *call.tools(0) = json!({});
             *call.tools(1) = json!({});

@@ -1,10 +1,10 @@
 //! What a call proof binds, and what it does not.
 
-use attest_core::names::{PROOF, REFUSAL};
+use attest_core::names::REFUSAL;
 use serde_json::{Value, json};
 
 use super::{refused, remove};
-use crate::vectors::call::{Call, Sent};
+use crate::vectors::call::{Call, Sent, commitment};
 use crate::vectors::file::Vector;
 use crate::vectors::token::{b64, canonical, hash};
 
@@ -141,6 +141,38 @@ fn params() -> Vec<Vector> {
     ]
 }
 
+/// A proof that names a member which cannot be bound; the request has it, and the digest is over all that are named.
+fn named(name: &str, comment: &str, member: &str) -> Vector {
+    refused("meta-mismatch", name, comment, |c| {
+        c.params()["_meta"] = json!({"com.example/tenant": "acme", member: 1});
+        let digest = commitment(&c.params()["_meta"].clone());
+        c.bound()["meta"] = json!({"digest": digest, "names": ["com.example/tenant", member]});
+    })
+}
+
+/// A member of `_meta` put there after the signing, which the proof does not name: dropped, unless nothing binds its like.
+fn standing() -> Vec<Vector> {
+    let put = |name: &str, comment: &str, member: &str, passes: bool| {
+        let edit = |s: &mut Sent| s.request["params"]["_meta"][member] = json!(1);
+        unbound(name, comment, &Call::default(), edit, |r| {
+            if !passes {
+                remove(&mut r["params"]["_meta"], member);
+            }
+        })
+    };
+    vec![
+        put("meta_label_mcp", "a name whose second label is mcp is bound by nothing", "x.mcp/a", true),
+        put("meta_label_third", "labels behind the second do not count", "x.mcp.y/a", true),
+        put("meta_label_case", "a label in another case is nobody's, and dropped", "X.MCP/a", false),
+        put("meta_label_first", "a first label mcp is dropped", "mcp.x/a", false),
+        put("meta_label_longer", "a label that begins like mcp is dropped", "x.mcp2/a", false),
+        put("meta_no_slash", "a name without a slash has no labels, and is dropped", "a.mcp", false),
+        put("meta_two_slashes", "the labels stand before the first slash", "x.mcp/a/b", true),
+        put("meta_label_behind_slash", "a label behind the first slash is none", "x/y.mcp/a", false),
+        put("meta_progress_case", "progressToken in another case is dropped", "progresstoken", false),
+    ]
+}
+
 fn meta() -> Vec<Vector> {
     const CODE: &str = "meta-mismatch";
     const TENANT: &str = "com.example/tenant";
@@ -166,11 +198,12 @@ fn meta() -> Vec<Vector> {
         refused(CODE, "meta_names_twice", "a name of a _meta member twice", |c| {
             c.bound()["meta"]["names"] = json!([TENANT, TENANT])
         }),
-        refused(CODE, "meta_names_progress", "a name of a member that nothing binds", |c| {
-            c.bound()["meta"]["names"] = json!([TENANT, "progressToken"]);
-        }),
-        refused(CODE, "meta_names_ours", "our own name among the bound ones", |c| {
-            c.bound()["meta"]["names"] = json!([TENANT, PROOF])
+        named("meta_names_progress", "a name of a member that nothing binds", "progressToken"),
+        named("meta_names_protocol", "a name of the protocol's own", "io.modelcontextprotocol/x"),
+        named("meta_names_ours", "our own name among the bound ones", REFUSAL),
+        named("meta_names_prefix", "our prefix alone, which is ours too", "io.github.agent-attest/"),
+        refused(CODE, "meta_names_absent", "a name of a member that the request does not have", |c| {
+            c.bound()["meta"]["names"] = json!(["com.example/absent", TENANT]);
         }),
         refused(CODE, "meta_name_not_named", "a digest over a member that is not named", |c| {
             c.bound()["meta"]["names"] = json!([])
@@ -238,6 +271,13 @@ fn meta() -> Vec<Vector> {
             |_| (),
             |_| (),
         ),
+        {
+            let names = |c: &mut Call| {
+                let many = (0..64).map(|i| (format!("a/{i:02}"), json!(i)));
+                c.params()["_meta"] = Value::Object(many.collect());
+            };
+            unbound("meta_names_64", "64 bound members, the most", &Call::with(names), |_| (), |_| ())
+        },
         unbound(
             "meta_only_ours",
             "a _meta of nothing but the proof is not sent on",
@@ -257,5 +297,5 @@ fn meta() -> Vec<Vector> {
 
 /// The part of the family.
 pub(super) fn vectors() -> Vec<Vector> {
-    [hashes(), params(), meta()].concat()
+    [hashes(), params(), standing(), meta()].concat()
 }

@@ -1,0 +1,76 @@
+"""How a refusal is told: reasons, what a caller sees of them, and the two shapes (spec/refusals.md)."""
+
+from typing import Any
+
+from strict_json import canonical
+
+CODE = -31401
+MEMBER = "io.github.agent-attest/refusal"
+# "The set", up to where the caller is known: the reason on the wire in place of each of these. All others are told as they are.
+_WIRE = {
+    "malformed": (
+        ("too-large", "not-strict-json", "duplicate-member", "number-range", "bad-request", "no-id", "bad-carrier")
+        + ("token-encoding", "token-header", "token-not-canonical", "token-claims")
+    ),
+    "stale": ("expired", "not-yet-valid", "life-too-long"),
+    "unauthenticated": ("no-proof", "unknown-attester", "attestation-signature", "key-role", "call-signature"),
+}
+_TOLD = {reason: wire for wire, reasons in _WIRE.items() for reason in reasons}
+_MEANINGS = {
+    "malformed": "The message or its proof is not of the form that this verifier reads.",
+    "stale": "A token of the call has expired or is dated in the future; renew it, or compare the clocks.",
+    "unauthenticated": "The call carries no proof by an agent that this server knows; put `attest wrap` in front.",
+    "wrong-audience": "The call is made out to another server.",
+    "wrong-attestation": "The call proof belongs to another attestation.",
+    "wrong-delegation": "The call proof belongs to another delegation.",
+    "tool-mismatch": "The tool is not the one that was signed.",
+    "params-mismatch": "The parameters are not the ones that were signed.",
+    "meta-mismatch": "The metadata is not what was signed.",
+    "replay": "This very call was made before; sign a new one.",
+    "no-reference": "The verifier has no reference value for a component of this agent; its operator must add one or write `any`.",
+    "component-missing": "The agent does not show a component that the verifier requires.",
+    "grade-too-low": "A component of the agent is measured more weakly than the verifier requires.",
+    "state-mismatch": "A component of the agent is not in a state that the verifier accepts.",
+    "unknown-root": "The chain does not start at a delegation root that this verifier pins.",
+    "chain-signature": "A token of the chain is not signed by the key that its parent confirms.",
+    "chain-linkage": "A token of the chain does not point to its parent.",
+    "chain-depth": "The chain is deeper than one of its tokens allows.",
+    "chain-lifetime": "A token of the chain outlives its parent.",
+    "widened": "A token of the chain grants what its parent does not.",
+    "root-scope": "The root grants a tool that its key may not speak for.",
+    "holder-role": "A token of the chain is held by a key that has another role in this verifier's configuration.",
+    "holder-mismatch": "The delegation is held by another key than the one that makes the call.",
+    "tool-not-granted": "The delegation does not grant this tool of this server.",
+    "arguments-not-granted": "The delegation grants the tool, but not with these arguments.",
+    "log-unavailable": "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
+    "outcome-not-logged": "The call ran, but its outcome could not be written to the log; do not repeat it blindly.",
+    "server-gone": "The server went away before it answered; whether the call ran is not known.",
+    "not-measured": "The agent's state cannot be measured, so nothing can be attested; see the signer's message.",
+    "not-signed": "The signer cannot sign: its key, or the agent that holds it, does not answer, or the call cannot be bound.",
+    "caller-log-unavailable": "The signer cannot write the caller's log, so it lets nothing out.",
+    "signer-gone": "There is no signer: it could not be reached or started; `attest signer status` tells more.",
+}
+
+
+def wire(reason: str) -> str:
+    """Rules 8 and 9: the reason as the caller sees it. KeyError for a reason that is not in the set."""
+    if reason not in _TOLD and reason not in _MEANINGS:
+        raise KeyError(reason)
+    return _TOLD.get(reason, reason)
+
+
+def reply(reason: str, component: str | None, request_id: Any, shape: str) -> bytes:
+    """Rules 1 to 4; `request_id` is None where the message could not be read or has none."""
+    told = wire(reason)
+    if told != reason:  # rule 8: no component either
+        component = None
+    data = {"reason": told} if component is None else {"component": component, "reason": told}
+    about = told if component is None else f"{told}, {component}"
+    text = f"attest refused this call ({about}). {_MEANINGS[told]}"
+    message: dict[str, Any] = {"id": request_id, "jsonrpc": "2.0"}
+    if shape == "tool-result" and request_id is not None:
+        content = [{"text": text, "type": "text"}]
+        message["result"] = {"_meta": {MEMBER: data}, "content": content, "isError": True, "resultType": "complete"}
+    else:
+        message["error"] = {"code": float(CODE), "data": data, "message": text}
+    return canonical(message)

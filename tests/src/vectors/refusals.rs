@@ -1,0 +1,170 @@
+//! The family `refusals`: what a caller is sent, byte for byte.
+
+use serde_json::{Value, json};
+
+use super::file::{Vector, on_the_wire};
+use super::token::{b64, canonical};
+
+/// Every reason that is sent to a caller, and what it means, from `spec/refusals.md` a second time.
+const MEANINGS: &[(&str, &str)] = &[
+    ("wrong-audience", "The call is made out to another server."),
+    ("wrong-attestation", "The call proof belongs to another attestation."),
+    ("wrong-delegation", "The call proof belongs to another delegation."),
+    ("tool-mismatch", "The tool is not the one that was signed."),
+    ("params-mismatch", "The parameters are not the ones that were signed."),
+    ("meta-mismatch", "The metadata is not what was signed."),
+    ("replay", "This very call was made before; sign a new one."),
+    (
+        "no-reference",
+        "The verifier has no reference value for a component of this agent; its operator must add one or write `any`.",
+    ),
+    ("component-missing", "The agent does not show a component that the verifier requires."),
+    ("grade-too-low", "A component of the agent is measured more weakly than the verifier requires."),
+    ("state-mismatch", "A component of the agent is not in a state that the verifier accepts."),
+    ("unknown-root", "The chain does not start at a delegation root that this verifier pins."),
+    ("chain-signature", "A token of the chain is not signed by the key that its parent confirms."),
+    ("chain-linkage", "A token of the chain does not point to its parent."),
+    ("chain-depth", "The chain is deeper than one of its tokens allows."),
+    ("chain-lifetime", "A token of the chain outlives its parent."),
+    ("widened", "A token of the chain grants what its parent does not."),
+    ("root-scope", "The root grants a tool that its key may not speak for."),
+    ("holder-role", "A token of the chain is held by a key that has another role in this verifier's configuration."),
+    ("holder-mismatch", "The delegation is held by another key than the one that makes the call."),
+    ("tool-not-granted", "The delegation does not grant this tool of this server."),
+    ("arguments-not-granted", "The delegation grants the tool, but not with these arguments."),
+    (
+        "log-unavailable",
+        "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
+    ),
+    ("outcome-not-logged", "The call ran, but its outcome could not be written to the log; do not repeat it blindly."),
+    ("server-gone", "The server went away before it answered; whether the call ran is not known."),
+    ("not-measured", "The agent's state cannot be measured, so nothing can be attested; see the signer's message."),
+    (
+        "not-signed",
+        "The signer cannot sign: its key, or the agent that holds it, does not answer, or the call cannot be bound.",
+    ),
+    ("caller-log-unavailable", "The signer cannot write the caller's log, so it lets nothing out."),
+    ("signer-gone", "There is no signer: it could not be reached or started; `attest signer status` tells more."),
+];
+
+/// The reasons of which a caller is told the kind alone.
+const BEFORE_THE_CALLER: [&str; 17] = [
+    "too-large",
+    "not-strict-json",
+    "duplicate-member",
+    "number-range",
+    "bad-request",
+    "no-proof",
+    "bad-carrier",
+    "token-encoding",
+    "token-header",
+    "token-not-canonical",
+    "token-claims",
+    "expired",
+    "not-yet-valid",
+    "life-too-long",
+    "unknown-attester",
+    "attestation-signature",
+    "call-signature",
+];
+
+fn meaning(wire: &str) -> &'static str {
+    match wire {
+        "malformed" => "The message or its proof is not of the form that this verifier reads.",
+        "stale" => "A token of the call has expired or is dated in the future; renew it, or compare the clocks.",
+        "unauthenticated" => {
+            "The call carries no proof by an agent that this server knows; put `attest wrap` in front."
+        }
+        wire => MEANINGS.iter().find(|(reason, _)| *reason == wire).expect("a reason with a meaning").1,
+    }
+}
+
+/// `told` is the component that the reply names.
+fn vector(name: &str, comment: &str, question: Value, told: Option<&str>, tool_result: bool) -> Vector {
+    let reason = question["reason"].as_str().unwrap();
+    let wire = on_the_wire(reason).to_owned();
+    let about = told.map_or_else(|| wire.clone(), |component| format!("{wire}, {component}"));
+    let text = format!("attest refused this call ({about}). {}", meaning(&wire));
+    let data = match told {
+        Some(component) => json!({"component": component, "reason": wire}),
+        None => json!({"reason": wire}),
+    };
+    let id = question.get("id").cloned().unwrap_or(Value::Null);
+    let reply = if tool_result {
+        json!({"id": id, "jsonrpc": "2.0", "result": {
+            "_meta": {attest_core::names::REFUSAL: data},
+            "content": [{"text": text, "type": "text"}],
+            "isError": true,
+            "resultType": "complete",
+        }})
+    } else {
+        json!({"error": {"code": -31401, "data": data, "message": text}, "id": id, "jsonrpc": "2.0"})
+    };
+    Vector::new("refusal", format!("refusals_{name}"), comment, canonical(&question))
+        .with("expect", &wire)
+        .with("reply", &b64(canonical(&reply)))
+}
+
+/// The family.
+pub fn vectors() -> Vec<Vector> {
+    let error = |reason: &str, comment: &str| {
+        vector(&reason.replace('-', "_"), comment, json!({"id": 7, "reason": reason, "shape": "error"}), None, false)
+    };
+    let before = BEFORE_THE_CALLER.iter().chain(&["key-role"]);
+    let mut all: Vec<Vector> =
+        before.map(|reason| error(reason, "told before the caller is known: the kind alone")).collect();
+    all.extend(MEANINGS.iter().map(|(reason, _)| error(reason, "told as it is")));
+    let component = |id: Value, shape: &str| json!({"component": "system-prompt", "id": id, "reason": "state-mismatch", "shape": shape});
+    all.extend([
+        vector(
+            "component",
+            "the first example of the page",
+            component(json!(7), "error"),
+            Some("system-prompt"),
+            false,
+        ),
+        vector(
+            "component_tool_result",
+            "the second example of the page",
+            component(json!(7), "tool-result"),
+            Some("system-prompt"),
+            true,
+        ),
+        vector(
+            "unread",
+            "the third example of the page: a message that could not be read has no id",
+            json!({"reason": "not-strict-json", "shape": "error"}),
+            None,
+            false,
+        ),
+        vector(
+            "unread_tool_result",
+            "without an id there is no call to give a result to: always an error",
+            json!({"reason": "not-strict-json", "shape": "tool-result"}),
+            None,
+            false,
+        ),
+        vector(
+            "tool_result",
+            "a tool result about no component",
+            json!({"id": "a\u{e9}\"\n", "reason": "replay", "shape": "tool-result"}),
+            None,
+            true,
+        ),
+        vector(
+            "tool_result_kind",
+            "a tool result that tells the kind alone",
+            json!({"id": 0.5, "reason": "no-proof", "shape": "tool-result"}),
+            None,
+            true,
+        ),
+        vector(
+            "component_before_the_caller",
+            "no component before the caller is known, whatever the refusal is about",
+            json!({"component": "config", "id": 7, "reason": "expired", "shape": "error"}),
+            None,
+            false,
+        ),
+    ]);
+    all
+}
