@@ -1,6 +1,5 @@
 //! In front of one MCP server of the agent, over stdio: each `tools/call` goes out with its proof.
 
-use std::collections::HashMap;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +12,7 @@ use attest_core::request::{Message, RequestError, classify};
 use attest_core::response::Outcome;
 use bytes::Bytes;
 use mcp_relay::stdio::{self, Client};
-use mcp_relay::{BoxFuture, Exit, Handling, Id, Interceptor, ToClient, ToServer};
+use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, ToClient, ToServer};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::launch::Target;
@@ -87,12 +86,12 @@ impl Line {
 
 struct Wrap {
     line: Arc<Line>,
-    calls: Arc<Mutex<HashMap<Id, (Digest, Salt)>>>,
+    calls: Arc<Calls>,
 }
 
-type Calls = Mutex<HashMap<Id, (Digest, Salt)>>;
+type Calls = Mutex<InFlight<(Digest, Salt)>>;
 
-fn locked(calls: &Calls) -> MutexGuard<'_, HashMap<Id, (Digest, Salt)>> {
+fn locked(calls: &Calls) -> MutexGuard<'_, InFlight<(Digest, Salt)>> {
     calls.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -116,27 +115,37 @@ async fn tell_end(line: &Line, call: Digest, outcome: Outcome) {
 
 impl Interceptor for Wrap {
     fn client_message(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
-        let id = message.as_object().and_then(|m| m.get("id"));
+        let shown = message.as_object().and_then(|m| m.get("id"));
         match classify(message) {
             Ok(Message::Call(_)) => {}
-            Ok(Message::Other) => return Handling::Now(ToServer::Pass),
-            Err(RequestError::NoId) => return Handling::Now(ToServer::Drop),
-            Err(error) => return refused(id, &error.into()),
+            Ok(Message::Other) => {
+                let taken = match Kind::of(message) {
+                    Kind::Request { id, .. } => locked(&self.calls).pass(id).is_err(),
+                    _ => false,
+                };
+                return if taken { refused(shown, &Reason::BadRequest.into()) } else { Handling::Now(ToServer::Pass) };
+            }
+            Err(RequestError::NoId) => {
+                tracing::warn!("dropped a tools/call without an id: nobody could be told its outcome");
+                return Handling::Now(ToServer::Drop);
+            }
+            Err(error) => return refused(shown, &error.into()),
         }
-        let Some(id) = id.and_then(Id::of) else {
-            return refused(id, &Reason::BadRequest.into());
-        };
+        let Some(id) = shown.and_then(Id::of) else { return refused(shown, &Reason::BadRequest.into()) };
+        if locked(&self.calls).reserve(id.clone()).is_err() {
+            return refused(shown, &Reason::BadRequest.into());
+        }
         let (signer, calls) = (self.line.clone(), self.calls.clone());
         Handling::later(async move {
             match signer.sign(line).await {
                 Ok(signed) => {
-                    locked(&calls).insert(id, (signed.call, signed.salt));
+                    locked(&calls).open(id, (signed.call, signed.salt));
                     ToServer::Forward(signed.line)
                 }
-                Err(Some(reply)) => ToServer::Reply(reply),
-                Err(None) => {
-                    let refusal = Reason::SignerGone.into();
-                    ToServer::Reply(reply::refuse(Some(&id.to_value()), &refusal, Shape::Error).into())
+                Err(reply) => {
+                    locked(&calls).release(&id);
+                    let gone = || reply::refuse(Some(&id.to_value()), &Reason::SignerGone.into(), Shape::Error).into();
+                    ToServer::Reply(reply.unwrap_or_else(gone))
                 }
             }
         })
@@ -144,7 +153,7 @@ impl Interceptor for Wrap {
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
         let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
-        let call = id.and_then(|id| locked(&self.calls).remove(&id));
+        let call = id.and_then(|id| locked(&self.calls).answered(&id));
         let Some((call, salt)) = call else {
             return Handling::Now(ToClient::Pass);
         };
@@ -155,7 +164,7 @@ impl Interceptor for Wrap {
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
-        let left: Vec<_> = locked(&self.calls).drain().collect();
+        let left: Vec<_> = locked(&self.calls).drain();
         let line = self.line.clone();
         Box::pin(async move {
             for (_, (call, _)) in left {

@@ -25,8 +25,8 @@ pub enum CarrierError {
     /// Not an object of exactly `att`, `del` (at least one token), `prf` and `salt`, each of its type.
     #[error("not an object of exactly att, del, prf and salt, each of its type")]
     Shape,
-    /// More than [`MAX_CHAIN`] tokens of delegation, or more than [`MAX_PROOF`] characters in all.
-    #[error("more than {MAX_CHAIN} delegation tokens or {MAX_PROOF} characters in all")]
+    /// More than [`MAX_CHAIN`] tokens of delegation, or more than [`MAX_PROOF`] bytes in all.
+    #[error("more than {MAX_CHAIN} delegation tokens or {MAX_PROOF} bytes in all")]
     TooLarge,
 }
 

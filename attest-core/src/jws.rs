@@ -18,7 +18,7 @@ use crate::sign::Sign;
 #[non_exhaustive]
 pub enum TokenError {
     /// Longer than [`MAX_TOKEN`].
-    #[error("the token is longer than {MAX_TOKEN} characters")]
+    #[error("the token is longer than {MAX_TOKEN} bytes")]
     TooLong,
     /// Not three parts of strict base64url, or the signature is not 64 bytes.
     #[error("not three parts of unpadded base64url with a 64-byte signature")]

@@ -2,9 +2,9 @@
 
 /// Longest request line or body, in bytes; a relay may set less.
 pub const MAX_REQUEST: usize = 4 << 20;
-/// Longest token, in characters (the delegation draft recommends 64 KiB, section 4.3.1).
+/// Longest token, in bytes (the delegation draft recommends 64 KiB, section 4.3.1).
 pub const MAX_TOKEN: usize = 65_536;
-/// Longest sum of all tokens of one proof, in characters.
+/// Longest sum of all tokens of one proof, in bytes.
 pub const MAX_PROOF: usize = 262_144;
 /// Most tokens in a delegation chain: a root and eight derivations.
 pub const MAX_CHAIN: usize = 9;

@@ -77,8 +77,11 @@ pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, Reque
             return Err(RequestError::WrongCase);
         }
     }
-    if message.get("method").and_then(Value::as_str) != Some(METHOD) {
-        return Ok(Message::Other);
+    match message.get("method") {
+        Some(Value::String(method)) if method == METHOD => {}
+        // ["tools/call"] is "tools/call" to a server that looks a method up by whatever it is converted to.
+        Some(Value::Array(_) | Value::Object(_)) => return Err(RequestError::Shape),
+        _ => return Ok(Message::Other),
     }
     if exact != message.len() {
         return Err(RequestError::Shape);

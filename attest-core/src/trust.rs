@@ -72,6 +72,12 @@ pub enum TrustError {
     /// One key stands in two roles or twice in one.
     #[error("the key {0} stands in the configuration twice: a key has one role and one entry")]
     KeyTwice(Thumbprint),
+    /// Reference values for an agent that no attester may speak for.
+    #[error("no attester lists the agent {0:?} that has reference values")]
+    NoAttester(String),
+    /// Clocks that differ by more than this are broken.
+    #[error("clocks may differ by at most {MAX_SKEW} seconds: set the clock right instead")]
+    Skew,
     /// An audience that cannot stand before the `#` of a tool's name.
     #[error("the audience {0:?} is not a name of 1 to 256 bytes without `#` and control characters")]
     Audience(String),
@@ -84,9 +90,11 @@ pub struct Trust {
     attesters: HashMap<Thumbprint, Attester>,
     roots: HashMap<Thumbprint, Root>,
     agents: HashMap<String, References>,
-    /// Seconds by which clocks may differ.
-    pub skew: u64,
+    skew: u64,
 }
+
+/// Largest allowed difference of clocks, in seconds; each second lengthens the life of every token.
+pub const MAX_SKEW: u64 = 300;
 
 /// By how many seconds clocks may differ where the configuration does not say.
 pub const DEFAULT_SKEW: u64 = 30;
@@ -115,7 +123,21 @@ impl Trust {
                 return Err(TrustError::KeyTwice(kid));
             }
         }
+        let listed = |agent: &String| trust.attesters.values().any(|a| a.agents.contains(agent));
+        if let Some(agent) = trust.agents.keys().find(|agent| !listed(agent)) {
+            return Err(TrustError::NoAttester(agent.clone()));
+        }
         Ok(trust)
+    }
+
+    /// The same, with clocks that may differ by `skew` seconds.
+    pub fn with_skew(self, skew: u64) -> Result<Self, TrustError> {
+        if skew > MAX_SKEW { Err(TrustError::Skew) } else { Ok(Self { skew, ..self }) }
+    }
+
+    /// Seconds by which clocks may differ.
+    pub fn skew(&self) -> u64 {
+        self.skew
     }
 
     /// The name that every call to this server must be made out to.

@@ -107,7 +107,7 @@ impl Verifier {
         };
         let proof = Unverified::<CallProof>::read(carrier.proof).map_err(|e| Refusal::of_token(e, Token::CallProof))?;
         trace.passed(Check::Read);
-        rules::times(&presented, proof.peek(), now, self.trust.skew)?;
+        rules::times(&presented, proof.peek(), now, self.trust.skew())?;
         trace.passed(Check::Times);
         let attested = presented.attest(&self.trust)?;
         trace.passed(Check::Attestation);
@@ -126,7 +126,7 @@ impl Verifier {
         let canonical_params =
             rules::bindings(&proof, &attested, call, &carrier, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Bindings);
-        let until = proof.expires.saturating_add(self.trust.skew);
+        let until = proof.expires.saturating_add(self.trust.skew());
         let call_id = CallId { key: caller.key.clone(), id: proof.id, until };
         if seen(&call_id) {
             return Err(named(Reason::Replay.into()));

@@ -1,8 +1,10 @@
 //! Which request a message answers, told as leniently as a client would.
 
+use std::fmt;
+
 use attest_core::json::Value;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::Id;
 
@@ -12,33 +14,88 @@ impl Id {
     pub fn of_answer(message: &Value<'_>) -> Option<Self> {
         let object = message.as_object()?;
         match object.get("method") {
-            None => Self::of(object.get("id")?),
+            None | Some(Value::Null) => Self::of(object.get("id")?),
             Some(_) => None,
         }
     }
 
-    /// The same of a line that the strict reader refuses, for example because a result holds an integer beyond 2^53: the
-    /// request has its answer all the same. Nothing else is read from such a line.
+    /// The same of a line that the strict reader refuses, for example because a result holds an integer beyond 2^53 or a
+    /// member twice: the request has its answer all the same. As in the clients, the last of several ids counts. Nothing
+    /// else is read from such a line.
     pub fn of_opaque_answer(line: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Outline {
-            id: Lenient,
-            #[serde(default)]
-            method: Option<IgnoredAny>,
+        let Outline { id, is_request } = serde_json::from_slice(line).ok()?;
+        if is_request { None } else { id }
+    }
+}
+
+#[derive(Default)]
+struct Outline {
+    id: Option<Id>,
+    is_request: bool,
+}
+
+impl<'de> Deserialize<'de> for Outline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Outline;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Outline, A::Error> {
+                let mut outline = Outline::default();
+                while let Some(Name(name)) = members.next_key()? {
+                    match name.as_slice() {
+                        b"id" => outline.id = members.next_value::<Lenient>()?.id(),
+                        b"method" => outline.is_request = !matches!(members.next_value()?, Lenient::Null(())),
+                        _ => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(outline)
+            }
         }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Lenient {
-            Number(f64),
-            String(String),
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// A member's name as bytes: it may hold bad UTF-8 or half a surrogate pair, which clients forgive.
+struct Name(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Name, E> {
+                Ok(Name(bytes.to_owned()))
+            }
         }
-        let outline: Outline = serde_json::from_slice(line).ok()?;
-        if outline.method.is_some() {
-            return None;
-        }
-        match outline.id {
-            Lenient::Number(n) => Self::of(&Value::Number(n)),
-            Lenient::String(s) => Self::of(&Value::String(s.into())),
+        deserializer.deserialize_bytes(Bytes)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Lenient {
+    Null(()),
+    Number(f64),
+    String(String),
+    Other(IgnoredAny),
+}
+
+impl Lenient {
+    fn id(self) -> Option<Id> {
+        match self {
+            Self::Number(n) => Id::of(&Value::Number(n)),
+            Self::String(s) => Id::of(&Value::String(s.into())),
+            Self::Null(()) | Self::Other(IgnoredAny) => None,
         }
     }
 }
@@ -60,8 +117,20 @@ mod tests {
             assert_eq!(Id::of_answer(&parse(text.as_bytes()).unwrap()), Id::of(&Value::Number(7.0)), "{text}");
             assert_eq!(Id::of_opaque_answer(text.as_bytes()), Id::of(&Value::Number(7.0)), "{text}");
         }
-        let big = br#"{"id":7,"result":{"n":9007199254740993}}"#;
-        assert_eq!(Id::of_opaque_answer(big), Id::of(&Value::Number(7.0)));
+    }
+
+    #[test]
+    fn an_answer_that_only_a_lenient_client_can_read_is_still_told() {
+        for line in [
+            &br#"{"id":7,"result":{"n":9007199254740993}}"#[..],
+            br#"{"id":6,"id":7,"result":{}}"#,
+            br#"{"id":7,"\ud800":1,"result":{"\ud800":"\udc00"}}"#,
+            b"{\"id\":7,\"\xff\":1,\"result\":{}}",
+            br#"{"method":null,"id":7,"result":{"a":1,"a":2}}"#,
+            b"{\"id\":7,\r\"result\":{}}",
+        ] {
+            assert_eq!(Id::of_opaque_answer(line), Id::of(&Value::Number(7.0)), "{}", String::from_utf8_lossy(line));
+        }
     }
 
     #[test]
@@ -69,5 +138,6 @@ mod tests {
         let text = br#"{"id":7,"method":"sampling/createMessage"}"#;
         assert_eq!(Id::of_answer(&parse(text).unwrap()), None);
         assert_eq!(Id::of_opaque_answer(text), None);
+        assert_eq!(Id::of_opaque_answer(b"[7\r]"), None);
     }
 }

@@ -9,6 +9,7 @@
 mod answer;
 mod defect;
 mod exit;
+mod in_flight;
 mod interceptor;
 mod message;
 pub mod probe;
@@ -16,6 +17,7 @@ pub mod stdio;
 
 pub use defect::Defect;
 pub use exit::Exit;
+pub use in_flight::{InFlight, Taken};
 pub use interceptor::{BoxFuture, Handling, Interceptor, PassThrough, Refusal, ToClient, ToServer};
 pub use message::{Id, Kind};
 

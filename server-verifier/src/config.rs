@@ -11,7 +11,7 @@ use attest_core::digest::Digest;
 use attest_core::jwk::{KeyError, PublicKey};
 use attest_core::measurement::{Component, Grade};
 use attest_core::reply::Shape;
-use attest_core::trust::{Attester, Reference, References, Root, Scope, Trust, TrustError};
+use attest_core::trust::{Attester, DEFAULT_SKEW, Reference, References, Root, Scope, Trust, TrustError};
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 
@@ -67,20 +67,6 @@ pub enum ConfigError {
         path: PathBuf,
         /// The text.
         scope: String,
-    },
-    /// An agent that no attester may speak for.
-    #[error("{path}: no [[attester]] lists the agent {agent:?} that has reference values; add it to `agents`", path = path.display())]
-    NoAttester {
-        /// The file.
-        path: PathBuf,
-        /// The agent.
-        agent: String,
-    },
-    /// Clocks that differ by more than this are broken.
-    #[error("{path}: skew_seconds must be at most {MAX_SKEW}: set the clock right instead", path = path.display())]
-    Skew {
-        /// The file.
-        path: PathBuf,
     },
     /// Keys or names that contradict each other.
     #[error("{path}: {source}", path = path.display())]
@@ -173,9 +159,6 @@ struct ReferenceTable {
     grade: Option<String>,
 }
 
-/// Largest allowed difference of clocks, in seconds; each second lengthens the life of every token.
-const MAX_SKEW: u64 = 300;
-
 /// The weakest grade that is accepted where the configuration does not say: the signer hashed the files itself.
 const DEFAULT_GRADE: Grade = Grade::OnDisk;
 
@@ -247,21 +230,13 @@ impl Config {
                 issuer: entry.issuer,
             });
         }
-        if let Some(agent) = file.agents.keys().find(|agent| !attesters.iter().any(|a| a.agents.contains(*agent))) {
-            return Err(ConfigError::NoAttester { path: at(), agent: agent.clone() });
-        }
         let agents = file.agents.into_iter().map(|(agent, components)| {
             let references: References = components.into_iter().map(|(name, entry)| (name.0, entry.0)).collect();
             (agent, references)
         });
-        let mut trust = Trust::new(file.audience, attesters, roots, agents.collect())
-            .map_err(|source| ConfigError::Trust { path: at(), source })?;
-        if let Some(skew) = file.skew_seconds {
-            if skew > MAX_SKEW {
-                return Err(ConfigError::Skew { path: at() });
-            }
-            trust.skew = skew;
-        }
+        let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
+        let trust = Trust::new(file.audience, attesters, roots, agents.collect()).and_then(|t| t.with_skew(skew));
+        let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
         Ok(Self {
             trust,
             log: path.parent().unwrap_or(Path::new("")).join(file.log),

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use attest_core::digest::Digest;
+use attest_core::digest::{Digest, Salt};
 use attest_core::entry::{Entry, Status};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::Shape;
@@ -12,7 +12,6 @@ use attest_core::verifier::{Accepted, CallId, Verifier};
 use attest_log::{AppendError, Log, Record, ReplayKey, Token};
 
 use crate::config::Config;
-use crate::in_flight::Call;
 use crate::tally::{Due, Tally};
 use attest_log::clock::{now, now_ms};
 
@@ -23,6 +22,15 @@ pub struct Gate {
     policy: Digest,
     shape: Shape,
     tally: Mutex<Tally>,
+}
+
+/// A call that was let through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Hash of the call proof.
+    pub call: Digest,
+    /// Salt of the call's commitments; the outcome's too.
+    pub salt: Salt,
 }
 
 /// Why a gate cannot be opened.

@@ -10,11 +10,10 @@ use attest_core::request::{Message, RequestError, classify};
 use attest_core::response::{Outcome, without_ours};
 use bytes::Bytes;
 use mcp_relay::stdio::{self, Client};
-use mcp_relay::{BoxFuture, Defect, Exit, Handling, Id, Interceptor, Kind, ToClient, ToServer};
+use mcp_relay::{BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, ToClient, ToServer};
 
 use crate::config::Config;
-use crate::gate::{Gate, GateError};
-use crate::in_flight::{Call, InFlight};
+use crate::gate::{Call, Gate, GateError};
 
 /// Why a guard could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +43,7 @@ pub async fn run(config: Config, server: Command) -> Result<Exit, GuardError> {
 /// Sees every message between a client and the server behind the gate.
 pub struct Guard {
     gate: Arc<Gate>,
-    in_flight: Arc<Mutex<InFlight>>,
+    in_flight: Arc<Mutex<InFlight<Call>>>,
 }
 
 impl Guard {
@@ -64,7 +63,7 @@ impl Guard {
     }
 }
 
-fn locked(in_flight: &Mutex<InFlight>) -> MutexGuard<'_, InFlight> {
+fn locked(in_flight: &Mutex<InFlight<Call>>) -> MutexGuard<'_, InFlight<Call>> {
     in_flight.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -113,7 +112,7 @@ impl Interceptor for Guard {
             match gate.admit(&accepted).await {
                 Ok(()) => {
                     let call = Call { call: accepted.caller.call, salt: accepted.salt };
-                    locked(&in_flight).let_through(request, call);
+                    locked(&in_flight).open(request, call);
                     ToServer::Forward(accepted.forward.into())
                 }
                 Err(refusal) => {
@@ -141,6 +140,13 @@ impl Interceptor for Guard {
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
         let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
+        // A lenient client might read an answer where we read none. While calls are open nothing of that kind passes: nobody
+        // is told a result that leaves no trace. A stray print, which is no object, does.
+        let looks_like_one = || line.trim_ascii_start().starts_with(b"{");
+        if message.is_none() && id.is_none() && looks_like_one() && locked(&self.in_flight).is_watching() {
+            tracing::error!("dropped a line of the server that is not JSON, and might be the answer to an open call");
+            return Handling::Now(ToClient::Drop);
+        }
         // What goes on is what is committed to: without members that only a verifier may write.
         let clean = message.and_then(without_ours);
         let call = id.and_then(|id| {

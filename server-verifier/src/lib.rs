@@ -8,7 +8,6 @@ pub mod args;
 pub mod config;
 pub mod gate;
 pub mod guard;
-mod in_flight;
 mod tally;
 
 pub use config::Config;

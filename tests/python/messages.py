@@ -60,7 +60,8 @@ def read_message(text: bytes) -> Call | None:
         raise Refused(defect.reason) from None
     check(isinstance(message, dict), "not-strict-json")
     check(all(member in _TOP or member.translate(_FOLD) not in _TOP for member in message), "bad-request")  # rule 1
-    if message.get("method") != "tools/call":  # rule 2
+    check(not isinstance(message.get("method"), (list, dict)), "bad-request")  # rule 2
+    if message.get("method") != "tools/call":
         return None
     check(set(message) <= _TOP - {"result", "error"}, "bad-request")  # rule 3
     own = message.get("id")

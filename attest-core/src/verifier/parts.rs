@@ -16,7 +16,7 @@ impl Verifier {
     ) -> Result<Verified<Attestation>, Refusal> {
         let token = Unverified::<Attestation>::read(text).map_err(|e| Refusal::of_token(e, Token::Attestation))?;
         trace.passed(Check::Read);
-        rules::Clock { now, skew: self.trust.skew }.attestation(token.peek())?;
+        rules::Clock { now, skew: self.trust.skew() }.attestation(token.peek())?;
         trace.passed(Check::Times);
         let attestation = evidence::attest(token, &self.trust)?;
         trace.passed(Check::Attestation);
@@ -29,7 +29,7 @@ impl Verifier {
     pub fn check_chain(&self, texts: &[&str], now: u64, trace: &mut impl Trace) -> Result<Chain, Refusal> {
         let tokens = evidence::read_chain(texts.iter().copied())?;
         trace.passed(Check::Read);
-        let clock = rules::Clock { now, skew: self.trust.skew };
+        let clock = rules::Clock { now, skew: self.trust.skew() };
         tokens.iter().enumerate().try_for_each(|(n, token)| clock.delegation(n, token.peek()))?;
         trace.passed(Check::Times);
         let chain = chain::verify(tokens, &self.trust)?;

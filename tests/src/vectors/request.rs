@@ -174,6 +174,12 @@ fn wrong_case() -> Vec<Vector> {
         )
         .refused("bad-request"),
         other(
+            "method_in_an_array",
+            "a method that some servers convert to tools/call",
+            r#"{"jsonrpc":"2.0","id":1,"method":["tools/call"],"params":{"name":"read_file"}}"#,
+        )
+        .refused("bad-request"),
+        other(
             "hidden_call_alone",
             "no method but Method",
             r#"{"jsonrpc":"2.0","id":1,"Method":"tools/call","params":{"name":"read_file"}}"#,

@@ -30,27 +30,21 @@ pub fn default_trust() -> Value {
     })
 }
 
-/// Largest `skew`, in seconds.
-const MAX_SKEW: u64 = 300;
-
 /// Reads the JSON form; `None` where something in it is refused.
 pub fn read(text: &[u8]) -> Option<Trust> {
     let value = json::parse(text).ok()?;
     let object = exactly(&value, &["agents", "attesters", "audience", "roots", "skew"])?;
     let list = |name| object.get(name).and_then(Strict::as_array);
-    let attesters: Vec<Attester> = list("attesters")?.iter().map(attester).collect::<Option<_>>()?;
+    let attesters = list("attesters")?.iter().map(attester).collect::<Option<_>>()?;
     let roots = list("roots")?.iter().map(root).collect::<Option<_>>()?;
-    let agents = object.get("agents")?.as_object()?.iter().map(|(agent, components)| {
-        let listed = attesters.iter().any(|attester| attester.agents.iter().any(|a| a == agent));
-        listed.then_some(())?;
-        Some((agent.to_owned(), references(components)?))
-    });
+    let agents = object
+        .get("agents")?
+        .as_object()?
+        .iter()
+        .map(|(agent, components)| Some((agent.to_owned(), references(components)?)));
     let agents = agents.collect::<Option<HashMap<_, _>>>()?;
     let audience = object.get("audience")?.as_str()?.to_owned();
-    let skew = object.get("skew")?.as_u53().filter(|skew| *skew <= MAX_SKEW)?;
-    let mut trust = Trust::new(audience, attesters, roots, agents).ok()?;
-    trust.skew = skew;
-    Some(trust)
+    Trust::new(audience, attesters, roots, agents).ok()?.with_skew(object.get("skew")?.as_u53()?).ok()
 }
 
 /// An object of these members and no others.
