@@ -119,10 +119,12 @@ impl Interceptor for Wrap {
         match classify(message) {
             Ok(Message::Call(_)) => {}
             Ok(Message::Other) => {
-                let taken = match Kind::of(message) {
-                    Kind::Request { id, .. } => locked(&self.calls).pass(id).is_err(),
-                    _ => false,
+                // Whatever has an id may be answered, a request by the letter or not; only a response is not.
+                let answered = match Kind::of(message) {
+                    Kind::Response { .. } => None,
+                    _ => shown.and_then(Id::of),
                 };
+                let taken = answered.is_some_and(|id| locked(&self.calls).pass(id).is_err());
                 return if taken { refused(shown, &Reason::BadRequest.into()) } else { Handling::Now(ToServer::Pass) };
             }
             Err(RequestError::NoId) => {

@@ -3,12 +3,10 @@
 //! The claims of WIMSE's workload proof token (`aud`, `iat`, `exp`, `jti`, `wth`, `oth`) and two of ours: the call, and
 //! where it comes from.
 
-use std::borrow::Cow;
-
 use crate::b64;
 use crate::claims::{Claims, ClaimsError, is_name};
 use crate::digest::{Digest, Jti};
-use crate::json::{Object, Value};
+use crate::json::write_string;
 use crate::jws::{self, Statement};
 use crate::limits::MAX_META_NAMES;
 use crate::names::{CALL, PROVENANCE};
@@ -59,51 +57,34 @@ impl CallProof {
         jws::sign(Self::TYP, &self.payload(), key)
     }
 
-    /// The canonical payload. Written through our own canonical writer and not `serde_jcs`: this runs on every call, and
-    /// the members below stand in canonical order already.
+    /// The canonical payload. Written member by member, in canonical order, and not through `serde_jcs`: this runs on every
+    /// call. What is not escaped is base64url, a number, or a name of ours.
     fn payload(&self) -> Vec<u8> {
-        let names = self.meta.names.iter().map(|name| text(name.as_str())).collect();
-        object([
-            ("aud", text(&*self.audience)),
-            ("exp", number(self.expires)),
-            ("iat", number(self.issued_at)),
-            (
-                CALL,
-                object([
-                    ("meta", object([("digest", text(self.meta.digest.to_b64())), ("names", Value::Array(names))])),
-                    ("method", text(METHOD)),
-                    ("params", text(self.params.to_b64())),
-                    ("tool", text(&*self.tool)),
-                ]),
-            ),
-            (
-                PROVENANCE,
-                object([
-                    ("ctx", text(b64::encode(self.context.0))),
-                    ("labels", Value::Array(Vec::new())),
-                    ("origin", text(ORIGIN_SELF)),
-                    ("parents", Value::Array(Vec::new())),
-                ]),
-            ),
-            ("jti", text(b64::encode(self.id.0))),
-            ("oth", object([("del", text(self.delegation.to_b64()))])),
-            ("wth", text(self.attestation.to_b64())),
-        ])
-        .to_canonical()
+        let mut out = Vec::with_capacity(768);
+        let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        let quoted = |text: &str| {
+            let mut quoted = Vec::with_capacity(text.len() + 2);
+            write_string(text, &mut quoted);
+            String::from_utf8_lossy(&quoted).into_owned()
+        };
+        let (issued_at, expires) = (self.issued_at.to_string(), self.expires.to_string());
+        put(&["{\"aud\":", &quoted(&self.audience), ",\"exp\":", &expires, ",\"iat\":", &issued_at, ",\"", CALL]);
+        put(&["\":{\"meta\":{\"digest\":\"", &self.meta.digest.to_b64(), "\",\"names\":["]);
+        for (n, name) in self.meta.names.iter().enumerate() {
+            put(&[if n > 0 { "," } else { "" }, &quoted(name)]);
+        }
+        put(&["]},\"method\":\"", METHOD, "\",\"params\":\"", &self.params.to_b64()]);
+        put(&["\",\"tool\":", &quoted(&self.tool), "},\"", PROVENANCE, "\":{\"ctx\":\"", &b64::encode(self.context.0)]);
+        put(&["\",\"labels\":[],\"origin\":\"", ORIGIN_SELF, "\",\"parents\":[]},\"jti\":\"", &b64::encode(self.id.0)]);
+        put(&[
+            "\",\"oth\":{\"del\":\"",
+            &self.delegation.to_b64(),
+            "\"},\"wth\":\"",
+            &self.attestation.to_b64(),
+            "\"}",
+        ]);
+        out
     }
-}
-
-fn text<'a>(s: impl Into<Cow<'a, str>>) -> Value<'a> {
-    Value::String(s.into())
-}
-
-fn number(n: u64) -> Value<'static> {
-    // Times and counts: far below 2^53.
-    Value::Number(n as f64)
-}
-
-fn object<'a, const N: usize>(members: [(&'static str, Value<'a>); N]) -> Value<'a> {
-    Value::Object(Object::sorted(members.into_iter().map(|(k, v)| (Cow::Borrowed(k), v)).collect()))
 }
 
 impl Statement for CallProof {

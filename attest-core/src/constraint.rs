@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::ser::{SerializeMap as _, Serializer};
 
 use crate::json::{Object, Value};
-use crate::limits::{MAX_COMPARED_ITEMS, MAX_CONSTRAINT_DEPTH, MAX_CONSTRAINT_NODES};
+use crate::limits::{MAX_CLAUSES, MAX_COMPARED_ITEMS, MAX_CONSTRAINT_DEPTH, MAX_CONSTRAINT_NODES};
 
 /// What an argument's value must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +60,9 @@ pub enum ConstraintError {
     #[error("a constraint whose members are not those of its type")]
     Shape,
     /// Too deep or too many.
-    #[error("constraints nested deeper than {MAX_CONSTRAINT_DEPTH} or more than {MAX_CONSTRAINT_NODES} in one token")]
+    #[error(
+        "constraints nested deeper than {MAX_CONSTRAINT_DEPTH}, {MAX_CLAUSES} clauses in one, or more than {MAX_CONSTRAINT_NODES} in one token"
+    )]
     TooMany,
 }
 
@@ -219,6 +221,9 @@ fn values(value: &Value<'_>, budget: &mut usize) -> Result<Vec<Value<'static>>, 
 /// said plainly, so neither is accepted here.
 fn clauses(value: &Value<'_>, depth: usize, budget: &mut usize) -> Result<Vec<Constraint>, ConstraintError> {
     let items = value.as_array().filter(|items| !items.is_empty()).ok_or(ConstraintError::Shape)?;
+    if items.len() > MAX_CLAUSES {
+        return Err(ConstraintError::TooMany);
+    }
     items.iter().map(|item| read_at(item, depth, budget)).collect()
 }
 

@@ -24,6 +24,8 @@ pub const MAX_ARGUMENTS: usize = 64;
 pub const MAX_CONSTRAINT_DEPTH: usize = 16;
 /// Most constraints and listed values in one token.
 pub const MAX_CONSTRAINT_NODES: usize = 1_024;
+/// Most clauses of one `all` or `any`: matching them is cubic.
+pub const MAX_CLAUSES: usize = 128;
 /// Most elements of an array argument that `contains` or `subset` looks at; a longer one is not allowed by them.
 pub const MAX_COMPARED_ITEMS: usize = 4_096;
 /// Most `_meta` members that a call proof names.

@@ -18,7 +18,7 @@ use crate::jwk::Thumbprint;
 use crate::jws::{Unverified, Verified};
 use crate::refusal::{Caller, Check, Reason, Refusal, Token};
 use crate::request::ToolCall;
-use crate::trust::Trust;
+use crate::trust::{MAX_SKEW, Trust};
 
 pub use evidence::Evidence;
 
@@ -32,7 +32,7 @@ pub struct CallId {
     pub key: Thumbprint,
     /// The proof's `jti`.
     pub id: Jti,
-    /// Seconds since 1970 until which the proof could be accepted, skew included.
+    /// Seconds since 1970 until which the proof could be accepted under any configuration.
     pub until: u64,
 }
 
@@ -126,7 +126,8 @@ impl Verifier {
         let canonical_params =
             rules::bindings(&proof, &attested, call, &carrier, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Bindings);
-        let until = proof.expires.saturating_add(self.trust.skew());
+        // Whatever the skew is now: a configuration that allows more must not make an old call new again.
+        let until = proof.expires.saturating_add(MAX_SKEW);
         let call_id = CallId { key: caller.key.clone(), id: proof.id, until };
         if seen(&call_id) {
             return Err(named(Reason::Replay.into()));

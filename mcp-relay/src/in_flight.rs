@@ -8,14 +8,17 @@ use crate::Id;
 /// Most requests that are remembered. A server that leaves more unanswered is broken, and watched requests to it are refused.
 const MOST: usize = 65_536;
 
+/// Longest id in bytes; ids are kept until the answer comes.
+const LONGEST: usize = 256;
+
 #[derive(Debug)]
 enum Request<T> {
     /// Watched, and not sent on yet.
     Reserved,
     /// Watched: what is known of it.
     Open(T),
-    /// Not watched.
-    Other,
+    /// Not watched; how many of this id have no answer.
+    Other(u32),
 }
 
 /// The id is taken: its answer could be mistaken for another request's.
@@ -42,7 +45,7 @@ impl<T> InFlight<T> {
     /// # Errors
     /// [`Taken`], also where too many requests have no answer.
     pub fn reserve(&mut self, id: Id) -> Result<(), Taken> {
-        if self.requests.len() >= MOST {
+        if self.requests.len() >= MOST || id.size() > LONGEST {
             return Err(Taken);
         }
         match self.requests.entry(id) {
@@ -72,12 +75,17 @@ impl<T> InFlight<T> {
     /// # Errors
     /// [`Taken`], also where too many requests have no answer.
     pub fn pass(&mut self, id: Id) -> Result<(), Taken> {
-        match self.requests.get(&id) {
+        let room = self.requests.len() < MOST && id.size() <= LONGEST;
+        match self.requests.get_mut(&id) {
             Some(Request::Reserved | Request::Open(_)) => Err(Taken),
-            Some(Request::Other) => Ok(()),
-            None if self.requests.len() >= MOST => Err(Taken),
+            // Twice the same id is the client's own trouble, but the second answer must not become a call's.
+            Some(Request::Other(count)) => {
+                *count = count.saturating_add(1);
+                Ok(())
+            }
+            None if !room => Err(Taken),
             None => {
-                self.requests.insert(id, Request::Other);
+                self.requests.insert(id, Request::Other(1));
                 Ok(())
             }
         }
@@ -85,9 +93,14 @@ impl<T> InFlight<T> {
 
     /// An answer came: what is known of the watched request that it ends, if it ends one.
     pub fn answered(&mut self, id: &Id) -> Option<T> {
-        // An answer to a request that was not sent on cannot be the server's to that request: it stays reserved.
-        if matches!(self.requests.get(id), Some(Request::Reserved)) {
-            return None;
+        match self.requests.get_mut(id) {
+            // An answer to a request that was not sent on cannot be the server's to that request: it stays reserved.
+            Some(Request::Reserved) => return None,
+            Some(Request::Other(count)) if *count > 1 => {
+                *count -= 1;
+                return None;
+            }
+            _ => {}
         }
         match self.requests.remove(id) {
             Some(Request::Open(known)) => {
@@ -138,6 +151,24 @@ mod tests {
         assert_eq!(flight.answered(&id(1.0)), Some("call"));
         assert_eq!(flight.answered(&id(1.0)), None);
         assert!(!flight.is_watching());
+    }
+
+    #[test]
+    fn of_two_requests_with_one_id_the_second_answer_is_nobody_elses() {
+        let mut flight = InFlight::<&str>::default();
+        flight.pass(id(1.0)).unwrap();
+        flight.pass(id(1.0)).unwrap();
+        assert_eq!(flight.answered(&id(1.0)), None);
+        assert_eq!(flight.reserve(id(1.0)), Err(Taken));
+        assert_eq!(flight.answered(&id(1.0)), None);
+        flight.reserve(id(1.0)).unwrap();
+    }
+
+    #[test]
+    fn an_id_that_is_too_long_to_keep_is_refused() {
+        let long = Id::of(&Value::String("x".repeat(257).into())).unwrap();
+        let mut flight = InFlight::<&str>::default();
+        assert_eq!((flight.pass(long.clone()), flight.reserve(long)), (Err(Taken), Err(Taken)));
     }
 
     #[test]

@@ -30,6 +30,14 @@ impl Id {
         }
     }
 
+    /// Its size in bytes.
+    pub(crate) fn size(&self) -> usize {
+        match &self.0 {
+            Repr::Number(_) => size_of::<u64>(),
+            Repr::String(s) => s.len(),
+        }
+    }
+
     /// The id as a JSON value, to put into a reply.
     pub fn to_value(&self) -> Value<'_> {
         match &self.0 {

@@ -73,10 +73,12 @@ impl Interceptor for Guard {
         let call = match classify(message) {
             Ok(Message::Call(call)) => call,
             Ok(Message::Other) => {
-                let taken = match Kind::of(message) {
-                    Kind::Request { id, .. } => locked(&self.in_flight).pass(id).is_err(),
-                    _ => false,
+                // Whatever has an id may be answered, a request by the letter or not; only a response is not.
+                let answered = match Kind::of(message) {
+                    Kind::Response { .. } => None,
+                    _ => id.and_then(Id::of),
                 };
+                let taken = answered.is_some_and(|id| locked(&self.in_flight).pass(id).is_err());
                 if taken {
                     return self.refuse(id, Reason::BadRequest.into(), "");
                 }

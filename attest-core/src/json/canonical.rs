@@ -46,6 +46,12 @@ pub fn write_string(s: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let bytes = s.as_bytes();
+    // Nearly all strings: nothing to escape. Folded without an early end, so that many bytes are compared at once.
+    if !bytes.iter().fold(false, |found, c| found | (*c < 0x20) | (*c == b'"') | (*c == b'\\')) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut from = 0;
     for (i, &c) in bytes.iter().enumerate() {
         if c >= 0x20 && c != b'"' && c != b'\\' {

@@ -176,18 +176,28 @@ impl<'a> Reader<'a> {
     fn string(&mut self) -> Read<Cow<'a, str>> {
         self.expect(b'"')?;
         let start = self.at;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let text = self.utf8(start, self.at)?;
-                    self.at += 1;
-                    return Ok(Cow::Borrowed(text));
-                }
-                Some(b'\\') => return self.escaped(start).map(Cow::Owned),
-                Some(0x20..) => self.at += 1,
-                _ => return Err(self.error(JsonErrorKind::Syntax)),
-            }
+        let text = self.plain()?;
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(Cow::Borrowed(text));
         }
+        self.escaped(start).map(Cow::Owned)
+    }
+
+    /// The characters up to the next quote or backslash, which `self.at` is at afterwards. Tokens are strings of thousands
+    /// of bytes, so this looks at many bytes at a time.
+    fn plain(&mut self) -> Read<&'a str> {
+        let from = self.at;
+        let rest = self.text.get(from..).unwrap_or_default();
+        let length = memchr::memchr2(b'"', b'\\', rest);
+        let plain = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
+        // Folded without an early end, which lets the compiler compare many bytes at once.
+        if plain.iter().fold(false, |found, c| found | (*c < 0x20)) || length.is_none() {
+            self.at = from + plain.iter().position(|c| *c < 0x20).unwrap_or(plain.len());
+            return Err(self.error(JsonErrorKind::Syntax));
+        }
+        self.at = from + plain.len();
+        self.utf8(from, self.at)
     }
 
     fn utf8(&self, from: usize, to: usize) -> Read<&'a str> {
@@ -198,23 +208,15 @@ impl<'a> Reader<'a> {
     /// A string with at least one escape, `start` being its first byte and `self.at` the first backslash.
     fn escaped(&mut self, start: usize) -> Read<String> {
         let mut out = String::from(self.utf8(start, self.at)?);
-        let mut from = self.at;
         loop {
-            match self.peek() {
-                Some(b'"') => {
-                    out.push_str(self.utf8(from, self.at)?);
-                    self.at += 1;
-                    return Ok(out);
-                }
-                Some(b'\\') => {
-                    out.push_str(self.utf8(from, self.at)?);
-                    self.at += 1;
-                    out.push(self.escape()?);
-                    from = self.at;
-                }
-                Some(0x20..) => self.at += 1,
-                _ => return Err(self.error(JsonErrorKind::Syntax)),
+            if self.peek() == Some(b'"') {
+                self.at += 1;
+                return Ok(out);
             }
+            // `plain` stops at nothing but a quote or a backslash.
+            self.at += 1;
+            out.push(self.escape()?);
+            out.push_str(self.plain()?);
         }
     }
 
