@@ -70,7 +70,7 @@ pub fn signer_status(config: &Path) -> Result<Option<Welcome>, Failure> {
 pub fn stop_signer(config: &Path) -> Result<Option<Welcome>, Failure> {
     with_running(config, |link| {
         Box::pin(async move {
-            link.tell(Kind::Stop, bytes::Bytes::new()).await;
+            link.tell(Kind::Stop, bytes::Bytes::new());
             while !link.is_gone() {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }

@@ -173,10 +173,15 @@ struct MeasureTable {
 impl Config {
     /// Reads and checks the file. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path);
+        Self::parse(&text.map_err(|source| ConfigError::Read { path: path.to_owned(), source })?, path)
+    }
+
+    /// Checks the text of a file that is, or is to be, at `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let at = || path.to_owned();
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: at(), source })?;
         let file: File =
-            toml::from_str(&text).map_err(|source| ConfigError::Form { path: at(), source: Box::new(source) })?;
+            toml::from_str(text).map_err(|source| ConfigError::Form { path: at(), source: Box::new(source) })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let join = |p: &Path| folder.join(p);
         let key = |text: &str| match KeySource::parse(text) {

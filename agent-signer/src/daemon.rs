@@ -1,12 +1,15 @@
 //! The signer as a process: listens on a Unix socket, looks who is there, serves until nobody comes any more.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use attest_core::b64;
+use attest_core::claims::is_name;
 use attest_core::digest::Digest;
 use attest_core::entry::Status;
 use attest_core::json;
@@ -18,7 +21,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::config::Config;
 use crate::launch::{LaunchError, socket_of};
@@ -68,16 +71,21 @@ pub async fn run(config: Config, ready: impl FnOnce(&Path)) -> Result<(), Daemon
     let signer = Arc::new(Signer::start(config).await?);
     let listener = listen(&socket, &allowed).map_err(|source| DaemonError::Listen { path: socket.clone(), source })?;
     ready(&socket);
-    let ended = serve(&listener, &signer, &allowed, idle).await;
+    let ended = serve(&listener, &signer, allowed, idle).await;
     let _ = std::fs::remove_file(&socket);
     signer.close();
     ended.map_err(|source| DaemonError::Listen { path: socket, source })
 }
 
 fn listen(socket: &Path, allowed: &Allowed) -> io::Result<UnixListener> {
-    match std::fs::remove_file(socket) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
+    match socket.symlink_metadata() {
+        // A socket that nobody listens at, left by a signer that was killed.
+        Ok(meta) if meta.file_type().is_socket() => std::fs::remove_file(socket)?,
+        Ok(_) => {
+            return Err(io::Error::other("there is a file there that is no socket; move it, or set another `socket`"));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     let listener = UnixListener::bind(socket)?;
     // With other users allowed, everybody may knock, and the peer's credentials decide.
@@ -92,81 +100,181 @@ struct Allowed {
     others: Vec<u32>,
 }
 
-async fn serve(listener: &UnixListener, signer: &Arc<Signer>, allowed: &Allowed, idle: Duration) -> io::Result<()> {
+/// Most connections of one user. A host starts one wrap per server; whoever wants more wants something else.
+const MOST_CONNECTIONS: usize = 128;
+/// Most calls of one connection that are being signed at the same time.
+const MOST_CALLS: usize = 256;
+/// Pause after a connection could not be taken, for example for want of descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+/// At the end: how long nothing must have come, and how long is waited for that at most.
+const QUIET: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What all connections share.
+struct Daemon {
+    signer: Arc<Signer>,
+    allowed: Allowed,
+    /// Connections by user. A count at zero for long ends the signer.
+    guests: watch::Sender<HashMap<u32, usize>>,
+    /// Counts frames, so that the end can wait until none comes any more.
+    frames: AtomicU64,
+}
+
+async fn serve(listener: &UnixListener, signer: &Arc<Signer>, allowed: Allowed, idle: Duration) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (stop, mut stopped) = mpsc::channel::<()>(1);
-    // Each connection holds a receiver, so the count of receivers tells whether anybody is there.
-    let (here, _) = watch::channel(());
+    let guests = watch::Sender::new(HashMap::new());
+    let mut changed = guests.subscribe();
+    let daemon = Arc::new(Daemon { signer: signer.clone(), allowed, guests, frames: AtomicU64::new(0) });
     loop {
-        let nobody = here.receiver_count() == 0;
-        let waiting = tokio::time::sleep(idle);
+        let nobody = changed.borrow_and_update().is_empty();
         tokio::select! {
-            connection = listener.accept() => {
-                let (stream, _) = connection?;
-                let uid = stream.peer_cred()?.uid();
-                if uid != allowed.own && !allowed.others.contains(&uid) {
-                    tracing::warn!("user {uid} knocked and was turned away; `allow_users` in agent.toml lets it in");
-                    continue;
+            // A connection that cannot be taken is its owner's trouble; the signer goes on for the others.
+            connection = listener.accept() => match connection {
+                Ok((stream, _)) => daemon.welcome(stream, &stop),
+                Err(error) => {
+                    tracing::warn!("a connection could not be taken: {error}");
+                    tokio::time::sleep(PAUSE).await;
                 }
-                let (signer, stop, guest) = (signer.clone(), stop.clone(), here.subscribe());
-                // Only the signer's own user may end it.
-                let stop = (uid == allowed.own).then_some(stop);
-                tokio::spawn(async move {
-                    if let Err(error) = attend(stream, signer, stop).await {
-                        tracing::warn!("a connection broke: {error}");
-                    }
-                    drop(guest);
-                });
-            }
-            () = here.closed(), if !nobody => {}
-            () = waiting, if nobody => return Ok(()),
-            _ = stopped.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
+            },
+            _ = changed.changed() => {}
+            () = tokio::time::sleep(idle), if nobody => break,
+            _ = stopped.recv() => break,
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
         }
+    }
+    daemon.drain().await;
+    Ok(())
+}
+
+impl Daemon {
+    fn welcome(self: &Arc<Self>, stream: UnixStream, stop: &mpsc::Sender<()>) {
+        let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
+        let known = uid == self.allowed.own || self.allowed.others.contains(&uid);
+        let mut room = known;
+        self.guests.send_if_modified(|guests| {
+            room = known && guests.get(&uid).is_none_or(|count| *count < MOST_CONNECTIONS);
+            if room {
+                *guests.entry(uid).or_default() += 1;
+            }
+            room
+        });
+        if !room {
+            tracing::info!("user {uid} was turned away; `allow_users` in agent.toml says who may come");
+            return;
+        }
+        // Only the signer's own user may end it.
+        let stop = (uid == self.allowed.own).then(|| stop.clone());
+        let daemon = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = daemon.attend(stream, stop).await {
+                tracing::warn!("a connection broke: {error}");
+            }
+            daemon.guests.send_modify(|guests| {
+                if let Some(count) = guests.get_mut(&uid) {
+                    *count -= 1;
+                }
+                guests.retain(|_, count| *count > 0);
+            });
+        });
+    }
+
+    /// Waits until what was on its way has been dealt with: outcomes that wraps have sent and nobody has read yet.
+    async fn drain(&self) {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let mut seen = self.frames.load(Ordering::Relaxed);
+        while tokio::time::Instant::now() < until {
+            tokio::time::sleep(QUIET).await;
+            let now = self.frames.load(Ordering::Relaxed);
+            if now == seen {
+                return;
+            }
+            seen = now;
+        }
+    }
+
+    /// Serves one connection. Calls are signed at the same time; each answer bears its question's number.
+    async fn attend(&self, stream: UnixStream, stop: Option<mpsc::Sender<()>>) -> io::Result<()> {
+        let (read, write) = stream.into_split();
+        let mut read = BufReader::with_capacity(1 << 16, read);
+        let (answers, outbox) = mpsc::channel(256);
+        let writer = tokio::spawn(write_all(write, outbox));
+        let mut audience: Arc<str> = "".into();
+        // The calls that this connection had signed and that have not ended: it can say how these ended, and no others.
+        let open = Arc::<Mutex<HashSet<Digest>>>::default();
+        let room = Arc::new(Semaphore::new(MOST_CALLS));
+        while let Some(frame) = wire::read(&mut read).await? {
+            self.frames.fetch_add(1, Ordering::Relaxed);
+            match frame.kind {
+                Kind::Hello => {
+                    let hello: Hello = serde_json::from_slice(&frame.payload)?;
+                    let named = hello.audience.unwrap_or_default();
+                    if !named.is_empty() && (!is_name(&named) || named.contains('#')) {
+                        return Err(io::Error::other("an audience is 1 to 256 bytes without # and control characters"));
+                    }
+                    audience = named.into();
+                    let welcome = Welcome {
+                        version: env!("CARGO_PKG_VERSION").to_owned(),
+                        pid: std::process::id(),
+                        agent: self.signer.config().agent.clone(),
+                        context: b64::encode(self.signer.context().0),
+                    };
+                    let payload = serde_json::to_vec(&welcome)?.into();
+                    let _ = answers.send(Frame { payload, ..frame }).await;
+                }
+                Kind::Call => {
+                    let Ok(place) = room.clone().acquire_owned().await else { break };
+                    let (signer, audience, answers) = (self.signer.clone(), audience.clone(), answers.clone());
+                    let open = open.clone();
+                    tokio::spawn(async move {
+                        let (kind, payload) = match sign(&signer, &audience, &frame.payload).await {
+                            Ok(signed) => {
+                                locked(&open).insert(signed.call);
+                                (Kind::Signed, signed.to_payload())
+                            }
+                            Err(reply) => (Kind::Refused, reply),
+                        };
+                        let _ = answers.send(Frame { kind, number: frame.number, payload }).await;
+                        drop(place);
+                    });
+                }
+                Kind::Ended => {
+                    let Ok(ended) = serde_json::from_slice::<Ended>(&frame.payload) else { continue };
+                    let call = Digest::from_b64(&ended.call).filter(|call| locked(&open).remove(call));
+                    if let Some(call) = call {
+                        self.signer.ended(call, ended.outcome(), &audience).await;
+                    }
+                }
+                Kind::Stop => {
+                    if let Some(stop) = &stop {
+                        let _ = stop.send(()).await;
+                    }
+                }
+                Kind::Signed | Kind::Refused => return Err(io::ErrorKind::InvalidData.into()),
+            }
+        }
+        // A wrap that went away tells no more ends.
+        let left: Vec<Digest> = locked(&open).drain().collect();
+        for call in left {
+            self.signer.ended(call, Outcome { status: Status::Unknown, digest: None }, &audience).await;
+        }
+        drop(answers);
+        writer.await?
     }
 }
 
-/// Serves one connection. Calls are signed at the same time; each answer bears its question's number.
-async fn attend(stream: UnixStream, signer: Arc<Signer>, stop: Option<mpsc::Sender<()>>) -> io::Result<()> {
-    let (read, write) = stream.into_split();
-    let mut read = BufReader::with_capacity(1 << 16, read);
-    let (answers, outbox) = mpsc::channel(256);
-    let writer = tokio::spawn(write_all(write, outbox));
-    let mut audience: Arc<str> = "".into();
-    while let Some(frame) = wire::read(&mut read).await? {
-        match frame.kind {
-            Kind::Hello => {
-                let hello: Hello = serde_json::from_slice(&frame.payload)?;
-                audience = hello.audience.unwrap_or_default().into();
-                let welcome = Welcome {
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
-                    pid: std::process::id(),
-                    agent: signer.config().agent.clone(),
-                    context: b64::encode(signer.context().0),
-                };
-                let payload = serde_json::to_vec(&welcome)?.into();
-                let _ = answers.send(Frame { payload, ..frame }).await;
-            }
-            Kind::Call => {
-                let (signer, audience, answers) = (signer.clone(), audience.clone(), answers.clone());
-                tokio::spawn(async move {
-                    let (kind, payload) = sign(&signer, &audience, &frame.payload).await;
-                    let _ = answers.send(Frame { kind, number: frame.number, payload }).await;
-                });
-            }
-            Kind::Ended => ended(&signer, &audience, &frame.payload).await,
-            Kind::Stop => {
-                if let Some(stop) = &stop {
-                    let _ = stop.send(()).await;
-                }
-            }
-            Kind::Signed | Kind::Refused => return Err(io::ErrorKind::InvalidData.into()),
-        }
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Ended {
+    fn outcome(&self) -> Outcome {
+        let statuses = [Status::Result, Status::ToolError, Status::Error];
+        let status = statuses.into_iter().find(|status| status.as_str() == self.status);
+        Outcome { status: status.unwrap_or(Status::Unknown), digest: self.result.as_deref().and_then(Digest::from_b64) }
     }
-    drop(answers);
-    writer.await?
 }
 
 async fn write_all(write: tokio::net::unix::OwnedWriteHalf, mut outbox: mpsc::Receiver<Frame>) -> io::Result<()> {
@@ -180,11 +288,10 @@ async fn write_all(write: tokio::net::unix::OwnedWriteHalf, mut outbox: mpsc::Re
     write.shutdown().await
 }
 
-/// Signs one call; what comes back is the frame's kind and payload.
-async fn sign(signer: &Signer, audience: &str, line: &[u8]) -> (Kind, Bytes) {
-    let refuse = |id: Option<&json::Value<'_>>, refusal: Refusal| {
-        (Kind::Refused, Bytes::from(reply::refuse(id, &refusal, Shape::Error)))
-    };
+/// Signs one call; on an error what comes back is the line to answer the client with.
+async fn sign(signer: &Signer, audience: &str, line: &[u8]) -> Result<Signed, Bytes> {
+    let refuse =
+        |id: Option<&json::Value<'_>>, refusal: Refusal| Err(Bytes::from(reply::refuse(id, &refusal, Shape::Error)));
     let message = match json::parse(line) {
         Ok(message) => message,
         Err(error) => return refuse(None, error.into()),
@@ -195,23 +302,11 @@ async fn sign(signer: &Signer, audience: &str, line: &[u8]) -> (Kind, Bytes) {
         Ok(Message::Other) => return refuse(id, Reason::BadRequest.into()),
         Err(error) => return refuse(id, error.into()),
     };
-    match signer.sign(&call, audience).await {
-        Ok(out) => {
-            let signed = Signed { call: out.call, salt: out.salt, line: out.request.into() };
-            (Kind::Signed, signed.to_payload())
-        }
-        Err(refusal) => refuse(id, refusal),
+    if audience.is_empty() {
+        return refuse(id, Reason::NotSigned.into());
     }
-}
-
-async fn ended(signer: &Signer, audience: &str, payload: &[u8]) {
-    let Ok(Ended { call, status, result }) = serde_json::from_slice(payload) else {
-        return;
-    };
-    let status = [Status::Result, Status::ToolError, Status::Error].into_iter().find(|s| s.as_str() == status);
-    let outcome =
-        Outcome { status: status.unwrap_or(Status::Unknown), digest: result.as_deref().and_then(Digest::from_b64) };
-    if let Some(call) = Digest::from_b64(&call) {
-        signer.ended(call, outcome, audience).await;
+    match signer.sign(&call, audience).await {
+        Ok(out) => Ok(Signed { call: out.call, salt: out.salt, line: out.request.into() }),
+        Err(refusal) => refuse(id, refusal),
     }
 }

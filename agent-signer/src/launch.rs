@@ -135,13 +135,13 @@ fn start(config: &Path, socket: &Path) -> Result<(), LaunchError> {
         let path = path.to_owned();
         move |source| LaunchError::Io { path, source }
     };
-    let lock_path = socket.with_extension("lock");
+    let lock_path = socket.with_added_extension("lock");
     let lock = private_file(&lock_path).map_err(io(&lock_path))?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|e| io(&lock_path)(e.into()))?;
     if std::os::unix::net::UnixStream::connect(socket).is_ok() {
         return Ok(());
     }
-    let messages_path = socket.with_extension("log");
+    let messages_path = socket.with_added_extension("messages");
     let messages = private_file(&messages_path).map_err(io(&messages_path))?;
     messages.set_len(0).map_err(io(&messages_path))?;
     let program = std::env::current_exe().map_err(io(config))?;
@@ -172,6 +172,15 @@ fn start(config: &Path, socket: &Path) -> Result<(), LaunchError> {
 /// What a signer says on its standard output when it listens.
 pub const READY: &str = "attest signer ready";
 
+/// A file of our own beside the socket: no link to somewhere else, and nobody else's.
 fn private_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)
+    let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).read(true).write(true).mode(0o600).custom_flags(flags);
+    let file = options.open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other("is not a file of this user's own; remove it, or set another `socket`"));
+    }
+    Ok(file)
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::launch::{self, LaunchError, Target};
 use crate::wire::{self, Frame, Hello, Kind, Welcome};
@@ -27,7 +28,9 @@ pub(crate) enum LinkError {
 
 /// An open connection. Questions go out at the same time; each answer finds its question by number.
 pub(crate) struct Link {
-    outbox: mpsc::Sender<Frame>,
+    /// Taken when the link is closed. Unbounded: what is in it is bounded by the calls in flight.
+    outbox: Mutex<Option<mpsc::UnboundedSender<Frame>>>,
+    writer: Mutex<Option<JoinHandle<io::Result<()>>>>,
     waiting: Arc<Mutex<Waiting>>,
     pub welcome: Welcome,
 }
@@ -56,9 +59,9 @@ impl Link {
 
     fn over(stream: UnixStream, welcome: Welcome) -> Self {
         let (read, write) = stream.into_split();
-        let (outbox, mut frames) = mpsc::channel::<Frame>(256);
+        let (outbox, mut frames) = mpsc::unbounded_channel::<Frame>();
         let waiting = Arc::<Mutex<Waiting>>::default();
-        tokio::spawn(async move {
+        let writer = tokio::spawn(async move {
             let mut write = BufWriter::with_capacity(1 << 16, write);
             while let Some(frame) = frames.recv().await {
                 wire::write(&mut write, &frame).await?;
@@ -82,7 +85,7 @@ impl Link {
             waiting.gone = true;
             waiting.answers.clear();
         });
-        Self { outbox, waiting, welcome }
+        Self { outbox: Mutex::new(Some(outbox)), writer: Mutex::new(Some(writer)), waiting, welcome }
     }
 
     /// Whether the signer has hung up.
@@ -103,16 +106,29 @@ impl Link {
             waiting.answers.insert(number, sender);
             number
         };
-        self.outbox.send(Frame { kind, number, payload }).await.ok()?;
+        self.put(Frame { kind, number, payload })?;
         answer.await.ok()
     }
 
     /// Says something that has no answer.
-    pub async fn tell(&self, kind: Kind, payload: Bytes) {
-        let _ = self.outbox.send(Frame { kind, number: 0, payload }).await;
+    pub fn tell(&self, kind: Kind, payload: Bytes) {
+        let _ = self.put(Frame { kind, number: 0, payload });
+    }
+
+    fn put(&self, frame: Frame) -> Option<()> {
+        locked(&self.outbox).as_ref()?.send(frame).ok()
+    }
+
+    /// Says nothing more, and waits until all that was said has left.
+    pub async fn close(&self) {
+        drop(locked(&self.outbox).take());
+        let writer = locked(&self.writer).take();
+        if let Some(writer) = writer {
+            let _ = writer.await;
+        }
     }
 }
 
-fn locked(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
-    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

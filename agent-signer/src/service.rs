@@ -67,14 +67,19 @@ pub struct Signer {
     context: Jti,
     log: Arc<Log>,
     current: Mutex<Current>,
-    /// Tokens of the current credentials are in the log already.
-    tokens_logged: AtomicBool,
+}
+
+/// What calls are presented with.
+struct Presented {
+    credentials: Credentials,
+    /// Whether its tokens are durable in the log.
+    logged: AtomicBool,
 }
 
 struct Current {
     state: State,
     grant: Grant,
-    credentials: Arc<Credentials>,
+    presented: Arc<Presented>,
     /// Seconds since 1970 from when on the state is measured again although no file changed.
     renew_at: u64,
 }
@@ -115,15 +120,7 @@ impl Signer {
         };
         log.append(Record::new(entry.to_bytes()), now()).await?;
         let current = attest(&config, &attester, &key, state, grant)?;
-        Ok(Self {
-            config,
-            key,
-            attester,
-            context,
-            log,
-            current: Mutex::new(current),
-            tokens_logged: AtomicBool::new(false),
-        })
+        Ok(Self { config, key, attester, context, log, current: Mutex::new(current) })
     }
 
     /// The configuration.
@@ -141,18 +138,19 @@ impl Signer {
         if self.log.stopped().is_some() {
             return Err(Reason::CallerLogUnavailable.into());
         }
-        let credentials = self.credentials().await?;
-        let random = |what: Result<[u8; 16], getrandom::Error>| what.map_err(|_| Refusal::from(Reason::NotSigned));
-        let salt = Salt(random(random_bits())?);
+        let presented = self.presented().await?;
+        // One request to the system for both.
+        let [id, salt] = random_bits().map_err(|_| Refusal::from(Reason::NotSigned))?;
+        let salt = Salt(salt);
         let particulars = Particulars {
             audience,
             context: self.context,
-            id: Jti(random(random_bits())?),
+            id: Jti(id),
             salt,
             now: now(),
             life: self.config.call_seconds,
         };
-        let sign = || sign_call(call, &credentials, particulars, &self.key);
+        let sign = || sign_call(call, &presented.credentials, particulars, &self.key);
         let signed = if self.key.may_wait() { tokio::task::block_in_place(sign) } else { sign() };
         let signed = signed.map_err(|error| {
             if let SigningError::Key(error) = error {
@@ -161,13 +159,13 @@ impl Signer {
             Refusal::from(Reason::NotSigned)
         })?;
         let call = Digest::of(&signed.token);
-        self.record(&signed, call, &credentials).await?;
+        self.record(&signed, call, &presented).await?;
         Ok(Outgoing { request: signed.request, call, salt })
     }
 
     /// Writes the caller's entry: durable before the call leaves where `strict` is set, else with the next group.
-    async fn record(&self, signed: &Signed, call: Digest, credentials: &Credentials) -> Result<(), Refusal> {
-        let proof = &signed.proof;
+    async fn record(&self, signed: &Signed, call: Digest, presented: &Presented) -> Result<(), Refusal> {
+        let (proof, credentials) = (&signed.proof, &presented.credentials);
         let delegation = credentials.delegation().iter().map(|(hash, _)| hash.to_b64()).collect();
         let entry = Entry::Call {
             attestation: proof.attestation.to_b64(),
@@ -180,28 +178,40 @@ impl Signer {
             tool: proof.tool.clone(),
         };
         let mut tokens = vec![Token::hashed(call.0, &*signed.token)];
-        let fresh = !self.tokens_logged.swap(true, Ordering::Relaxed);
+        let fresh = !presented.logged.load(Ordering::Acquire);
         if fresh {
             let presented = std::iter::once(credentials.attestation()).chain(credentials.delegation());
             tokens.extend(presented.map(|(hash, text)| Token::hashed(hash.0, text.clone())));
         }
         let record = Record { tokens, opens: Some(call.0), ..Record::new(entry.to_bytes()) };
-        let log = self.log.clone();
-        let append = async move { log.append(record, now()).await };
-        let unavailable = |error: AppendError| {
+        // Without `strict` the first entry with new tokens is still awaited: the tokens must not be lost with it.
+        let written = if self.config.strict || fresh {
+            self.log.append(record, now()).await.map(|_| ())
+        } else {
+            self.queue(record).await
+        };
+        if written.is_ok() && fresh {
+            presented.logged.store(true, Ordering::Release);
+        }
+        written.map_err(|error| {
             tracing::error!("the caller's log takes no entry: {error}");
             Refusal::from(Reason::CallerLogUnavailable)
-        };
-        // Without `strict` the first entry with new tokens is still awaited: the tokens must not be lost with it.
-        if self.config.strict || fresh {
-            return append.await.map(|_| ()).map_err(unavailable);
-        }
-        // The first poll puts the record into the log's queue, ahead of its own outcome; the rest need not be awaited.
-        let mut append = Box::pin(append);
+        })
+    }
+
+    /// Puts a record into the log's queue, behind those before it, and does not wait until it is durable.
+    async fn queue(&self, record: Record) -> Result<(), AppendError> {
+        let log = self.log.clone();
+        // The first poll takes the place in the queue.
+        let mut append = Box::pin(async move { log.append(record, now()).await });
         match poll_fn(|cx| Poll::Ready(append.as_mut().poll(cx))).await {
-            Poll::Ready(done) => done.map(|_| ()).map_err(unavailable),
+            Poll::Ready(done) => done.map(|_| ()),
             Poll::Pending => {
-                tokio::spawn(append);
+                tokio::spawn(async move {
+                    if let Err(error) = append.await {
+                        tracing::error!("an entry is not written: {error}");
+                    }
+                });
                 Ok(())
             }
         }
@@ -211,14 +221,14 @@ impl Signer {
     pub async fn ended(&self, call: Digest, outcome: Outcome, audience: &str) {
         let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(audience), now_ms());
         let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
-        if let Err(error) = self.log.append(record, now()).await {
+        if let Err(error) = self.queue(record).await {
             tracing::error!("the outcome of call {call} is not written: {error}");
         }
     }
 
     /// The current credentials; measured and attested again if a file was touched or their time is running out. Calls wait
     /// meanwhile: none leaves under an attestation of a state that may be gone.
-    async fn credentials(&self) -> Result<Arc<Credentials>, Refusal> {
+    async fn presented(&self) -> Result<Arc<Presented>, Refusal> {
         let mut current = self.current.lock().await;
         let touched = current.state.may_have_changed() || current.grant.may_have_changed();
         if touched || now() >= current.renew_at {
@@ -230,7 +240,7 @@ impl Signer {
                 }
             })?;
         }
-        Ok(current.credentials.clone())
+        Ok(current.presented.clone())
     }
 
     async fn renew(&self, current: &mut MutexGuard<'_, Current>) -> Result<(), StartError> {
@@ -247,7 +257,6 @@ impl Signer {
             tracing::warn!("the agent changed: {}; attested anew", changed.join(", "));
         }
         **current = attest(&self.config, &self.attester, &self.key, state, grant)?;
-        self.tokens_logged.store(false, Ordering::Relaxed);
         Ok(())
     }
 
@@ -283,20 +292,18 @@ fn attest(config: &Config, attester: &Key, key: &Key, state: State, grant: Grant
     let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
     let credentials = Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?;
     // Two thirds of its life leave time to measure again, and for clocks that differ.
-    Ok(Current {
-        state,
-        grant,
-        credentials: Arc::new(credentials),
-        renew_at: now() + config.attestation_seconds * 2 / 3,
-    })
+    let presented = Arc::new(Presented { credentials, logged: AtomicBool::new(false) });
+    Ok(Current { state, grant, presented, renew_at: now() + config.attestation_seconds * 2 / 3 })
 }
 
-fn random_bits() -> Result<[u8; 16], getrandom::Error> {
-    let mut bits = [0; 16];
-    getrandom::fill(&mut bits)?;
+/// Twice 128 random bits.
+fn random_bits() -> Result<[[u8; 16]; 2], getrandom::Error> {
+    let mut bits = [[0; 16]; 2];
+    getrandom::fill(bits.as_flattened_mut())?;
     Ok(bits)
 }
 
 fn random() -> Result<[u8; 16], StartError> {
-    Ok(random_bits()?)
+    let [bits, _] = random_bits()?;
+    Ok(bits)
 }

@@ -6,12 +6,13 @@
 use std::io;
 
 use attest_core::digest::{Digest, Salt};
+use attest_core::limits::MAX_REQUEST;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// Longest frame: the longest request, with room for its proof.
-const MAX_FRAME: usize = (64 << 20) + (1 << 20);
+const MAX_FRAME: usize = MAX_REQUEST + (512 << 10);
 
 /// Kinds of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

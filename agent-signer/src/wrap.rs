@@ -2,6 +2,7 @@
 
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::Status;
@@ -33,40 +34,58 @@ pub enum WrapError {
 
 /// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
 pub async fn run(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
-    let line = Line { target, audience, link: AsyncMutex::new(None) };
+    let line = Line { target, audience, link: Mutex::default(), opening: AsyncMutex::default() };
     // A wrap whose agent cannot be attested says so at once, and not at the first call.
     line.link().await.map_err(|e| WrapError::Signer(e.to_string()))?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
-    let wrap = Wrap { line: Arc::new(line), calls: Arc::default() };
-    Ok(stdio::run(server, client, wrap, stdio::Options::default()).await?)
+    let line = Arc::new(line);
+    let wrap = Wrap { line: line.clone(), calls: Arc::default() };
+    let exit = stdio::run(server, client, wrap, stdio::Options::default()).await;
+    // How the last calls ended is still on its way to the signer.
+    if let Some(link) = line.current() {
+        link.close().await;
+    }
+    Ok(exit?)
 }
 
 /// The line to the signer, opened again when the signer has gone away.
 struct Line {
     target: Target,
     audience: String,
-    link: AsyncMutex<Option<Arc<Link>>>,
+    link: Mutex<Option<Arc<Link>>>,
+    opening: AsyncMutex<()>,
 }
 
 impl Line {
+    /// The open link, if there is one.
+    fn current(&self) -> Option<Arc<Link>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|link| !link.is_gone())
+    }
+
     async fn link(&self) -> Result<Arc<Link>, LinkError> {
-        let mut open = self.link.lock().await;
-        if let Some(link) = &*open
-            && !link.is_gone()
-        {
-            return Ok(link.clone());
+        // One call opens the link, the others wait for it.
+        let _opening = self.opening.lock().await;
+        if let Some(link) = self.current() {
+            return Ok(link);
         }
         let link = Arc::new(Link::open(&self.target, Some(&self.audience)).await?);
         tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
-        Ok(open.insert(link).clone())
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
+        Ok(link)
     }
 
     /// What becomes of a call: signed, or refused with the line for the client.
     async fn sign(&self, line: Bytes) -> Result<Signed, Option<Bytes>> {
-        // A signer that went away between two calls is started again, once.
-        for _ in 0..2 {
+        // A signer that went away between two calls is started again. One that is just dying still takes a connection, and
+        // then hangs up: so three tries.
+        for _ in 0..3 {
             let link = match self.link().await {
                 Ok(link) => link,
+                Err(LinkError::Io(error)) => {
+                    tracing::info!("the signer hung up: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
                 Err(error) => {
                     tracing::error!("{error}");
                     return Err(None);
@@ -99,17 +118,15 @@ fn refused(id: Option<&Value<'_>>, refusal: &Refusal) -> Handling<ToServer> {
     Handling::Now(ToServer::Reply(reply::refuse(id, refusal, Shape::Error).into()))
 }
 
-async fn tell_end(line: &Line, call: Digest, outcome: Outcome) {
+/// Tells the signer how a call ended. Where the signer is gone, its log has the call open and marks it unknown.
+fn tell_end(line: &Line, call: Digest, outcome: Outcome) {
     let ended = Ended {
         call: call.to_b64(),
         status: outcome.status.as_str().to_owned(),
         result: outcome.digest.map(Digest::to_b64),
     };
-    let Ok(payload) = serde_json::to_vec(&ended) else {
-        return;
-    };
-    if let Ok(link) = line.link().await {
-        link.tell(wire::Kind::Ended, payload.into()).await;
+    if let (Some(link), Ok(payload)) = (line.current(), serde_json::to_vec(&ended)) {
+        link.tell(wire::Kind::Ended, payload.into());
     }
 }
 
@@ -160,19 +177,14 @@ impl Interceptor for Wrap {
             return Handling::Now(ToClient::Pass);
         };
         let outcome = Outcome::of(message, &salt);
-        let line = self.line.clone();
-        tokio::spawn(async move { tell_end(&line, call, outcome).await });
+        tell_end(&self.line, call, outcome);
         Handling::Now(ToClient::Pass)
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
-        let left: Vec<_> = locked(&self.calls).drain();
-        let line = self.line.clone();
-        Box::pin(async move {
-            for (_, (call, _)) in left {
-                tell_end(&line, call, Outcome { status: Status::Unknown, digest: None }).await;
-            }
-            Vec::new()
-        })
+        for (_, (call, _)) in locked(&self.calls).drain() {
+            tell_end(&self.line, call, Outcome { status: Status::Unknown, digest: None });
+        }
+        Box::pin(std::future::ready(Vec::new()))
     }
 }

@@ -43,7 +43,7 @@ enum Verb {
 type Ending = Result<u8, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
-    output::messages();
+    let _messages = server_verifier::args::messages();
     let ending = match Cli::parse().verb {
         Verb::Demo(args) => verbs::demo::run(args),
         Verb::DemoServer(args) => verbs::demo::server::run(args),

@@ -97,14 +97,3 @@ impl Bar {
         self.0.finish_and_clear();
     }
 }
-
-/// Messages of the program about itself go to standard error: standard output belongs to the protocol, or to what was
-/// asked for. `ATTEST_LOG` (error, warn, info, debug) says how many; a wrapped server is to look as without us, so few.
-pub(crate) fn messages() {
-    let level = std::env::var("ATTEST_LOG").ok().and_then(|level| level.parse().ok());
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_max_level(level.unwrap_or(tracing::Level::WARN))
-        .init();
-}

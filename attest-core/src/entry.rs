@@ -176,7 +176,7 @@ impl Entry {
     }
 
     /// A call is refused; `None` where its caller was not authenticated, which is only counted.
-    pub fn deny(refusal: &Refusal, tool: &str, audience: &str, policy: &Digest, time: u64) -> Option<Self> {
+    pub fn deny(refusal: &Refusal, audience: &str, policy: &Digest, time: u64) -> Option<Self> {
         let caller = refusal.caller.as_ref()?;
         Some(Self::Decision(Decision {
             about: refusal.about.as_ref().map(about),
@@ -188,7 +188,8 @@ impl Entry {
             policy: policy.to_b64(),
             reason: Some(refusal.reason.code()),
             time,
-            tool: tool.to_owned(),
+            // What was signed, not what stood in the request: the log says nothing in the agent's name that it did not sign.
+            tool: caller.tool.clone(),
             ..Decision::default()
         }))
     }

@@ -204,6 +204,8 @@ pub struct Caller {
     pub key: Thumbprint,
     /// Hash of the call proof.
     pub call: Digest,
+    /// The tool that the call proof names.
+    pub tool: String,
 }
 
 /// A refused call.
@@ -214,7 +216,7 @@ pub struct Refusal {
     /// Where.
     pub about: Option<About>,
     /// By whom, if that was established before.
-    pub caller: Option<Caller>,
+    pub caller: Option<Box<Caller>>,
 }
 
 impl From<Reason> for Refusal {

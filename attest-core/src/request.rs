@@ -25,8 +25,8 @@ pub enum RequestError {
     /// A JSON array, string, number, … where MCP has one object per message.
     #[error("a message is one JSON object; batches were removed from MCP in 2025-06-18")]
     NotAnObject,
-    /// A member whose name is one of JSON-RPC's but for its case.
-    #[error("a member that differs from jsonrpc, id, method, params, result or error in case alone")]
+    /// A member whose name is one of JSON-RPC's but for its case, or a name or method with a control character.
+    #[error("a member that differs from jsonrpc, id, method, params, result or error in case or control characters")]
     WrongCase,
     /// A member that a `tools/call` does not have, or one of the wrong type.
     #[error("a tools/call with a member that MCP does not define, or one of the wrong type")]
@@ -70,7 +70,12 @@ fn fold(name: &str) -> String {
 pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, RequestError> {
     let message = message.as_object().ok_or(RequestError::NotAnObject)?;
     let mut exact = 0;
-    for (name, _) in message.iter() {
+    for (name, value) in message.iter() {
+        // A reader in C may cut a text at U+0000 and then see another name, or another method.
+        let cut = |text: &str| text.chars().any(char::is_control);
+        if cut(name) || (name == "method" && value.as_str().is_some_and(cut)) {
+            return Err(RequestError::WrongCase);
+        }
         if REQUEST.contains(&name) {
             exact += 1;
         } else if !ENVELOPE.contains(&name) && ENVELOPE.contains(&fold(name).as_str()) {

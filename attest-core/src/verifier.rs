@@ -121,8 +121,9 @@ impl Verifier {
             agent: attested.attestation().agent.clone(),
             key: call_key.thumbprint().clone(),
             call: proof.token(),
+            tool: proof.tool.clone(),
         };
-        let named = |refusal: Refusal| Refusal { caller: Some(caller.clone()), ..refusal };
+        let named = |refusal: Refusal| Refusal { caller: Some(Box::new(caller.clone())), ..refusal };
         let canonical_params =
             rules::bindings(&proof, &attested, call, &carrier, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Bindings);

@@ -32,3 +32,21 @@ pub fn run(args: Args) -> Result<u8, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(crate::guard::run(config, server))?.code())
 }
+
+/// Sends messages of the program about itself to standard error: standard output belongs to the protocol. `ATTEST_LOG`
+/// (error, warn, info, debug) says how many; a wrapped server is to look as without us, so few.
+///
+/// Nobody may read standard error, and a full pipe must not hold up the calls: a thread of its own writes, and what does not
+/// fit its queue is lost. The messages end when what is returned is dropped.
+#[must_use]
+pub fn messages() -> impl Drop {
+    let level = std::env::var("ATTEST_LOG").ok().and_then(|level| level.parse().ok());
+    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_writer(writer)
+        .with_ansi(false)
+        .with_target(false)
+        .with_max_level(level.unwrap_or(tracing::Level::WARN))
+        .init();
+    guard
+}

@@ -26,6 +26,8 @@ pub struct Config {
     pub deny_as: Shape,
     /// Longest request line in bytes.
     pub max_request: usize,
+    /// Longest line of the server in bytes. A line is read into values some thirty times its size, in the worst case.
+    pub max_answer: usize,
     /// Digest of the file's exact bytes: every entry of the log names it.
     pub policy: Digest,
 }
@@ -87,6 +89,7 @@ struct File {
     deny_as: DenyAs,
     skew_seconds: Option<u64>,
     max_request_bytes: Option<usize>,
+    max_answer_bytes: Option<usize>,
     #[serde(default)]
     attester: Vec<AttesterEntry>,
     #[serde(default)]
@@ -158,6 +161,9 @@ struct ReferenceTable {
     digests: Vec<String>,
     grade: Option<String>,
 }
+
+/// Longest line of a server where the configuration does not say, in bytes.
+const MAX_ANSWER: usize = 16 << 20;
 
 /// The weakest grade that is accepted where the configuration does not say: the signer hashed the files itself.
 const DEFAULT_GRADE: Grade = Grade::OnDisk;
@@ -245,6 +251,7 @@ impl Config {
                 DenyAs::ToolResult => Shape::ToolResult,
             },
             max_request: file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST),
+            max_answer: file.max_answer_bytes.unwrap_or(MAX_ANSWER),
             policy: Digest::of(text),
         })
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::{Entry, Status};
-use attest_core::refusal::{Reason, Refusal};
+use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::reply::Shape;
 use attest_core::request::ToolCall;
 use attest_core::response::Outcome;
@@ -102,7 +102,7 @@ impl Gate {
             opens: Some(accepted.caller.call.0),
             closes: None,
         };
-        let refused = |reason| Refusal { reason, about: None, caller: Some(accepted.caller.clone()) };
+        let refused = |reason| Refusal { reason, about: None, caller: Some(Box::new(accepted.caller.clone())) };
         match self.log.append(record, now()).await {
             Ok(_) => Ok(()),
             Err(AppendError::Replay | AppendError::AlreadyOpen) => Err(refused(Reason::Replay)),
@@ -130,14 +130,20 @@ impl Gate {
         }
     }
 
-    /// Writes a refusal down: an entry of its own if the caller is known, else one more in the tally. A refusal stands
-    /// whether or not it can be written.
-    pub async fn refused(&self, refusal: &Refusal, tool: &str) {
-        let entry = match Entry::deny(refusal, tool, self.audience(), &self.policy, now_ms()) {
-            Some(entry) => Some(entry),
-            None => self.tally().add(refusal.reason, now_ms()).map(|due| self.tallied(&due)),
-        };
-        if let Some(entry) = entry {
+    /// Writes a refusal down. A refusal stands whether or not it can be written.
+    ///
+    /// What somebody without the agent's key can bring about as often as he likes (any message of his own, and any number of
+    /// copies of a call that he saw) is counted: one entry at once, then one in ten seconds with the count.
+    pub async fn refused(&self, refusal: &Refusal) {
+        let anybodys = matches!(refusal.reason.check(), Check::Bindings | Check::Replay) || refusal.caller.is_none();
+        let due = if anybodys { self.tally().add(refusal.reason, now_ms()) } else { None };
+        if anybodys && due.is_none() {
+            return;
+        }
+        tracing::warn!(reason = refusal.reason.code(), "call refused");
+        let entry = Entry::deny(refusal, self.audience(), &self.policy, now_ms());
+        let counted = due.filter(|due| entry.is_none() || due.count > 1).map(|due| self.tallied(&due));
+        for entry in counted.into_iter().chain(entry) {
             self.note(entry).await;
         }
     }

@@ -32,7 +32,11 @@ pub async fn run(config: Config, server: Command) -> Result<Exit, GuardError> {
     for (agent, component) in config.trust.anything_goes() {
         tracing::warn!("any {component} of the agent {agent:?} is accepted, because the configuration says \"any\"");
     }
-    let options = stdio::Options { client_line_limit: config.max_request, ..stdio::Options::default() };
+    let options = stdio::Options {
+        client_line_limit: config.max_request,
+        server_line_limit: config.max_answer,
+        ..stdio::Options::default()
+    };
     let gate = Arc::new(Gate::open(config).await?);
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let exit = stdio::run(server, client, Guard::new(gate.clone()), options).await;
@@ -52,12 +56,11 @@ impl Guard {
         Self { gate, in_flight: Arc::default() }
     }
 
-    fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal, tool: &str) -> Handling<ToServer> {
+    fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
         let reply = reply::refuse(id, &refusal, self.gate.shape());
-        let (gate, tool) = (self.gate.clone(), tool.to_owned());
-        tracing::warn!(reason = refusal.reason.code(), tool = tool.as_str(), "call refused");
+        let gate = self.gate.clone();
         Handling::later(async move {
-            gate.refused(&refusal, &tool).await;
+            gate.refused(&refusal).await;
             ToServer::Reply(reply.into())
         })
     }
@@ -80,14 +83,14 @@ impl Interceptor for Guard {
                 };
                 let taken = answered.is_some_and(|id| locked(&self.in_flight).pass(id).is_err());
                 if taken {
-                    return self.refuse(id, Reason::BadRequest.into(), "");
+                    return self.refuse(id, Reason::BadRequest.into());
                 }
                 return Handling::Now(ToServer::Pass);
             }
             Err(error) => {
                 // A call without an id is a notification, and those are not answered.
                 let silent = error == RequestError::NoId;
-                return match self.refuse(id, error.into(), "") {
+                return match self.refuse(id, error.into()) {
                     Handling::Later(writing) if silent => Handling::later(async move {
                         writing.await;
                         ToServer::Drop
@@ -97,16 +100,16 @@ impl Interceptor for Guard {
             }
         };
         let Some(request) = Id::of(call.id()) else {
-            return self.refuse(id, Reason::BadRequest.into(), call.tool());
+            return self.refuse(id, Reason::BadRequest.into());
         };
         if locked(&self.in_flight).reserve(request.clone()).is_err() {
-            return self.refuse(id, Reason::BadRequest.into(), call.tool());
+            return self.refuse(id, Reason::BadRequest.into());
         }
         let accepted = match self.gate.check(&call) {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 locked(&self.in_flight).release(&request);
-                return self.refuse(id, refusal, call.tool());
+                return self.refuse(id, refusal);
             }
         };
         let (gate, in_flight) = (self.gate.clone(), self.in_flight.clone());
@@ -119,7 +122,7 @@ impl Interceptor for Guard {
                 }
                 Err(refusal) => {
                     locked(&in_flight).release(&request);
-                    gate.refused(&refusal, &accepted.proof.tool).await;
+                    gate.refused(&refusal).await;
                     ToServer::Reply(reply::refuse(Some(&request.to_value()), &refusal, gate.shape()).into())
                 }
             }
@@ -135,7 +138,7 @@ impl Interceptor for Guard {
         let reply = reply::refuse(None, &refusal, Shape::Error);
         let gate = self.gate.clone();
         Handling::later(async move {
-            gate.refused(&refusal, "").await;
+            gate.refused(&refusal).await;
             mcp_relay::Refusal::Reply(reply.into())
         })
     }

@@ -13,8 +13,7 @@ struct Cli {
 
 #[allow(clippy::print_stderr, reason = "a binary tells its user why it stops")]
 fn main() -> ExitCode {
-    // Standard output belongs to the protocol.
-    tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).init();
+    let _messages = server_verifier::args::messages();
     match server_verifier::args::run(Cli::parse().args) {
         Ok(code) => code.into(),
         Err(error) => {

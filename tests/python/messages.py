@@ -60,7 +60,10 @@ def read_message(text: bytes) -> Call | None:
         raise Refused(defect.reason) from None
     check(isinstance(message, dict), "not-strict-json")
     check(all(member in _TOP or member.translate(_FOLD) not in _TOP for member in message), "bad-request")  # rule 1
-    check(not isinstance(message.get("method"), (list, dict)), "bad-request")  # rule 2
+    method = message.get("method")
+    shown = [*message, method] if isinstance(method, str) else [*message]
+    check(not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for text in shown for c in text), "bad-request")  # rule 1
+    check(not isinstance(method, (list, dict)), "bad-request")  # rule 2
     if message.get("method") != "tools/call":
         return None
     check(set(message) <= _TOP - {"result", "error"}, "bad-request")  # rule 3

@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME", default_value = "30d")]
     life: humantime::Duration,
     /// How many more times the grant may be passed on
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=8))]
     passes: Option<u64>,
     /// Where the chain goes; standard output if not given
     #[arg(long, value_name = "FILE")]

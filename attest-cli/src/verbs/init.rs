@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use attest_core::measurement::Measurement;
 use attest_core::sign::Sign as _;
 use attest_core::tools::{Tools, qualified};
 use attest_keys::{Form, Key, SecretKey, public_jwk, write_public};
@@ -115,20 +116,30 @@ impl Plan {
                 );
             }
         }
-        let made = self.write(folder);
-        if made.is_err() {
-            // All of these are ours: none existed a moment ago.
-            for name in MADE {
-                let path = folder.join(name);
-                let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        // Measured before anything is written: it is what takes long, and may be interrupted.
+        let agent_toml = self.agent_toml()?;
+        let measured = measure::state(&agent_signer::Config::parse(&agent_toml, &folder.join("agent.toml"))?)?;
+        let mut made = Vec::new();
+        let written = self.write(folder, &agent_toml, &measured.measurements, &mut made);
+        if written.is_err() {
+            // Only what this very run made: another one may be at work in the same folder.
+            for path in made.iter().rev() {
+                let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
             }
         }
-        made
+        written
     }
 
-    fn write(&self, folder: &Path) -> Result<(), Failure> {
+    fn write(
+        &self,
+        folder: &Path,
+        agent_toml: &str,
+        measured: &[Measurement],
+        made: &mut Vec<PathBuf>,
+    ) -> Result<(), Failure> {
         let keys = folder.join("keys");
         fs::DirBuilder::new().create(&keys).map_err(|e| format!("cannot make {}: {e}", keys.display()))?;
+        made.push(keys.clone());
         let make = |name: &str| -> Result<SecretKey, Failure> {
             let key = SecretKey::generate()?;
             key.write(&keys.join(format!("{name}.key")), Form::Pem)?;
@@ -136,16 +147,18 @@ impl Plan {
             Ok(key)
         };
         let (attester, agent, root) = (make("attester")?, make("agent")?, make("root")?);
-        let config = folder.join("agent.toml");
-        delegate::write_new(&config, &self.agent_toml()?)?;
-        let measured = measure::state(&agent_signer::Config::read(&config)?)?;
-        let mut guard = self.guard_toml(&attester, &root)?;
-        guard.push_str(&measure::references(&self.agent, &measured.measurements));
-        delegate::write_new(&folder.join("guard.toml"), &guard)?;
+        let mut put = |name: &str, text: &str| -> Result<(), Failure> {
+            let path = folder.join(name);
+            delegate::write_new(&path, text)?;
+            made.push(path);
+            Ok(())
+        };
+        put("agent.toml", agent_toml)?;
+        put("guard.toml", &(self.guard_toml(&attester, &root)? + &measure::references(&self.agent, measured)))?;
         let granted = self.tools.iter().map(|tool| (qualified(&self.audience, tool), BTreeMap::new())).collect();
         let holder = agent.public().clone();
         let token = delegate::root(&Key::from(root), ISSUER.to_owned(), holder, Tools(granted), ROOT_LIFE, 1)?;
-        delegate::write_new(&folder.join("delegation.chain"), &(token + "\n"))
+        put("delegation.chain", &(token + "\n"))
     }
 
     fn agent_toml(&self) -> Result<String, Failure> {

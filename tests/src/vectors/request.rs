@@ -174,6 +174,18 @@ fn wrong_case() -> Vec<Vector> {
         )
         .refused("bad-request"),
         other(
+            "method_with_nul",
+            "a method that a reader in C cuts to tools/call",
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call\u0000","params":{"name":"read_file"}}"#,
+        )
+        .refused("bad-request"),
+        other(
+            "member_with_nul",
+            "a member that a reader in C cuts to method",
+            r#"{"jsonrpc":"2.0","id":1,"method\u0000":"tools/call","params":{"name":"read_file"}}"#,
+        )
+        .refused("bad-request"),
+        other(
             "method_in_an_array",
             "a method that some servers convert to tools/call",
             r#"{"jsonrpc":"2.0","id":1,"method":["tools/call"],"params":{"name":"read_file"}}"#,
