@@ -116,6 +116,8 @@ struct Daemon {
     allowed: Allowed,
     /// Connections by user. A count at zero for long ends the signer.
     guests: watch::Sender<HashMap<u32, usize>>,
+    /// Users that were turned away and reported.
+    strangers: Mutex<HashSet<u32>>,
     /// Counts frames, so that the end can wait until none comes any more.
     frames: AtomicU64,
 }
@@ -126,7 +128,13 @@ async fn serve(listener: &UnixListener, signer: &Arc<Signer>, allowed: Allowed, 
     let (stop, mut stopped) = mpsc::channel::<()>(1);
     let guests = watch::Sender::new(HashMap::new());
     let mut changed = guests.subscribe();
-    let daemon = Arc::new(Daemon { signer: signer.clone(), allowed, guests, frames: AtomicU64::new(0) });
+    let daemon = Arc::new(Daemon {
+        signer: signer.clone(),
+        allowed,
+        guests,
+        strangers: Mutex::default(),
+        frames: AtomicU64::new(0),
+    });
     loop {
         let nobody = changed.borrow_and_update().is_empty();
         tokio::select! {
@@ -162,7 +170,11 @@ impl Daemon {
             room
         });
         if !room {
-            tracing::info!("user {uid} was turned away; `allow_users` in agent.toml says who may come");
+            // Once per user: whoever knocks must not be able to fill the file that the messages go to.
+            let first = { locked(&self.strangers).len() < MOST_CONNECTIONS && locked(&self.strangers).insert(uid) };
+            if first {
+                tracing::warn!("user {uid} knocked and was turned away; `allow_users` in agent.toml says who may come");
+            }
             return;
         }
         // Only the signer's own user may end it.

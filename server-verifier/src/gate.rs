@@ -142,7 +142,10 @@ impl Gate {
         }
         tracing::warn!(reason = refusal.reason.code(), "call refused");
         let entry = Entry::deny(refusal, self.audience(), &self.policy, now_ms());
-        let counted = due.filter(|due| entry.is_none() || due.count > 1).map(|due| self.tallied(&due));
+        // The one that has an entry of its own is not counted once more.
+        let own = u64::from(entry.is_some());
+        let counted = due.map(|due| Due { count: due.count - own, ..due }).filter(|due| due.count > 0);
+        let counted = counted.map(|due| self.tallied(&due));
         for entry in counted.into_iter().chain(entry) {
             self.note(entry).await;
         }

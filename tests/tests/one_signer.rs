@@ -239,7 +239,6 @@ fn each_call_ends_in_the_callers_log_as_its_client_saw_it() {
 }
 
 #[test]
-#[ignore = "the wrap takes the answer to any request under the call's id for the call's outcome"]
 fn a_pings_answer_is_no_calls_outcome_in_the_callers_log_either() {
     let world = World::new();
     let mut client = world.start();
