@@ -90,6 +90,10 @@ impl CallProof {
 impl Statement for CallProof {
     const TYP: &'static str = "mcp-call+jwt";
 
+    fn is_written_as(&self, payload: &[u8]) -> bool {
+        self.payload() == payload
+    }
+
     fn read(claims: &mut Claims<'_, '_>) -> Result<Self, ClaimsError> {
         let (tool, params, meta) = claims.object(CALL, |call| {
             if call.text("method")? != METHOD {

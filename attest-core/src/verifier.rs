@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call_proof::CallProof;
 use crate::carrier::Carrier;
-use crate::digest::{Digest, Jti, Salt};
+use crate::digest::{Jti, Salt};
 use crate::jwk::Thumbprint;
 use crate::jws::{Unverified, Verified};
 use crate::refusal::{Caller, Check, Reason, Refusal, Token};
@@ -100,8 +100,7 @@ impl Verifier {
     ) -> Result<Accepted, Refusal> {
         let carrier = Carrier::read(call.proof().ok_or(Reason::NoProof)?)?;
         trace.passed(Check::Size);
-        let key = cache_key(&carrier);
-        let presented = match self.remembered(&key) {
+        let presented = match self.remembered(&carrier) {
             Some(evidence) => Presented::Known(evidence),
             None => Presented::read(&carrier)?,
         };
@@ -142,30 +141,18 @@ impl Verifier {
         rules::constraints(&evidence, call, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Constraints);
         if fresh {
-            self.remember(key, &evidence);
+            self.remember(&carrier, &evidence);
         }
         let forward = call.verified(&canonical_params, &proof.meta);
         Ok(Accepted { evidence, caller, proof, proof_text, salt: carrier.salt, call_id, forward })
     }
 
-    fn remembered(&self, key: &Digest) -> Option<Arc<Evidence>> {
+    fn remembered(&self, carrier: &Carrier<'_>) -> Option<Arc<Evidence>> {
         // A thread that panicked with the lock held leaves a cache of verified things all the same.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(key)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(carrier)
     }
 
-    fn remember(&self, key: Digest, evidence: &Arc<Evidence>) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(key, evidence.clone());
+    fn remember(&self, carrier: &Carrier<'_>, evidence: &Arc<Evidence>) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(carrier, evidence.clone());
     }
-}
-
-/// Hash over the exact bytes of attestation and chain, each after its length: what is remembered for one list of tokens
-/// must not be found by another that reads the same when joined.
-fn cache_key(carrier: &Carrier<'_>) -> Digest {
-    let tokens = || core::iter::once(&carrier.attestation).chain(&carrier.delegation);
-    let mut all = Vec::with_capacity(tokens().map(|t| t.len() + 8).sum());
-    for token in tokens() {
-        all.extend_from_slice(&(token.len() as u64).to_le_bytes());
-        all.extend_from_slice(token.as_bytes());
-    }
-    Digest::of(&all)
 }

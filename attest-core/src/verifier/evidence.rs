@@ -30,6 +30,12 @@ impl Evidence {
         &self.chain
     }
 
+    /// Whether these are the very tokens, character by character.
+    pub(super) fn is_of(&self, carrier: &Carrier<'_>) -> bool {
+        let presented = core::iter::once(&carrier.attestation).chain(&carrier.delegation);
+        self.texts.len() == carrier.delegation.len() + 1 && self.texts.iter().map(|text| &**text).eq(presented.copied())
+    }
+
     /// The tokens' exact characters with their hashes, the attestation first, then the chain from the root: for the log.
     pub fn tokens(&self) -> impl Iterator<Item = (Digest, &Arc<str>)> {
         let hashes = core::iter::once(self.attestation.token()).chain(self.chain.tokens().iter().map(Verified::token));
