@@ -16,7 +16,7 @@ use attest_core::request::{Message, classify};
 use attest_core::sign::{MemoryKey, Sign};
 use attest_core::signing::{Credentials, Particulars, sign_call};
 use attest_core::tools::Tools;
-use attest_core::trust::{Attester, Reference, Root, Scope, Trust};
+use attest_core::trust::{Attester, MAX_SKEW, Reference, Root, Scope, Trust};
 use attest_core::verifier::{Accepted, Verifier};
 
 const NOW: u64 = 1_800_000_000;
@@ -191,4 +191,19 @@ fn another_state_is_refused_with_the_component() {
 fn a_tool_that_the_leaf_does_not_grant_is_refused() {
     let world = World { tools: Tools(BTreeMap::from([("files#list".to_owned(), BTreeMap::new())])), ..World::new() };
     assert_eq!(reason(&world, &world.signed("files"), NOW), Reason::ToolNotGranted);
+}
+
+#[test]
+fn a_call_is_remembered_for_as_long_as_any_skew_could_let_it_in_again() {
+    let world = World::new();
+    let request = world.signed("files");
+    let expires = NOW + 60;
+    for skew in [0, MAX_SKEW] {
+        let trust = world.trust().with_skew(skew).unwrap();
+        let accepted = check(&Verifier::new(trust), &request, NOW).0.unwrap();
+        assert_eq!(accepted.proof.expires, expires);
+        assert_eq!(accepted.call_id.until, expires + MAX_SKEW, "{skew}");
+    }
+    assert_eq!(MAX_SKEW, 300);
+    assert!(world.trust().with_skew(MAX_SKEW + 1).is_err());
 }

@@ -32,9 +32,7 @@ struct Figure {
 
 fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
-    let directory = arguments
-        .next()
-        .unwrap_or_else(|| std::env::temp_dir().to_string_lossy().into_owned());
+    let directory = arguments.next().unwrap_or_else(|| std::env::temp_dir().to_string_lossy().into_owned());
     let seconds: f64 = arguments.next().map_or(Ok(1.5), |text| text.parse())?;
     let span = Duration::from_secs_f64(seconds);
     let place = tempfile::tempdir_in(directory)?;
@@ -61,11 +59,7 @@ fn main() -> Outcome<()> {
         }
         let ratio = 100.0 * ours.rate / plain.rate;
         let look_up = ours.look_up;
-        writeln!(
-            out,
-            "{:>7}  {:<13} {ratio:>9.0}%  replay look-up {look_up:.2?}",
-            "", "ratio"
-        )?;
+        writeln!(out, "{:>7}  {:<13} {ratio:>9.0}%  replay look-up {look_up:.2?}", "", "ratio")?;
     }
     Ok(())
 }
@@ -89,10 +83,7 @@ fn fsync_probe(folder: &Path) -> Outcome<Duration> {
 
 fn quantile(times: &mut [Duration], percent: usize) -> Duration {
     times.sort_unstable();
-    times
-        .get(times.len().saturating_sub(1) * percent / 100)
-        .copied()
-        .unwrap_or_default()
+    times.get(times.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
 }
 
 /// The same rows by one thread in transactions of `group` records, nobody waiting: what SQLite itself can do.
@@ -112,23 +103,19 @@ fn plain_sqlite(folder: &Path, group: usize, span: Duration) -> Outcome<Figure> 
         db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for _ in 0..group {
             let jti = random();
-            db.prepare_cached("INSERT INTO entry (idx, body) VALUES (?1, ?2)")?
-                .execute(params![count, body])?;
-            db.prepare_cached("INSERT INTO replay (scope, jti, expires) VALUES (?1, ?2, ?3)")?
-                .execute(params![SCOPE, jti.as_slice(), EXPIRES.cast_signed()])?;
+            db.prepare_cached("INSERT INTO entry (idx, body) VALUES (?1, ?2)")?.execute(params![count, body])?;
+            db.prepare_cached("INSERT INTO replay (scope, jti, expires) VALUES (?1, ?2, ?3)")?.execute(params![
+                SCOPE,
+                jti.as_slice(),
+                EXPIRES.cast_signed()
+            ])?;
             count += 1;
         }
         db.prepare_cached("COMMIT")?.execute([])?;
         times.push(started.elapsed());
     }
     let rate = count as f64 / begun.elapsed().as_secs_f64();
-    Ok(Figure {
-        rate,
-        p50: quantile(&mut times, 50),
-        p99: quantile(&mut times, 99),
-        fsync,
-        look_up: Duration::ZERO,
-    })
+    Ok(Figure { rate, p50: quantile(&mut times, 50), p99: quantile(&mut times, 99), fsync, look_up: Duration::ZERO })
 }
 
 const SCOPE: &[u8] = b"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
@@ -162,13 +149,7 @@ fn attest_log(folder: &Path, callers: usize, span: Duration) -> Outcome<Figure> 
         return Err("a key that nobody used was seen".into());
     }
     log.close()?;
-    Ok(Figure {
-        rate,
-        p50: quantile(&mut times, 50),
-        p99: quantile(&mut times, 99),
-        fsync,
-        look_up,
-    })
+    Ok(Figure { rate, p50: quantile(&mut times, 50), p99: quantile(&mut times, 99), fsync, look_up })
 }
 
 async fn call(log: Arc<Log>, caller: usize, begun: Instant, span: Duration) -> Outcome<Vec<Duration>> {

@@ -32,12 +32,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            group_window: None,
-            max_batch: 512,
-            queue: 4096,
-            testing: Testing::default(),
-        }
+        Self { group_window: None, max_batch: 512, queue: 4096, testing: Testing::default() }
     }
 }
 
@@ -93,42 +88,19 @@ impl Log {
         loaded: Loaded,
         options: Options,
     ) -> Result<(Self, Recovery), OpenError> {
-        let shared = Arc::new(Shared {
-            window: Window::new(loaded.horizon),
-            stopped: OnceLock::new(),
-        });
+        let shared = Arc::new(Shared { window: Window::new(loaded.horizon), stopped: OnceLock::new() });
         let (inbox, outbox) = mpsc::channel(options.queue.max(1));
         let max_batch = options.max_batch.max(1);
-        let writer = Writer::new(
-            store,
-            &loaded,
-            Arc::clone(&shared),
-            outbox,
-            max_batch,
-            options.group_window,
-        );
-        let thread = thread::Builder::new()
-            .name("attest-log".into())
-            .spawn(move || writer.run());
-        let thread = thread.map_err(|source| OpenError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        let writer = Writer::new(store, &loaded, Arc::clone(&shared), outbox, max_batch, options.group_window);
+        let thread = thread::Builder::new().name("attest-log".into()).spawn(move || writer.run());
+        let thread = thread.map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let recovery = Recovery {
             next: loaded.next,
             replay_keys: loaded.replay.len(),
             horizon: loaded.horizon,
             open_calls: loaded.open,
         };
-        Ok((
-            Self {
-                path,
-                inbox,
-                shared,
-                writer: Mutex::new(Some(thread)),
-            },
-            recovery,
-        ))
+        Ok((Self { path, inbox, shared, writer: Mutex::new(Some(thread)) }, recovery))
     }
 
     /// Appends a record and answers its index once it is durable. `now` is Unix seconds, by which replay keys are
@@ -145,18 +117,11 @@ impl Log {
             return Err(reason.into());
         }
         let (answer, verdict) = oneshot::channel();
-        if self
-            .inbox
-            .send(Message::Append(Job { record, now, answer }))
-            .await
-            .is_err()
-        {
+        if self.inbox.send(Message::Append(Job { record, now, answer })).await.is_err() {
             // Closed for sending while the writer still drains: only `close` does that before it says so.
             return Err(self.stopped().unwrap_or(StopReason::Closed).into());
         }
-        verdict
-            .await
-            .unwrap_or_else(|_| Err(self.stopped().unwrap_or(StopReason::Panicked).into()))
+        verdict.await.unwrap_or_else(|_| Err(self.stopped().unwrap_or(StopReason::Panicked).into()))
     }
 
     /// [`Log::append`] for a plain thread. In an asynchronous task it would hold up the thread for an fsync.

@@ -40,20 +40,13 @@ impl Reader {
     /// [`OpenError`]: no such file, not a log, another format.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         let path = resolve(path.as_ref())?;
-        let refused = |source| OpenError::Sqlite {
-            path: path.clone(),
-            source,
-        };
+        let refused = |source| OpenError::Sqlite { path: path.clone(), source };
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).map_err(refused)?;
         // Readers wait only while another connection recovers the write-ahead file.
         connection.busy_timeout(Duration::from_secs(5)).map_err(refused)?;
-        connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-            .map_err(refused)?;
-        connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)
-            .map_err(refused)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(refused)?;
         match identify(&connection, &path)? {
             Identity::Ours => Ok(Self { connection }),
             Identity::Empty => Err(OpenError::NotALog { path: path.clone() }),
@@ -84,9 +77,7 @@ impl Reader {
     /// [`ReadError::Gap`] when it is missing below the end.
     pub fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let Ok(key) = i64::try_from(index) else { return Ok(None) };
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT body FROM entry WHERE idx = ?1")?;
+        let mut statement = self.connection.prepare_cached("SELECT body FROM entry WHERE idx = ?1")?;
         let body: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
         match body {
             None if index < self.len()? => Err(ReadError::Gap { index }),
@@ -98,12 +89,7 @@ impl Reader {
     /// two steps, so a slow walk does not keep the writer's write-ahead file from being reused. Entries committed
     /// during the walk are part of it.
     pub fn entries(&self, range: Range<u64>) -> Entries<'_> {
-        Entries {
-            reader: self,
-            next: range.start,
-            end: range.end,
-            fetched: VecDeque::new(),
-        }
+        Entries { reader: self, next: range.start, end: range.end, fetched: VecDeque::new() }
     }
 
     /// The token with this hash, checked against it; `None` when the log has none.
@@ -111,9 +97,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::WrongToken`] when the stored text has another hash.
     pub fn token(&self, hash: &Hash) -> Result<Option<String>, ReadError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT text FROM token WHERE hash = ?1")?;
+        let mut statement = self.connection.prepare_cached("SELECT text FROM token WHERE hash = ?1")?;
         let text: Option<String> = statement.query_row([hash.as_slice()], |row| row.get(0)).optional()?;
         match text {
             Some(text) if Hash::from(Sha256::digest(text.as_bytes())) != *hash => {
@@ -127,15 +111,11 @@ impl Reader {
         let (Ok(low), high) = (i64::try_from(from), i64::try_from(to).unwrap_or(i64::MAX)) else {
             return Ok(());
         };
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT idx, body FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT idx, body FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
         let mut rows = statement.query([low, high])?;
         while let Some(row) = rows.next()? {
-            into.push_back(Entry {
-                index: row.get::<_, i64>(0)?.cast_unsigned(),
-                body: row.get(1)?,
-            });
+            into.push_back(Entry { index: row.get::<_, i64>(0)?.cast_unsigned(), body: row.get(1)? });
         }
         Ok(())
     }

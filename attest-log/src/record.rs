@@ -37,28 +37,19 @@ pub struct Record {
 impl Record {
     /// An entry with nothing beside it.
     pub fn new(body: impl Into<Vec<u8>>) -> Self {
-        Self {
-            body: body.into(),
-            ..Self::default()
-        }
+        Self { body: body.into(), ..Self::default() }
     }
 
     /// The size limits, checked in the caller's task so that the writer never meets an oversized record.
     pub(crate) fn check(&self) -> Result<(), AppendError> {
         within(Part::Body, self.body.len(), MAX_BODY)?;
         within(Part::Tokens, self.tokens.len(), MAX_TOKENS)?;
-        self.tokens
-            .iter()
-            .try_for_each(|t| within(Part::Token, t.text.len(), MAX_TOKEN))
+        self.tokens.iter().try_for_each(|t| within(Part::Token, t.text.len(), MAX_TOKEN))
     }
 }
 
 fn within(part: Part, size: usize, limit: usize) -> Result<(), AppendError> {
-    if size > limit {
-        Err(AppendError::TooLarge { part, size, limit })
-    } else {
-        Ok(())
-    }
+    if size > limit { Err(AppendError::TooLarge { part, size, limit }) } else { Ok(()) }
 }
 
 /// A compact token and its hash. A clone shares the text, so keep one for a token that comes again.
@@ -73,19 +64,13 @@ impl Token {
     ///
     /// `hash` must be the SHA-256 of `text`: a wrong one would be stored, and found by every verification of the log.
     pub fn hashed(hash: Hash, text: impl Into<Arc<str>>) -> Self {
-        Self {
-            hash,
-            text: text.into(),
-        }
+        Self { hash, text: text.into() }
     }
 
     /// Hashes the exact text: a token under a wrong hash would be evidence for something else.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
-        Self {
-            hash: Sha256::digest(text.as_bytes()).into(),
-            text,
-        }
+        Self { hash: Sha256::digest(text.as_bytes()).into(), text }
     }
 
     /// SHA-256 over the text's bytes.
@@ -133,10 +118,7 @@ impl ReplayKey {
         id.push(length);
         id.extend_from_slice(scope);
         id.extend_from_slice(jti);
-        Ok(Self {
-            id: ReplayId(id.into()),
-            expires,
-        })
+        Ok(Self { id: ReplayId(id.into()), expires })
     }
 
     /// End of the token's life in Unix seconds.

@@ -35,11 +35,7 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn new(horizon: u64) -> Self {
         let shards = std::array::from_fn(|_| Mutex::default());
-        Self {
-            shards,
-            hasher: RandomState::new(),
-            horizon: AtomicU64::new(horizon),
-        }
+        Self { shards, hasher: RandomState::new(), horizon: AtomicU64::new(horizon) }
     }
 
     pub(crate) fn freshness(&self, key: &ReplayKey) -> Freshness {

@@ -85,11 +85,7 @@ impl Writer {
             let _ = job.answer.send(Err(reason.into()));
         }
         // `None` comes only when every sender that got a place before the close has used it or gone.
-        for message in self
-            .messages
-            .drain(..)
-            .chain(std::iter::from_fn(|| self.inbox.blocking_recv()))
-        {
+        for message in self.messages.drain(..).chain(std::iter::from_fn(|| self.inbox.blocking_recv())) {
             if let Message::Append(job) = message {
                 let _ = job.answer.send(Err(reason.into()));
             }
@@ -206,10 +202,7 @@ impl Core {
         if record.closes.is_some_and(|hash| !self.open.contains(&hash)) {
             return Some(AppendError::NotOpen);
         }
-        record
-            .opens
-            .is_some_and(|hash| self.open.contains(&hash))
-            .then_some(AppendError::AlreadyOpen)
+        record.opens.is_some_and(|hash| self.open.contains(&hash)).then_some(AppendError::AlreadyOpen)
     }
 
     /// Stages a record. What changes in memory here runs ahead of the commit, which is sound because a commit that

@@ -42,10 +42,7 @@ impl Store for Fake {
         if self.taken && record.replay.is_some() {
             return Ok(Staged::Taken);
         }
-        assert_eq!(
-            index,
-            (self.disk.lock().unwrap().bodies.len() + self.staged.len()) as u64
-        );
+        assert_eq!(index, (self.disk.lock().unwrap().bodies.len() + self.staged.len()) as u64);
         self.staged.push(record.body.clone());
         Ok(Staged::Added)
     }
@@ -97,27 +94,10 @@ fn bench(taken: bool) -> Bench {
     let disk = Arc::new(Mutex::new(Disk::default()));
     let (begin, begun) = channel();
     let (orders, ordered) = channel();
-    let fake = Fake {
-        disk: Arc::clone(&disk),
-        staged: Vec::new(),
-        pruned: Vec::new(),
-        begun: begin,
-        orders: ordered,
-        taken,
-    };
-    let (log, _) = Log::start(
-        PathBuf::from("fake"),
-        Box::new(fake),
-        Loaded::default(),
-        Options::default(),
-    )
-    .unwrap();
-    Bench {
-        log,
-        disk,
-        begun,
-        orders,
-    }
+    let fake =
+        Fake { disk: Arc::clone(&disk), staged: Vec::new(), pruned: Vec::new(), begun: begin, orders: ordered, taken };
+    let (log, _) = Log::start(PathBuf::from("fake"), Box::new(fake), Loaded::default(), Options::default()).unwrap();
+    Bench { log, disk, begun, orders }
 }
 
 fn key(jti: &str) -> ReplayKey {
@@ -125,18 +105,13 @@ fn key(jti: &str) -> ReplayKey {
 }
 
 fn with_key(body: &str, jti: &str) -> Record {
-    Record {
-        replay: Some(key(jti)),
-        ..Record::new(body)
-    }
+    Record { replay: Some(key(jti)), ..Record::new(body) }
 }
 
 /// Holds the writer in a first commit, queues `records` behind it, and lets both commits run.
 fn one_batch(bench: &Bench, records: Vec<Record>, second: Option<Commit>) -> Vec<Verdict> {
-    let mut waiting: Vec<_> = std::iter::once(Record::new("first"))
-        .chain(records)
-        .map(|r| Box::pin(bench.log.append(r, 1)))
-        .collect();
+    let mut waiting: Vec<_> =
+        std::iter::once(Record::new("first")).chain(records).map(|r| Box::pin(bench.log.append(r, 1))).collect();
     let mut context = Context::from_waker(Waker::noop());
     let mut futures = waiting.iter_mut();
     assert!(futures.next().unwrap().as_mut().poll(&mut context).is_pending());
@@ -166,10 +141,7 @@ fn a_replay_within_one_batch_refuses_only_the_second() {
     let records = vec![with_key("a", "j1"), with_key("b", "j1"), with_key("c", "j2")];
     let verdicts = one_batch(&bench, records, Some(Commit::Works));
     assert_eq!(verdicts, [Ok(1), Err(AppendError::Replay), Ok(2)]);
-    assert_eq!(
-        bench.disk.lock().unwrap().bodies,
-        [b"first".to_vec(), b"a".to_vec(), b"c".to_vec()]
-    );
+    assert_eq!(bench.disk.lock().unwrap().bodies, [b"first".to_vec(), b"a".to_vec(), b"c".to_vec()]);
 }
 
 #[test]
@@ -184,43 +156,20 @@ fn a_key_that_only_the_database_knows_is_refused_by_it_and_uses_no_index() {
 fn an_outcome_may_follow_its_decision_within_one_batch_and_only_once() {
     let bench = bench(false);
     let call = [7u8; 32];
-    let open = || Record {
-        opens: Some(call),
-        ..Record::new("decision")
-    };
-    let close = || Record {
-        closes: Some(call),
-        ..Record::new("outcome")
-    };
-    let verdicts = one_batch(
-        &bench,
-        vec![close(), open(), open(), close(), close()],
-        Some(Commit::Works),
-    );
+    let open = || Record { opens: Some(call), ..Record::new("decision") };
+    let close = || Record { closes: Some(call), ..Record::new("outcome") };
+    let verdicts = one_batch(&bench, vec![close(), open(), open(), close(), close()], Some(Commit::Works));
     let refused = |error| Err::<u64, _>(error);
     assert_eq!(
         verdicts,
-        [
-            refused(AppendError::NotOpen),
-            Ok(1),
-            refused(AppendError::AlreadyOpen),
-            Ok(2),
-            refused(AppendError::NotOpen)
-        ]
+        [refused(AppendError::NotOpen), Ok(1), refused(AppendError::AlreadyOpen), Ok(2), refused(AppendError::NotOpen)]
     );
 }
 
 #[test]
 fn refusals_alone_cost_no_commit() {
     let bench = bench(false);
-    let verdicts = one_batch(
-        &bench,
-        vec![Record {
-            closes: Some([1; 32]),
-            ..Record::new("x")
-        }],
-        None,
-    );
+    let verdicts = one_batch(&bench, vec![Record { closes: Some([1; 32]), ..Record::new("x") }], None);
     assert_eq!(verdicts, [Err(AppendError::NotOpen)]);
     bench.log.close().unwrap();
     assert_eq!(bench.disk.lock().unwrap().commits, 1);
@@ -235,12 +184,7 @@ fn a_failed_commit_is_acknowledged_to_nobody_and_is_the_last() {
         (Commit::Panics, StopReason::Panicked, 1),
     ] {
         let bench = bench(false);
-        let records = vec![
-            with_key("a", "j1"),
-            with_key("b", "j1"),
-            Record::new("c"),
-            Record::new("d"),
-        ];
+        let records = vec![with_key("a", "j1"), with_key("b", "j1"), Record::new("c"), Record::new("d")];
         let verdicts = one_batch(&bench, records, Some(order));
         assert_eq!(
             verdicts,
@@ -248,14 +192,8 @@ fn a_failed_commit_is_acknowledged_to_nobody_and_is_the_last() {
             "the refused one too: its reason was not durable"
         );
         assert_eq!(bench.log.stopped(), Some(reason));
-        assert_eq!(
-            bench.log.append_blocking(Record::new("later"), 1),
-            Err(AppendError::Stopped(reason))
-        );
-        assert!(
-            !bench.disk.lock().unwrap().abandoned,
-            "the lock is held until the log goes"
-        );
+        assert_eq!(bench.log.append_blocking(Record::new("later"), 1), Err(AppendError::Stopped(reason)));
+        assert!(!bench.disk.lock().unwrap().abandoned, "the lock is held until the log goes");
         assert_eq!(bench.log.close(), Err(reason));
         let disk = bench.disk.lock().unwrap();
         assert_eq!((disk.bodies.len(), disk.commits), (kept, 2));
@@ -267,12 +205,7 @@ fn a_failed_commit_is_acknowledged_to_nobody_and_is_the_last() {
 fn a_key_in_an_unfinished_commit_counts_as_seen() {
     let bench = bench(false);
     let mut waiting = pin!(bench.log.append(with_key("a", "j1"), 1));
-    assert!(
-        waiting
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-    );
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     bench.begun.recv().unwrap();
     assert!(bench.log.seen(&key("j1")));
     bench.orders.send(Commit::Works).unwrap();
@@ -283,12 +216,7 @@ fn a_key_in_an_unfinished_commit_counts_as_seen() {
 fn a_caller_that_goes_away_does_not_undo_its_commit() {
     let bench = bench(false);
     let mut waiting = Box::pin(bench.log.append(with_key("a", "j1"), 1));
-    assert!(
-        waiting
-            .as_mut()
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_pending()
-    );
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     bench.begun.recv().unwrap();
     drop(waiting);
     bench.orders.send(Commit::Works).unwrap();
@@ -308,10 +236,7 @@ fn closing_commits_what_waits_and_refuses_what_comes_after() {
     bench.orders.send(Commit::Works).unwrap();
     bench.orders.send(Commit::Works).unwrap();
     bench.log.close().unwrap();
-    assert_eq!(
-        (crate::wait::block_on(first), crate::wait::block_on(second)),
-        (Ok(0), Ok(1))
-    );
+    assert_eq!((crate::wait::block_on(first), crate::wait::block_on(second)), (Ok(0), Ok(1)));
     let closed = AppendError::Stopped(StopReason::Closed);
     assert_eq!(bench.log.append_blocking(Record::new("c"), 1), Err(closed));
     assert_eq!(bench.log.close(), Ok(()), "a second close does nothing");

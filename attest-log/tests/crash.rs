@@ -38,10 +38,7 @@ fn kill_9_at_random_points_loses_nothing_acknowledged() {
         child.kill().unwrap();
         child.wait().unwrap();
         ledger.drain(&mut out);
-        assert_eq!(
-            (&ledger.violations, &ledger.stopped, &ledger.refused),
-            (&vec![], &None, &None)
-        );
+        assert_eq!((&ledger.violations, &ledger.stopped, &ledger.refused), (&vec![], &None, &None));
         all.append(&mut ledger.acknowledged);
         let entries = check(&path, &all);
         println!(

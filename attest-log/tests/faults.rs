@@ -22,9 +22,7 @@ fn child() {
 }
 
 fn works(command: &mut Command) -> bool {
-    command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
@@ -42,12 +40,7 @@ fn under_fault(path: &Path, calls: &str, fault: &str, n: u64) -> Ledger {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
     command.args(["-e", &format!("inject={calls}:{fault}:when={n}")]);
-    let (mut child, mut out) = spawn(
-        command.arg(std::env::current_exe().unwrap()).args(CHILD),
-        path,
-        n,
-        Some(40),
-    );
+    let (mut child, mut out) = spawn(command.arg(std::env::current_exe().unwrap()).args(CHILD), path, n, Some(40));
     let mut ledger = Ledger::default();
     ledger.drain(&mut out);
     child.wait().unwrap();
@@ -92,9 +85,7 @@ fn a_failed_write_stops_the_log() {
             let path = place.path().join("log.db");
             let n = 30 + random(100);
             let ledger = under_fault(&path, "pwrite64", &format!("error={error}"), n);
-            let reason = ledger
-                .stopped
-                .unwrap_or_else(|| panic!("{error} at write {n} was not noticed"));
+            let reason = ledger.stopped.unwrap_or_else(|| panic!("{error} at write {n} was not noticed"));
             assert!(reason.contains(text), "{reason}");
             assert!(ledger.read_after_stop);
             check(&path, &ledger.acknowledged);
@@ -122,18 +113,8 @@ fn a_kill_between_two_writes_of_a_transaction_loses_nothing_acknowledged() {
 fn a_full_database_refuses_stops_and_can_still_be_read() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("log.db");
-    let testing = Testing {
-        max_pages: Some(40),
-        ..Testing::default()
-    };
-    let (log, _) = Log::open(
-        &path,
-        Options {
-            testing,
-            ..Options::default()
-        },
-    )
-    .unwrap();
+    let testing = Testing { max_pages: Some(40), ..Testing::default() };
+    let (log, _) = Log::open(&path, Options { testing, ..Options::default() }).unwrap();
     let mut stored = 0;
     let refusal = loop {
         match log.append_blocking(Record::new(vec![b'x'; 1_000]), NOW) {
@@ -155,17 +136,11 @@ fn a_full_database_refuses_stops_and_can_still_be_read() {
     );
     assert!(stored > 10);
     // The file stays locked until this log goes, so that a restart is somebody's decision.
-    assert!(matches!(
-        Log::open(&path, Options::default()),
-        Err(OpenError::InUse { .. })
-    ));
+    assert!(matches!(Log::open(&path, Options::default()), Err(OpenError::InUse { .. })));
     // The last connection that SQLite closes would copy the write-ahead file and remove it: a write after the failure.
     drop(reader);
-    let state = |file: &str| {
-        std::fs::metadata(path.with_file_name(file))
-            .map(|m| (m.len(), m.modified().unwrap()))
-            .unwrap()
-    };
+    let state =
+        |file: &str| std::fs::metadata(path.with_file_name(file)).map(|m| (m.len(), m.modified().unwrap())).unwrap();
     let before = (state("log.db"), state("log.db-wal"));
     assert_eq!(log.close(), Err(StopReason::Full));
     assert_eq!((state("log.db"), state("log.db-wal")), before);
@@ -180,30 +155,17 @@ fn a_full_database_refuses_stops_and_can_still_be_read() {
 fn a_full_disk_refuses_stops_and_can_still_be_read() {
     let place = tempfile::tempdir().unwrap();
     let mount = r#"mount -t tmpfs -o size=1m,mode=700 attest-log "$0""#;
-    if !works(
-        Command::new("unshare")
-            .args(["-m", "sh", "-c", mount])
-            .arg(place.path()),
-    ) {
+    if !works(Command::new("unshare").args(["-m", "sh", "-c", mount]).arg(place.path())) {
         println!("SKIPPED: mounting a small file system needs root");
         return;
     }
     let mut command = Command::new("unshare");
-    command
-        .args(["-m", "sh", "-c", &format!(r#"{mount} && exec "$@""#)])
-        .arg(place.path());
-    let (mut child, mut out) = spawn(
-        command.arg(std::env::current_exe().unwrap()).args(CHILD),
-        &place.path().join("log.db"),
-        0,
-        Some(5_000),
-    );
+    command.args(["-m", "sh", "-c", &format!(r#"{mount} && exec "$@""#)]).arg(place.path());
+    let (mut child, mut out) =
+        spawn(command.arg(std::env::current_exe().unwrap()).args(CHILD), &place.path().join("log.db"), 0, Some(5_000));
     let mut ledger = Ledger::default();
     ledger.drain(&mut out);
     child.wait().unwrap();
     assert_eq!(ledger.violations, Vec::<String>::new());
-    assert!(
-        ledger.acknowledged.len() > 20 && ledger.stopped.is_some() && ledger.read_after_stop,
-        "{ledger:?}"
-    );
+    assert!(ledger.acknowledged.len() > 20 && ledger.stopped.is_some() && ledger.read_after_stop, "{ledger:?}");
 }

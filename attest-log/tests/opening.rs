@@ -38,12 +38,7 @@ fn the_files_are_for_their_owner_alone_from_the_start() {
     assert_eq!(log.append_blocking(Record::new("one"), 1), Ok(0));
     for suffix in ["", "-wal", "-shm", ".lock"] {
         let file = PathBuf::from(format!("{}{suffix}", path.display()));
-        assert_eq!(
-            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-            0o600,
-            "{}",
-            file.display()
-        );
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
     }
 }
 
@@ -53,11 +48,7 @@ fn the_file_is_marked_and_written_ahead() {
     a_log(&path);
     let bytes = fs::read(&path).unwrap();
     assert_eq!(&bytes[68..72], b"ATLG");
-    assert_eq!(
-        (bytes[18], bytes[19]),
-        (2, 2),
-        "SQLite file format, section 1.3: 2 is write-ahead"
-    );
+    assert_eq!((bytes[18], bytes[19]), (2, 2), "SQLite file format, section 1.3: 2 is write-ahead");
 }
 
 #[test]
@@ -80,14 +71,8 @@ fn a_wider_mode_is_refused_with_its_remedy() {
         let file = PathBuf::from(format!("{}{suffix}", path.display()));
         fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
         let error = refused(&path);
-        assert!(
-            matches!(&error, OpenError::Mode { path: p, mode: 0o640 } if *p == file),
-            "{error:?}"
-        );
-        assert!(
-            error.to_string().ends_with(&format!("chmod 600 {}", file.display())),
-            "{error}"
-        );
+        assert!(matches!(&error, OpenError::Mode { path: p, mode: 0o640 } if *p == file), "{error:?}");
+        assert!(error.to_string().ends_with(&format!("chmod 600 {}", file.display())), "{error}");
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     }
     a_log(&path);
@@ -128,16 +113,10 @@ fn a_directory_is_refused() {
 fn a_newer_format_is_refused_and_not_changed() {
     let (_place, path) = place();
     a_log(&path);
-    Connection::open(&path)
-        .unwrap()
-        .pragma_update(None, "user_version", 2)
-        .unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
     let before = fs::read(&path).unwrap();
     let error = refused(&path);
-    assert!(
-        matches!(error, OpenError::Schema { found: 2, known: 1, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, OpenError::Schema { found: 2, known: 1, .. }), "{error:?}");
     assert!(matches!(Reader::open(&path), Err(OpenError::Schema { found: 2, .. })));
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -146,29 +125,16 @@ fn a_newer_format_is_refused_and_not_changed() {
 fn files_that_are_no_log_are_refused_and_not_changed() {
     let (_place, path) = place();
     let foreign = path.with_file_name("foreign.db");
-    Connection::open(&foreign)
-        .unwrap()
-        .execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1);")
-        .unwrap();
+    Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1);").unwrap();
     let marked = path.with_file_name("marked.db");
-    Connection::open(&marked)
-        .unwrap()
-        .pragma_update(None, "application_id", 0x1234)
-        .unwrap();
+    Connection::open(&marked).unwrap().pragma_update(None, "application_id", 0x1234).unwrap();
     let text = path.with_file_name("notes.txt");
-    fs::write(
-        &text,
-        "my notes, which are longer than the header of a database, and no database at all. ".repeat(20),
-    )
-    .unwrap();
+    fs::write(&text, "my notes, which are longer than the header of a database, and no database at all. ".repeat(20))
+        .unwrap();
     for file in [foreign, marked, text] {
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         let before = fs::read(&file).unwrap();
-        assert!(
-            matches!(refused(&file), OpenError::NotALog { .. }),
-            "{}",
-            file.display()
-        );
+        assert!(matches!(refused(&file), OpenError::NotALog { .. }), "{}", file.display());
         assert!(matches!(Reader::open(&file), Err(OpenError::NotALog { .. })));
         assert_eq!(fs::read(&file).unwrap(), before);
     }
@@ -213,10 +179,7 @@ fn a_file_whose_making_was_cut_short_is_made_again() {
     fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     assert!(matches!(Reader::open(&path), Err(OpenError::NotALog { .. })));
     // As it is between the switch to write-ahead mode and the tables.
-    Connection::open(&path)
-        .unwrap()
-        .pragma_update(None, "journal_mode", "wal")
-        .unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "journal_mode", "wal").unwrap();
     assert_ne!(fs::metadata(&path).unwrap().len(), 0);
     a_log(&path);
 }
@@ -230,22 +193,10 @@ fn sizes_over_the_limit_are_refused_and_the_limit_is_not() {
     let body = |size| Record::new(vec![b'x'; size]);
     assert_eq!(append(body(MAX_BODY + 1)), too_large(Part::Body, MAX_BODY + 1, 65_535));
     assert_eq!(append(body(MAX_BODY)), Ok(0));
-    let token = |size| Record {
-        tokens: vec![Token::new("t".repeat(size))],
-        ..Record::new("x")
-    };
-    assert_eq!(
-        append(token(MAX_TOKEN + 1)),
-        too_large(Part::Token, MAX_TOKEN + 1, MAX_TOKEN)
-    );
+    let token = |size| Record { tokens: vec![Token::new("t".repeat(size))], ..Record::new("x") };
+    assert_eq!(append(token(MAX_TOKEN + 1)), too_large(Part::Token, MAX_TOKEN + 1, MAX_TOKEN));
     assert_eq!(append(token(MAX_TOKEN)), Ok(1));
-    let tokens = |count| Record {
-        tokens: vec![Token::new("t"); count],
-        ..Record::new("x")
-    };
-    assert_eq!(
-        append(tokens(MAX_TOKENS + 1)),
-        too_large(Part::Tokens, MAX_TOKENS + 1, MAX_TOKENS)
-    );
+    let tokens = |count| Record { tokens: vec![Token::new("t"); count], ..Record::new("x") };
+    assert_eq!(append(tokens(MAX_TOKENS + 1)), too_large(Part::Tokens, MAX_TOKENS + 1, MAX_TOKENS));
     assert_eq!(append(tokens(MAX_TOKENS)), Ok(2));
 }

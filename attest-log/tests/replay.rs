@@ -24,10 +24,7 @@ fn key(jti: u64, expires: u64) -> ReplayKey {
 }
 
 fn with(key: &ReplayKey) -> Record {
-    Record {
-        replay: Some(key.clone()),
-        ..Record::new("decision")
-    }
+    Record { replay: Some(key.clone()), ..Record::new("decision") }
 }
 
 #[test]
@@ -69,10 +66,7 @@ fn a_pruned_key_is_refused_as_expired_also_after_a_restart() {
     assert_eq!((recovery.replay_keys, recovery.horizon), (0, 1_000));
     assert_eq!(log.append_blocking(with(&used), 0), Err(AppendError::Expired));
     // One that never was used cannot be told from it; one that ends a second later can.
-    assert_eq!(
-        log.append_blocking(with(&key(2, 1_000)), 900),
-        Err(AppendError::Expired)
-    );
+    assert_eq!(log.append_blocking(with(&key(2, 1_000)), 900), Err(AppendError::Expired));
     assert_eq!(log.append_blocking(with(&key(2, 1_001)), 900), Ok(3));
 }
 
@@ -97,20 +91,13 @@ fn no_key_is_evicted_inside_its_window_however_many_come() {
                     }
                     std::task::Poll::Pending => true,
                 });
-                if waiting.is_empty() {
-                    std::task::Poll::Ready(())
-                } else {
-                    std::task::Poll::Pending
-                }
+                if waiting.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
             })
             .await;
             at += 500;
         }
     });
-    assert_eq!(
-        log.append_blocking(with(&key(0, now + 1)), now),
-        Err(AppendError::Replay)
-    );
+    assert_eq!(log.append_blocking(with(&key(0, now + 1)), now), Err(AppendError::Replay));
     drop(log);
     let (log, recovery) = open(&path);
     assert_eq!(recovery.replay_keys, usize::try_from(count).unwrap());
@@ -127,8 +114,7 @@ fn pruning_goes_in_small_steps_and_ends_with_an_empty_table() {
     let later = 1_200 + PRUNE_MARGIN;
     let held = || {
         let db = Connection::open(&path).unwrap();
-        db.query_row("SELECT count(*) FROM replay", [], |row| row.get::<_, i64>(0))
-            .unwrap()
+        db.query_row("SELECT count(*) FROM replay", [], |row| row.get::<_, i64>(0)).unwrap()
     };
     let mut steps = vec![held()];
     while steps.last() != Some(&0) {
@@ -137,12 +123,7 @@ fn pruning_goes_in_small_steps_and_ends_with_an_empty_table() {
         // Kept or forgotten, each is refused at every step.
         assert!((0..100).all(|jti| log.append_blocking(with(&key(jti, 1_000 + jti)), 0).is_err()));
     }
-    assert!(
-        steps
-            .windows(2)
-            .all(|pair| pair[0] > pair[1] && pair[0] - pair[1] <= 20),
-        "{steps:?}"
-    );
+    assert!(steps.windows(2).all(|pair| pair[0] > pair[1] && pair[0] - pair[1] <= 20), "{steps:?}");
 }
 
 #[test]

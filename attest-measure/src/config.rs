@@ -64,15 +64,9 @@ pub fn config_from(
 ) -> Result<Measured<Config>, MeasureError> {
     let (bytes, stamp) = open::read_whole(path, MAX_CONFIG)?;
     let canonical = resolve(path, &bytes, env, variable);
-    let canonical = canonical.map_err(|error| MeasureError::Config {
-        path: path.into(),
-        error,
-    })?;
+    let canonical = canonical.map_err(|error| MeasureError::Config { path: path.into(), error })?;
     let digest = Digest::of(&canonical);
-    Ok(Measured {
-        value: Config { canonical, digest },
-        stamp,
-    })
+    Ok(Measured { value: Config { canonical, digest }, stamp })
 }
 
 fn resolve(
@@ -95,12 +89,7 @@ fn resolve(
     let mut variables = BTreeMap::new();
     for name in env {
         let value = variable(name).map(OsString::into_string).transpose();
-        variables.insert(
-            *name,
-            value.map_err(|_| ConfigError::EnvNotUtf8 {
-                name: (*name).to_owned(),
-            })?,
-        );
+        variables.insert(*name, value.map_err(|_| ConfigError::EnvNotUtf8 { name: (*name).to_owned() })?);
     }
     let text = with_env(object, &variables)?;
     Ok(json::parse(&text).map_err(ConfigError::Json)?.to_canonical())
@@ -115,9 +104,7 @@ fn with_env(settings: &Object<'_>, variables: &BTreeMap<&str, Option<String>>) -
     };
     for (name, value) in variables {
         if env.iter().any(|(other, _)| other == name) {
-            return Err(ConfigError::Env {
-                name: (*name).to_owned(),
-            });
+            return Err(ConfigError::Env { name: (*name).to_owned() });
         }
         env.push((name, value.as_deref().map_or(Value::Null, |v| Value::String(v.into()))));
     }

@@ -21,10 +21,7 @@ pub struct FileSet {
 impl FileSet {
     /// The set of these paths. Nothing is read yet.
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
-        Self {
-            paths: paths.into_iter().map(Into::into).collect(),
-            links_within: None,
-        }
+        Self { paths: paths.into_iter().map(Into::into).collect(), links_within: None }
     }
 
     /// Allows links that lead out of their folder as long as they stay within `folder`. A Hugging Face cache is laid out
@@ -68,9 +65,7 @@ impl FileSet {
             return Ok(());
         }
         // Which file it was does not matter enough to search for it; the set is named by its first path.
-        Err(MeasureError::Changed {
-            path: self.paths.first().map_or_else(|| Path::new("").into(), Clone::clone),
-        })
+        Err(MeasureError::Changed { path: self.paths.first().map_or_else(|| Path::new("").into(), Clone::clone) })
     }
 }
 
@@ -145,12 +140,7 @@ mod tests {
         let before = settled_stamp(&set);
         next_tick(dir.path(), &path);
         fs::write(&path, b"two").unwrap();
-        fs::File::options()
-            .write(true)
-            .open(&path)
-            .unwrap()
-            .set_modified(modified)
-            .unwrap();
+        fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
         assert!(set.changed(&before));
     }
 

@@ -44,9 +44,7 @@ pub(crate) fn hash_all(files: &[Found], report: Report<'_>) -> Result<Vec<Digest
         report,
     };
     let mut digests = thread::scope(|scope| {
-        let helpers: Vec<_> = (1..THREADS.min(files.len()))
-            .map(|_| scope.spawn(|| job.work()))
-            .collect();
+        let helpers: Vec<_> = (1..THREADS.min(files.len())).map(|_| scope.spawn(|| job.work())).collect();
         let mut all = job.work();
         for helper in helpers {
             let part = helper.join().unwrap_or_else(|panic| resume_unwind(panic));
@@ -98,10 +96,7 @@ impl Job<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let n = fill(&mut file, buffer).map_err(|source| MeasureError::Io {
-                path: found.path.clone(),
-                source,
-            })?;
+            let n = fill(&mut file, buffer).map_err(|source| MeasureError::Io { path: found.path.clone(), source })?;
             if n == 0 {
                 break;
             }
@@ -109,21 +104,14 @@ impl Job<'_> {
             read += n as u64;
             // A file that grows as fast as it is read would never end.
             if read > found.stamp.size {
-                return Err(MeasureError::Changed {
-                    path: found.path.clone(),
-                });
+                return Err(MeasureError::Changed { path: found.path.clone() });
             }
             let done = self.done.fetch_add(n as u64, Ordering::Relaxed) + n as u64;
-            (self.report)(Progress {
-                done,
-                total: self.total,
-            });
+            (self.report)(Progress { done, total: self.total });
         }
         open::unchanged(&file, found)?;
         if read != found.stamp.size {
-            return Err(MeasureError::Changed {
-                path: found.path.clone(),
-            });
+            return Err(MeasureError::Changed { path: found.path.clone() });
         }
         Ok(Some(Digest(hash.finalize().into())))
     }

@@ -71,24 +71,14 @@ fn distinct(names: &[String]) -> Result<(), MeasureError> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for name in names {
         if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-            return Err(MeasureError::SameName {
-                first: first.to_owned(),
-                second: name.clone(),
-            });
+            return Err(MeasureError::SameName { first: first.to_owned(), second: name.clone() });
         }
     }
     Ok(())
 }
 
 fn canonical(files: &[FileEntry]) -> Vec<u8> {
-    let lines: Vec<_> = files
-        .iter()
-        .map(|f| Line {
-            digest: f.digest.to_b64(),
-            name: &f.name,
-            size: f.size,
-        })
-        .collect();
+    let lines: Vec<_> = files.iter().map(|f| Line { digest: f.digest.to_b64(), name: &f.name, size: f.size }).collect();
     jcs(&lines)
 }
 
@@ -106,25 +96,13 @@ impl FileSet {
         let names: Vec<String> = found.iter().map(|f| self.name(f)).collect::<Result<_, _>>()?;
         distinct(&names)?;
         if let Some(huge) = found.iter().find(|f| f.stamp.size > MAX_SIZE) {
-            return Err(MeasureError::TooLarge {
-                path: huge.path.clone(),
-                limit: MAX_SIZE,
-            });
+            return Err(MeasureError::TooLarge { path: huge.path.clone(), limit: MAX_SIZE });
         }
         let digests = hash::hash_all(&found, report)?;
         self.settled(&stamp)?;
         let files = names.into_iter().zip(&found).zip(digests);
-        let files = files
-            .map(|((name, f), digest)| FileEntry {
-                name,
-                size: f.stamp.size,
-                digest,
-            })
-            .collect();
-        Ok(Measured {
-            value: Manifest::of(files),
-            stamp,
-        })
+        let files = files.map(|((name, f), digest)| FileEntry { name, size: f.stamp.size, digest }).collect();
+        Ok(Measured { value: Manifest::of(files), stamp })
     }
 
     fn name(&self, found: &Found) -> Result<String, MeasureError> {
@@ -132,14 +110,8 @@ impl FileSet {
             return Ok(found.name.clone());
         }
         let root = self.paths.get(found.root).map_or(Path::new(""), |p| p);
-        let last = root
-            .file_name()
-            .ok_or_else(|| MeasureError::NoName { path: root.into() })?;
+        let last = root.file_name().ok_or_else(|| MeasureError::NoName { path: root.into() })?;
         let last = last.to_str().ok_or_else(|| MeasureError::Name { path: root.into() })?;
-        Ok(if found.name.is_empty() {
-            last.to_owned()
-        } else {
-            [last, "/", &found.name].concat()
-        })
+        Ok(if found.name.is_empty() { last.to_owned() } else { [last, "/", &found.name].concat() })
     }
 }

@@ -22,20 +22,12 @@ impl ModelRef {
     /// # Errors
     /// [`MeasureError::EmptyModelRef`].
     pub fn new(provider: &str, model: &str, snapshot: Option<&str>) -> Result<Self, MeasureError> {
-        for (name, value) in [
-            ("provider", Some(provider)),
-            ("name", Some(model)),
-            ("snapshot", snapshot),
-        ] {
+        for (name, value) in [("provider", Some(provider)), ("name", Some(model)), ("snapshot", snapshot)] {
             if value.is_some_and(str::is_empty) {
                 return Err(MeasureError::EmptyModelRef(name));
             }
         }
-        Ok(Self {
-            model: model.into(),
-            provider: provider.into(),
-            snapshot: snapshot.map(Into::into),
-        })
+        Ok(Self { model: model.into(), provider: provider.into(), snapshot: snapshot.map(Into::into) })
     }
 
     /// JCS of `{"model":"…","provider":"…","snapshot":"…"}`, the last one `null` where it is not known.

@@ -28,25 +28,17 @@ pub(crate) fn open(found: &Found) -> Result<File, MeasureError> {
 
 /// Asked of the descriptor once more when everything was read.
 pub(crate) fn unchanged(file: &File, found: &Found) -> Result<(), MeasureError> {
-    let metadata = file.metadata().map_err(|source| MeasureError::Io {
-        path: found.path.clone(),
-        source,
-    })?;
+    let metadata = file.metadata().map_err(|source| MeasureError::Io { path: found.path.clone(), source })?;
     if metadata.is_file() && FileStamp::of(&metadata) == found.stamp {
         return Ok(());
     }
-    Err(MeasureError::Changed {
-        path: found.path.clone(),
-    })
+    Err(MeasureError::Changed { path: found.path.clone() })
 }
 
 /// Reads one small file whole.
 pub(crate) fn read_whole(path: &Path, limit: u64) -> Result<(Vec<u8>, Stamp), MeasureError> {
     if path.is_dir() {
-        return Err(MeasureError::NotAFile {
-            path: path.into(),
-            kind: Kind::Folder,
-        });
+        return Err(MeasureError::NotAFile { path: path.into(), kind: Kind::Folder });
     }
     let now = SystemTime::now();
     let listed = tree::list(&[path.to_path_buf()], None)?;
@@ -54,20 +46,11 @@ pub(crate) fn read_whole(path: &Path, limit: u64) -> Result<(Vec<u8>, Stamp), Me
         return Err(MeasureError::Changed { path: path.into() });
     };
     if found.stamp.size > limit {
-        return Err(MeasureError::TooLarge {
-            path: path.into(),
-            limit,
-        });
+        return Err(MeasureError::TooLarge { path: path.into(), limit });
     }
     let file = open(found)?;
     let mut bytes = Vec::new();
-    (&file)
-        .take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| MeasureError::Io {
-            path: path.into(),
-            source,
-        })?;
+    (&file).take(limit + 1).read_to_end(&mut bytes).map_err(|source| MeasureError::Io { path: path.into(), source })?;
     unchanged(&file, found)?;
     if bytes.len() as u64 != found.stamp.size {
         return Err(MeasureError::Changed { path: path.into() });

@@ -34,13 +34,8 @@ impl fmt::Debug for Prompt {
 /// [`MeasureError::NotUtf8`], and those of reading a file of at most 16 MiB.
 pub fn prompt(path: &Path) -> Result<Measured<Prompt>, MeasureError> {
     let (bytes, stamp) = open::read_whole(path, MAX_PROMPT)?;
-    let text = String::from_utf8(bytes).map_err(|e| MeasureError::NotUtf8 {
-        path: path.into(),
-        offset: e.utf8_error().valid_up_to(),
-    })?;
+    let text = String::from_utf8(bytes)
+        .map_err(|e| MeasureError::NotUtf8 { path: path.into(), offset: e.utf8_error().valid_up_to() })?;
     let digest = Digest::of(&text);
-    Ok(Measured {
-        value: Prompt { text, digest },
-        stamp,
-    })
+    Ok(Measured { value: Prompt { text, digest }, stamp })
 }

@@ -36,10 +36,7 @@ struct Wire {
 pub fn signer(executable: &Path, policy: Option<&Path>) -> Result<Measured<SignerFiles>, MeasureError> {
     let paths: Vec<&Path> = std::iter::once(executable).chain(policy).collect();
     if let Some(folder) = paths.iter().find(|p| p.is_dir()) {
-        return Err(MeasureError::NotAFile {
-            path: folder.into(),
-            kind: Kind::Folder,
-        });
+        return Err(MeasureError::NotAFile { path: folder.into(), kind: Kind::Folder });
     }
     let set = FileSet::new(paths);
     let (found, stamp) = set.look(SystemTime::now())?;
@@ -50,24 +47,12 @@ pub fn signer(executable: &Path, policy: Option<&Path>) -> Result<Measured<Signe
         ([executable, policy], Some(_)) => (*executable, Some(*policy)),
         // A folder was put in a file's place just now.
         _ => {
-            return Err(MeasureError::Changed {
-                path: executable.into(),
-            });
+            return Err(MeasureError::Changed { path: executable.into() });
         }
     };
-    let wire = Wire {
-        executable: executable.to_b64(),
-        policy: policy.map(Digest::to_b64),
-    };
+    let wire = Wire { executable: executable.to_b64(), policy: policy.map(Digest::to_b64) };
     let digest = Digest::of(jcs(&wire));
-    Ok(Measured {
-        value: SignerFiles {
-            executable,
-            policy,
-            digest,
-        },
-        stamp,
-    })
+    Ok(Measured { value: SignerFiles { executable, policy, digest }, stamp })
 }
 
 /// Where this process's executable can be read. On Linux the link that leads to the very file that is running, even after
@@ -79,8 +64,5 @@ pub fn own_executable() -> Result<PathBuf, MeasureError> {
     if cfg!(target_os = "linux") {
         return Ok("/proc/self/exe".into());
     }
-    std::env::current_exe().map_err(|source| MeasureError::Io {
-        path: "the running executable".into(),
-        source,
-    })
+    std::env::current_exe().map_err(|source| MeasureError::Io { path: "the running executable".into(), source })
 }

@@ -84,13 +84,7 @@ mod tests {
     use super::*;
 
     fn stamp(changed: (i64, i64)) -> FileStamp {
-        FileStamp {
-            device: 1,
-            inode: 1,
-            size: 1,
-            modified: (0, 0),
-            changed,
-        }
+        FileStamp { device: 1, inode: 1, size: 1, modified: (0, 0), changed }
     }
 
     #[test]

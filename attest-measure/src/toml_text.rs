@@ -11,12 +11,8 @@ use crate::error::ConfigError;
 
 /// JSON text with the members in any order.
 pub(crate) fn to_json(bytes: &[u8]) -> Result<Vec<u8>, ConfigError> {
-    let text = str::from_utf8(bytes).map_err(|e| ConfigError::Toml {
-        offset: e.valid_up_to(),
-    })?;
-    let table = DeTable::parse(text).map_err(|e| ConfigError::Toml {
-        offset: e.span().map_or(0, |s| s.start),
-    })?;
+    let text = str::from_utf8(bytes).map_err(|e| ConfigError::Toml { offset: e.valid_up_to() })?;
+    let table = DeTable::parse(text).map_err(|e| ConfigError::Toml { offset: e.span().map_or(0, |s| s.start) })?;
     let mut out = Vec::with_capacity(bytes.len());
     write_table(table.get_ref(), "", &mut out)?;
     Ok(out)
@@ -32,11 +28,7 @@ fn write_table(table: &DeTable<'_>, key: &str, out: &mut Vec<u8>) -> Result<(), 
         let name: &str = name.get_ref();
         write_string(name, out);
         out.push(b':');
-        let key = if key.is_empty() {
-            name.to_owned()
-        } else {
-            [key, ".", name].concat()
-        };
+        let key = if key.is_empty() { name.to_owned() } else { [key, ".", name].concat() };
         write_value(value.get_ref(), &key, out)?;
     }
     out.push(b'}');

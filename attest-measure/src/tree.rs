@@ -35,29 +35,15 @@ pub(crate) fn list(roots: &[PathBuf], links_within: Option<&Path>) -> Result<Vec
         // The path itself may be a link: whoever configured it meant what it leads to.
         let metadata = fs::metadata(path).map_err(|e| missing(path, e))?;
         if metadata.is_file() {
-            all.push(Found {
-                root,
-                name: String::new(),
-                path: path.clone(),
-                stamp: FileStamp::of(&metadata),
-            });
+            all.push(Found { root, name: String::new(), path: path.clone(), stamp: FileStamp::of(&metadata) });
             continue;
         }
         if !metadata.is_dir() {
-            return Err(MeasureError::NotAFile {
-                path: path.clone(),
-                kind: kind(metadata.file_type()),
-            });
+            return Err(MeasureError::NotAFile { path: path.clone(), kind: kind(metadata.file_type()) });
         }
         let folder = canonical(path)?;
         let bound = links_within.map_or_else(|| Ok(folder.clone()), canonical)?;
-        let mut walk = Walk {
-            root,
-            bound,
-            above: Vec::new(),
-            entries: 0,
-            found: Vec::new(),
-        };
+        let mut walk = Walk { root, bound, above: Vec::new(), entries: 0, found: Vec::new() };
         walk.folder(&folder, "", &metadata)?;
         if walk.found.is_empty() {
             return Err(MeasureError::Empty { path: path.clone() });
@@ -86,27 +72,15 @@ impl Walk {
             return Err(MeasureError::LinkLoop { path: path.into() });
         }
         if self.above.len() >= MAX_DEPTH {
-            return Err(MeasureError::TooMany {
-                path: path.into(),
-                limit: MAX_ENTRIES,
-            });
+            return Err(MeasureError::TooMany { path: path.into(), limit: MAX_ENTRIES });
         }
         self.above.push(identity);
-        for entry in fs::read_dir(path).map_err(|source| MeasureError::Io {
-            path: path.into(),
-            source,
-        })? {
-            let entry = entry.map_err(|source| MeasureError::Io {
-                path: path.into(),
-                source,
-            })?;
+        for entry in fs::read_dir(path).map_err(|source| MeasureError::Io { path: path.into(), source })? {
+            let entry = entry.map_err(|source| MeasureError::Io { path: path.into(), source })?;
             self.entries += 1;
             // Links can make few folders look like very many; entries are counted as often as they are met.
             if self.entries > MAX_ENTRIES {
-                return Err(MeasureError::TooMany {
-                    path: path.into(),
-                    limit: MAX_ENTRIES,
-                });
+                return Err(MeasureError::TooMany { path: path.into(), limit: MAX_ENTRIES });
             }
             let here = entry.path();
             let Ok(part) = entry.file_name().into_string() else {
@@ -120,26 +94,14 @@ impl Walk {
 
     fn entry(&mut self, path: PathBuf, name: String) -> Result<(), MeasureError> {
         let metadata = fs::symlink_metadata(&path).map_err(|e| vanished(&path, e))?;
-        let (path, metadata) = if metadata.is_symlink() {
-            self.follow(path)?
-        } else {
-            (path, metadata)
-        };
+        let (path, metadata) = if metadata.is_symlink() { self.follow(path)? } else { (path, metadata) };
         if metadata.is_dir() {
             return self.folder(&path, &(name + "/"), &metadata);
         }
         if !metadata.is_file() {
-            return Err(MeasureError::NotAFile {
-                path,
-                kind: kind(metadata.file_type()),
-            });
+            return Err(MeasureError::NotAFile { path, kind: kind(metadata.file_type()) });
         }
-        self.found.push(Found {
-            root: self.root,
-            name,
-            path,
-            stamp: FileStamp::of(&metadata),
-        });
+        self.found.push(Found { root: self.root, name, path, stamp: FileStamp::of(&metadata) });
         Ok(())
     }
 

@@ -38,13 +38,7 @@ fn canonical(name: &str, content: &str, env: &[&str]) -> Result<String, ConfigEr
 
 #[test]
 fn every_byte_of_a_prompt_counts() {
-    let texts = [
-        "You are helpful.",
-        "You are helpful.\n",
-        "You are helpful.\r\n",
-        "\u{feff}You are helpful.",
-        "",
-    ];
+    let texts = ["You are helpful.", "You are helpful.\n", "You are helpful.\r\n", "\u{feff}You are helpful.", ""];
     for text in texts {
         let (_dir, path) = file("prompt.md", text);
         let measured = prompt(&path).unwrap().value;
@@ -56,21 +50,10 @@ fn every_byte_of_a_prompt_counts() {
 fn a_prompt_that_is_not_utf8_or_not_a_file_is_refused() {
     let (dir, path) = file("prompt.md", b"caf\xe9");
     assert!(matches!(prompt(&path), Err(MeasureError::NotUtf8 { offset: 3, .. })));
-    assert!(matches!(
-        prompt(dir.path()),
-        Err(MeasureError::NotAFile { kind: Kind::Folder, .. })
-    ));
-    assert!(matches!(
-        prompt(&dir.path().join("gone")),
-        Err(MeasureError::Missing { .. })
-    ));
+    assert!(matches!(prompt(dir.path()), Err(MeasureError::NotAFile { kind: Kind::Folder, .. })));
+    assert!(matches!(prompt(&dir.path().join("gone")), Err(MeasureError::Missing { .. })));
     let (_dir, path) = file("prompt.md", "");
-    fs::File::options()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len((16 << 20) + 1)
-        .unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len((16 << 20) + 1).unwrap();
     assert!(matches!(prompt(&path), Err(MeasureError::TooLarge { .. })));
 }
 
@@ -103,24 +86,15 @@ fn numbers_without_an_exact_form_are_refused_where_they_stand() {
         ("a = 0x20_0000_0000_0000", "a"),
         ("a = 99999999999999999999", "a"),
     ] {
-        assert_eq!(
-            canonical("a.toml", toml, &[]).unwrap_err(),
-            ConfigError::Number { key: key.into() },
-            "{toml}"
-        );
+        assert_eq!(canonical("a.toml", toml, &[]).unwrap_err(), ConfigError::Number { key: key.into() }, "{toml}");
     }
     for json in [r#"{"a":9007199254740992}"#, r#"{"a":1e20}"#, r#"{"a":1e999}"#] {
-        let ConfigError::Json(error) = canonical("a.json", json, &[]).unwrap_err() else {
-            panic!("{json}")
-        };
+        let ConfigError::Json(error) = canonical("a.json", json, &[]).unwrap_err() else { panic!("{json}") };
         assert_eq!(error.kind, JsonErrorKind::NumberRange);
     }
     let largest = "a = 0x1f_ffff_ffff_ffff\nb = -9007199254740991\nc = 1e300\nd = -0.0\ne = 1e21";
     let text = canonical("a.toml", largest, &[]).unwrap();
-    assert_eq!(
-        text,
-        r#"{"a":9007199254740991,"b":-9007199254740991,"c":1e+300,"d":0,"e":1e+21}"#
-    );
+    assert_eq!(text, r#"{"a":9007199254740991,"b":-9007199254740991,"c":1e+300,"d":0,"e":1e+21}"#);
 }
 
 #[test]
@@ -133,10 +107,7 @@ fn settings_that_two_readers_could_read_differently_are_refused() {
     assert_eq!(json("{} // comment"), JsonErrorKind::TrailingBytes);
     assert_eq!(json("\u{feff}{}"), JsonErrorKind::ByteOrderMark);
     assert_eq!(canonical("a.json", "[]", &[]).unwrap_err(), ConfigError::NotAnObject);
-    assert!(matches!(
-        canonical("a.toml", "a = 1\na = 2", &[]).unwrap_err(),
-        ConfigError::Toml { offset: 6 }
-    ));
+    assert!(matches!(canonical("a.toml", "a = 1\na = 2", &[]).unwrap_err(), ConfigError::Toml { offset: 6 }));
     assert_eq!(canonical("a.yaml", "a: 1", &[]).unwrap_err(), ConfigError::Extension);
     let deep = format!("a = {}1{}", "[".repeat(70), "]".repeat(70));
     assert!(canonical("a.toml", &deep, &[]).is_err());
@@ -149,10 +120,7 @@ fn members_that_serde_would_take_for_its_own_stay_objects() {
     // Two documents, and so two digests; `toml::Table` makes one of them.
     let toml = "[date]\n\"$__toml_private_datetime\" = \"2026-11-20\"\n";
     let as_toml = canonical("a.toml", toml, &[]);
-    assert_eq!(
-        as_toml.unwrap(),
-        r#"{"date":{"$__toml_private_datetime":"2026-11-20"}}"#
-    );
+    assert_eq!(as_toml.unwrap(), r#"{"date":{"$__toml_private_datetime":"2026-11-20"}}"#);
 }
 
 #[test]
@@ -168,15 +136,9 @@ fn named_variables_stand_under_env_and_unset_is_not_empty() {
 #[test]
 fn variables_that_meet_the_files_own_or_are_not_text_are_refused() {
     let env = |name: &str| ConfigError::Env { name: name.into() };
-    assert_eq!(
-        canonical("a.json", r#"{"env":{"A":"value"}}"#, &["A"]).unwrap_err(),
-        env("A")
-    );
+    assert_eq!(canonical("a.json", r#"{"env":{"A":"value"}}"#, &["A"]).unwrap_err(), env("A"));
     assert_eq!(canonical("a.json", r#"{"env":[]}"#, &["A"]).unwrap_err(), env("env"));
-    assert_eq!(
-        canonical("a.json", "{}", &["BAD"]).unwrap_err(),
-        ConfigError::EnvNotUtf8 { name: "BAD".into() }
-    );
+    assert_eq!(canonical("a.json", "{}", &["BAD"]).unwrap_err(), ConfigError::EnvNotUtf8 { name: "BAD".into() });
     // Without variables the file's own `env` is a member like any other.
     assert_eq!(canonical("a.json", r#"{"env":[]}"#, &[]).unwrap(), r#"{"env":[]}"#);
 }
@@ -197,22 +159,10 @@ fn a_hosted_model_is_its_three_names() {
     assert_eq!(model.canonical(), text);
     assert_eq!(model.digest(), Digest::of(text));
     let unknown = ModelRef::new("anthropic", "claude", None).unwrap();
-    assert_eq!(
-        unknown.canonical(),
-        br#"{"model":"claude","provider":"anthropic","snapshot":null}"#
-    );
-    assert!(matches!(
-        ModelRef::new("", "claude", None),
-        Err(MeasureError::EmptyModelRef("provider"))
-    ));
-    assert!(matches!(
-        ModelRef::new("anthropic", "", None),
-        Err(MeasureError::EmptyModelRef("name"))
-    ));
-    assert!(matches!(
-        ModelRef::new("anthropic", "claude", Some("")),
-        Err(MeasureError::EmptyModelRef("snapshot"))
-    ));
+    assert_eq!(unknown.canonical(), br#"{"model":"claude","provider":"anthropic","snapshot":null}"#);
+    assert!(matches!(ModelRef::new("", "claude", None), Err(MeasureError::EmptyModelRef("provider"))));
+    assert!(matches!(ModelRef::new("anthropic", "", None), Err(MeasureError::EmptyModelRef("name"))));
+    assert!(matches!(ModelRef::new("anthropic", "claude", Some("")), Err(MeasureError::EmptyModelRef("snapshot"))));
 }
 
 #[test]
@@ -221,23 +171,13 @@ fn the_signer_is_its_executable_and_its_policy() {
     let executable = dir.path().join("attest");
     fs::write(&executable, b"\x7fELF").unwrap();
     let both = signer(&executable, Some(&policy)).unwrap().value;
-    let text = format!(
-        r#"{{"executable":"{}","policy":"{}"}}"#,
-        Digest::of(b"\x7fELF"),
-        Digest::of("x = 1")
-    );
+    let text = format!(r#"{{"executable":"{}","policy":"{}"}}"#, Digest::of(b"\x7fELF"), Digest::of("x = 1"));
     assert_eq!(both.digest, Digest::of(text));
     let alone = signer(&executable, None).unwrap().value;
     let text = format!(r#"{{"executable":"{}","policy":null}}"#, Digest::of(b"\x7fELF"));
     assert_eq!((alone.digest, alone.policy), (Digest::of(text), None));
-    assert!(matches!(
-        signer(dir.path(), None),
-        Err(MeasureError::NotAFile { kind: Kind::Folder, .. })
-    ));
-    assert!(matches!(
-        signer(&executable, Some(Path::new("/gone"))),
-        Err(MeasureError::Missing { .. })
-    ));
+    assert!(matches!(signer(dir.path(), None), Err(MeasureError::NotAFile { kind: Kind::Folder, .. })));
+    assert!(matches!(signer(&executable, Some(Path::new("/gone"))), Err(MeasureError::Missing { .. })));
 }
 
 #[test]

@@ -17,14 +17,7 @@ fn manifest(path: &Path) -> Manifest {
 /// A small model.
 fn model() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    write(
-        dir.path(),
-        &[
-            ("config.json", b"{}"),
-            ("shards/b.bin", b"second"),
-            ("shards/a.bin", b"first."),
-        ],
-    );
+    write(dir.path(), &[("config.json", b"{}"), ("shards/b.bin", b"second"), ("shards/a.bin", b"first.")]);
     dir
 }
 
@@ -74,22 +67,12 @@ fn one_flipped_bit_anywhere_changes_the_digest() {
 fn a_renamed_added_removed_or_swapped_file_changes_the_digest() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 6] = [
-        ("renamed", |d| {
-            fs::rename(d.join("config.json"), d.join("Config.json")).unwrap()
-        }),
-        ("moved", |d| {
-            fs::rename(d.join("shards/a.bin"), d.join("a.bin")).unwrap()
-        }),
+        ("renamed", |d| fs::rename(d.join("config.json"), d.join("Config.json")).unwrap()),
+        ("moved", |d| fs::rename(d.join("shards/a.bin"), d.join("a.bin")).unwrap()),
         ("removed", |d| fs::remove_file(d.join("shards/a.bin")).unwrap()),
-        ("added, empty and hidden", |d| {
-            fs::write(d.join(".hidden"), b"").unwrap()
-        }),
-        ("one byte moved over", |d| {
-            write(d, &[("shards/a.bin", b"first"), ("shards/b.bin", b".second")])
-        }),
-        ("swapped", |d| {
-            write(d, &[("shards/a.bin", b"second"), ("shards/b.bin", b"first.")])
-        }),
+        ("added, empty and hidden", |d| fs::write(d.join(".hidden"), b"").unwrap()),
+        ("one byte moved over", |d| write(d, &[("shards/a.bin", b"first"), ("shards/b.bin", b".second")])),
+        ("swapped", |d| write(d, &[("shards/a.bin", b"second"), ("shards/b.bin", b"first.")])),
     ];
     for (name, change) in changes {
         let dir = model();
@@ -104,20 +87,9 @@ fn place_times_modes_empty_folders_and_the_order_of_creation_do_not_count() {
     let one = model();
     let other = tempfile::tempdir().unwrap();
     let dir = other.path().join("elsewhere");
-    write(
-        &dir,
-        &[
-            ("shards/a.bin", b"first."),
-            ("shards/b.bin", b"second"),
-            ("config.json", b"{}"),
-        ],
-    );
+    write(&dir, &[("shards/a.bin", b"first."), ("shards/b.bin", b"second"), ("config.json", b"{}")]);
     fs::create_dir(dir.join("empty")).unwrap();
-    fs::set_permissions(
-        dir.join("config.json"),
-        std::os::unix::fs::PermissionsExt::from_mode(0o400),
-    )
-    .unwrap();
+    fs::set_permissions(dir.join("config.json"), std::os::unix::fs::PermissionsExt::from_mode(0o400)).unwrap();
     assert_eq!(manifest(one.path()), manifest(&dir));
 }
 
@@ -131,10 +103,7 @@ fn many_files_are_listed_in_order_whatever_order_the_folder_gives() {
     }
     let manifest = manifest(dir.path());
     assert_eq!(names(&manifest), wanted);
-    assert!(
-        manifest.files.iter().all(|f| f.digest == Digest::of(&f.name)),
-        "each digest beside its own name"
-    );
+    assert!(manifest.files.iter().all(|f| f.digest == Digest::of(&f.name)), "each digest beside its own name");
 }
 
 #[test]
@@ -144,14 +113,7 @@ fn a_link_inside_the_folder_counts_as_a_file_of_its_own_name() {
     symlink("blobs/1", linked.path().join("model.bin")).unwrap();
     symlink("blobs", linked.path().join("same")).unwrap();
     let plain = tempfile::tempdir().unwrap();
-    write(
-        plain.path(),
-        &[
-            ("blobs/1", b"weights"),
-            ("model.bin", b"weights"),
-            ("same/1", b"weights"),
-        ],
-    );
+    write(plain.path(), &[("blobs/1", b"weights"), ("model.bin", b"weights"), ("same/1", b"weights")]);
     assert_eq!(manifest(linked.path()), manifest(plain.path()));
 }
 
@@ -162,10 +124,7 @@ fn a_cache_with_links_between_its_folders_is_measured_when_that_is_allowed() {
     symlink("../../blobs/1", dir.path().join("snapshots/rev/model.bin")).unwrap();
     let snapshot = dir.path().join("snapshots/rev");
     assert!(FileSet::new([&snapshot]).manifest(&|_| {}).is_err());
-    let allowed = FileSet::new([&snapshot])
-        .links_within(dir.path())
-        .manifest(&|_| {})
-        .unwrap();
+    let allowed = FileSet::new([&snapshot]).links_within(dir.path()).manifest(&|_| {}).unwrap();
     assert_eq!(names(&allowed.value), ["README", "model.bin"]);
     assert_eq!(allowed.value.files[1].digest, Digest::of("weights"));
 }
@@ -183,35 +142,18 @@ fn a_single_file_goes_by_its_own_name_and_through_any_link() {
 #[test]
 fn of_several_paths_each_name_begins_with_the_paths_own() {
     let dir = tempfile::tempdir().unwrap();
-    write(
-        dir.path(),
-        &[
-            ("base/config.json", b"1"),
-            ("lora/config.json", b"2"),
-            ("tokenizer.model", b"3"),
-        ],
-    );
+    write(dir.path(), &[("base/config.json", b"1"), ("lora/config.json", b"2"), ("tokenizer.model", b"3")]);
     let set = FileSet::new(["lora", "tokenizer.model", "base"].map(|p| dir.path().join(p)));
     let manifest = set.manifest(&|_| {}).unwrap().value;
-    assert_eq!(
-        names(&manifest),
-        ["base/config.json", "lora/config.json", "tokenizer.model"]
-    );
+    assert_eq!(names(&manifest), ["base/config.json", "lora/config.json", "tokenizer.model"]);
     let turned = FileSet::new(["base", "lora", "tokenizer.model"].map(|p| dir.path().join(p)));
-    assert_eq!(
-        turned.manifest(&|_| {}).unwrap().value,
-        manifest,
-        "the order of the paths does not count"
-    );
+    assert_eq!(turned.manifest(&|_| {}).unwrap().value, manifest, "the order of the paths does not count");
 }
 
 #[test]
 fn a_sparse_file_counts_with_its_zeros() {
     let dir = tempfile::tempdir().unwrap();
-    File::create(dir.path().join("model.bin"))
-        .unwrap()
-        .set_len(9_000_001)
-        .unwrap();
+    File::create(dir.path().join("model.bin")).unwrap().set_len(9_000_001).unwrap();
     let manifest = manifest(dir.path());
     assert_eq!(manifest.files[0].size, 9_000_001);
     assert_eq!(manifest.files[0].digest, Digest::of(vec![0; 9_000_001]));
@@ -220,14 +162,9 @@ fn a_sparse_file_counts_with_its_zeros() {
 #[test]
 fn progress_rises_to_the_total() {
     let dir = tempfile::tempdir().unwrap();
-    write(
-        dir.path(),
-        &[("a", &[1; 3_000_000]), ("b", &[2; 2_500_000]), ("c", b"")],
-    );
+    write(dir.path(), &[("a", &[1; 3_000_000]), ("b", &[2; 2_500_000]), ("c", b"")]);
     let seen: Mutex<Vec<Progress>> = Mutex::default();
-    FileSet::new([dir.path()])
-        .manifest(&|p| seen.lock().unwrap().push(p))
-        .unwrap();
+    FileSet::new([dir.path()]).manifest(&|p| seen.lock().unwrap().push(p)).unwrap();
     let seen = seen.into_inner().unwrap();
     assert!(seen.iter().all(|p| p.total == 5_500_000 && p.done <= p.total));
     assert_eq!(seen.iter().map(|p| p.done).max(), Some(5_500_000));
@@ -272,8 +209,5 @@ print(b64(json.dumps(lines, sort_keys=True, separators=(",", ":"), ensure_ascii=
 #[test]
 fn the_digest_of_a_known_model_stays_what_it_is() {
     // From the script above, so that a change of the format is noticed where there is no Python too.
-    assert_eq!(
-        manifest(model().path()).digest.to_b64(),
-        "Do-JZsvBFsOqTrMOieFkZgjUWg9zfIbzay4okHs63BA"
-    );
+    assert_eq!(manifest(model().path()).digest.to_b64(), "Do-JZsvBFsOqTrMOieFkZgjUWg9zfIbzay4okHs63BA");
 }

@@ -40,15 +40,9 @@ fn pipes_sockets_and_devices_are_refused_in_a_folder_and_by_themselves() {
     let (dir, path) = folder_with("socket");
     let _listener = UnixListener::bind(&path).unwrap();
     for path in [dir.path(), &path] {
-        assert!(matches!(
-            refusal(path),
-            MeasureError::NotAFile { kind: Kind::Socket, .. }
-        ));
+        assert!(matches!(refusal(path), MeasureError::NotAFile { kind: Kind::Socket, .. }));
     }
-    assert!(matches!(
-        refusal(Path::new("/dev/zero")),
-        MeasureError::NotAFile { kind: Kind::Device, .. }
-    ));
+    assert!(matches!(refusal(Path::new("/dev/zero")), MeasureError::NotAFile { kind: Kind::Device, .. }));
 }
 
 #[test]
@@ -56,11 +50,7 @@ fn a_link_out_of_the_folder_is_refused_and_named() {
     let (dir, path) = folder_with("link");
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("secret"), b"secret").unwrap();
-    for target in [
-        outside.path().join("secret"),
-        outside.path().to_path_buf(),
-        "/dev/zero".into(),
-    ] {
+    for target in [outside.path().join("secret"), outside.path().to_path_buf(), "/dev/zero".into()] {
         symlink(&target, &path).unwrap();
         assert!(matches!(refusal(dir.path()), MeasureError::LinkOutside { link, .. } if link.ends_with("link")));
         fs::remove_file(&path).unwrap();
@@ -139,10 +129,7 @@ fn names_that_differ_in_case_alone_are_refused() {
         fs::create_dir_all(path).unwrap();
         fs::write(path.join("config"), b"").unwrap();
     }
-    assert!(matches!(
-        FileSet::new([a, b]).manifest(&|_| {}),
-        Err(MeasureError::SameName { .. })
-    ));
+    assert!(matches!(FileSet::new([a, b]).manifest(&|_| {}), Err(MeasureError::SameName { .. })));
 }
 
 #[test]
@@ -151,14 +138,8 @@ fn nothing_is_not_a_model() {
     assert!(matches!(refusal(dir.path()), MeasureError::Empty { .. }));
     fs::create_dir(dir.path().join("sub")).unwrap();
     assert!(matches!(refusal(dir.path()), MeasureError::Empty { .. }));
-    assert!(matches!(
-        refusal(&dir.path().join("gone")),
-        MeasureError::Missing { .. }
-    ));
-    assert!(matches!(
-        FileSet::new(Vec::<PathBuf>::new()).manifest(&|_| {}),
-        Err(MeasureError::NoPaths)
-    ));
+    assert!(matches!(refusal(&dir.path().join("gone")), MeasureError::Missing { .. }));
+    assert!(matches!(FileSet::new(Vec::<PathBuf>::new()).manifest(&|_| {}), Err(MeasureError::NoPaths)));
 }
 
 #[test]
@@ -185,9 +166,7 @@ fn while_reading(change: impl Fn(&Path) + Sync) -> Result<(), MeasureError> {
         fs::write(&probe, b"x").unwrap();
     }
     let once = Once::new();
-    FileSet::new([&dir])
-        .manifest(&|_| once.call_once(|| change(&dir)))
-        .map(|_| ())
+    FileSet::new([&dir]).manifest(&|_| once.call_once(|| change(&dir))).map(|_| ())
 }
 
 #[test]
@@ -195,37 +174,15 @@ fn a_change_while_reading_is_noticed() {
     type Change = fn(&Path);
     let changes: [(&str, Change); 7] = [
         ("a byte already read", |d| {
-            OpenOptions::new()
-                .write(true)
-                .open(d.join("model.bin"))
-                .unwrap()
-                .write_all_at(b"2", 0)
-                .unwrap();
+            OpenOptions::new().write(true).open(d.join("model.bin")).unwrap().write_all_at(b"2", 0).unwrap();
         }),
         ("a byte not yet read", |d| {
-            OpenOptions::new()
-                .write(true)
-                .open(d.join("model.bin"))
-                .unwrap()
-                .write_all_at(b"2", 3 << 19)
-                .unwrap();
+            OpenOptions::new().write(true).open(d.join("model.bin")).unwrap().write_all_at(b"2", 3 << 19).unwrap();
         }),
         ("grown", |d| {
-            OpenOptions::new()
-                .append(true)
-                .open(d.join("model.bin"))
-                .unwrap()
-                .write_all(b"more")
-                .unwrap();
+            OpenOptions::new().append(true).open(d.join("model.bin")).unwrap().write_all(b"more").unwrap();
         }),
-        ("cut", |d| {
-            OpenOptions::new()
-                .write(true)
-                .open(d.join("model.bin"))
-                .unwrap()
-                .set_len(9)
-                .unwrap()
-        }),
+        ("cut", |d| OpenOptions::new().write(true).open(d.join("model.bin")).unwrap().set_len(9).unwrap()),
         ("replaced by an equal file", |d| {
             fs::write(d.join("../new"), vec![1; 3 << 20]).unwrap();
             fs::rename(d.join("../new"), d.join("model.bin")).unwrap();
@@ -236,10 +193,7 @@ fn a_change_while_reading_is_noticed() {
         }),
     ];
     for (name, change) in changes {
-        assert!(
-            matches!(while_reading(change), Err(MeasureError::Changed { .. })),
-            "{name}"
-        );
+        assert!(matches!(while_reading(change), Err(MeasureError::Changed { .. })), "{name}");
     }
 }
 

@@ -25,10 +25,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let parent = parent.canonicalize().map_err(|source| OpenError::Io {
-        path: parent.into(),
-        source,
-    })?;
+    let parent = parent.canonicalize().map_err(|source| OpenError::Io { path: parent.into(), source })?;
     Ok(parent.join(name))
 }
 
@@ -62,10 +59,7 @@ impl WriterLock {
             Err(_) if is_symlink(&lock) => return Err(OpenError::Symlink { path: lock }),
             Err(source) => return Err(OpenError::Io { path: lock, source }),
         };
-        let meta = file.metadata().map_err(|source| OpenError::Io {
-            path: lock.clone(),
-            source,
-        })?;
+        let meta = file.metadata().map_err(|source| OpenError::Io { path: lock.clone(), source })?;
         // Whoever can open the lock file can hold it and keep the log from starting.
         judge(&lock, &meta)?;
         match file.try_lock() {
@@ -89,24 +83,15 @@ pub(crate) fn prepare(path: &Path) -> Result<(), OpenError> {
     }
     match fs::symlink_metadata(path) {
         Ok(meta) => judge(path, &meta),
-        Err(e) if e.kind() == ErrorKind::NotFound => create(path).map_err(|source| OpenError::Io {
-            path: path.into(),
-            source,
-        }),
-        Err(source) => Err(OpenError::Io {
-            path: path.into(),
-            source,
-        }),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            create(path).map_err(|source| OpenError::Io { path: path.into(), source })
+        }
+        Err(source) => Err(OpenError::Io { path: path.into(), source }),
     }
 }
 
 fn create(path: &Path) -> io::Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?
-        .sync_all()?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.sync_all()?;
     // SQLite syncs the directory for its own journals only; without this the file's name may be lost in a power cut.
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
@@ -119,10 +104,7 @@ fn judge(path: &Path, meta: &fs::Metadata) -> Result<(), OpenError> {
         return Err(OpenError::NotAFile { path: path.into() });
     }
     if meta.mode() & WIDE != 0 {
-        return Err(OpenError::Mode {
-            path: path.into(),
-            mode: meta.mode() & 0o7777,
-        });
+        return Err(OpenError::Mode { path: path.into(), mode: meta.mode() & 0o7777 });
     }
     Ok(())
 }

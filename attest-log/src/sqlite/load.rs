@@ -12,21 +12,17 @@ use crate::store::Loaded;
 /// [`crate::Reader::entries`], in bounded memory, when somebody asks.
 pub(super) fn load(connection: &Connection, path: &Path) -> Result<Loaded, OpenError> {
     read(connection)
-        .map_err(|source| OpenError::Sqlite {
-            path: path.into(),
-            source,
-        })?
+        .map_err(|source| OpenError::Sqlite { path: path.into(), source })?
         .ok_or_else(|| OpenError::Damaged { path: path.into() })
 }
 
 /// `None` when the parts contradict each other.
 fn read(connection: &Connection) -> rusqlite::Result<Option<Loaded>> {
     // Both ends come from the tree's edges; a count would read every page.
-    let (first, last) = connection.query_row(
-        "SELECT (SELECT min(idx) FROM entry), (SELECT max(idx) FROM entry)",
-        [],
-        |r| Ok((r.get::<_, Option<i64>>(0)?, r.get::<_, Option<i64>>(1)?)),
-    )?;
+    let (first, last) =
+        connection.query_row("SELECT (SELECT min(idx) FROM entry), (SELECT max(idx) FROM entry)", [], |r| {
+            Ok((r.get::<_, Option<i64>>(0)?, r.get::<_, Option<i64>>(1)?))
+        })?;
     let next = match (first, last) {
         (None, None) => 0,
         (Some(0), Some(last)) => last.cast_unsigned().saturating_add(1),
@@ -34,12 +30,8 @@ fn read(connection: &Connection) -> rusqlite::Result<Option<Loaded>> {
     };
     let horizon: i64 = connection.query_row("SELECT horizon FROM state WHERE id = 0", [], |r| r.get(0))?;
 
-    let mut loaded = Loaded {
-        next,
-        horizon: u64::try_from(horizon).unwrap_or(0),
-        replay: Vec::new(),
-        open: Vec::new(),
-    };
+    let mut loaded =
+        Loaded { next, horizon: u64::try_from(horizon).unwrap_or(0), replay: Vec::new(), open: Vec::new() };
     let mut statement = connection.prepare("SELECT scope, jti, expires FROM replay")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -50,10 +42,8 @@ fn read(connection: &Connection) -> rusqlite::Result<Option<Loaded>> {
     let mut statement = connection.prepare("SELECT hash, idx FROM open_call ORDER BY idx")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (Ok(hash), Ok(index)) = (
-            row.get_ref(0)?.as_blob()?.try_into(),
-            u64::try_from(row.get::<_, i64>(1)?),
-        ) else {
+        let (Ok(hash), Ok(index)) = (row.get_ref(0)?.as_blob()?.try_into(), u64::try_from(row.get::<_, i64>(1)?))
+        else {
             return Ok(None);
         };
         if index >= next {

@@ -38,17 +38,8 @@ const OPEN_CALL: &str = "INSERT INTO open_call (hash, idx) VALUES (?1, ?2)";
 const CLOSE_CALL: &str = "DELETE FROM open_call WHERE hash = ?1";
 const PRUNE: &str = "DELETE FROM replay WHERE scope = ?1 AND jti = ?2";
 const RAISE_HORIZON: &str = "UPDATE state SET horizon = max(horizon, ?1) WHERE id = 0";
-const STATEMENTS: [&str; 9] = [
-    BEGIN,
-    COMMIT,
-    ADD_REPLAY,
-    ADD_ENTRY,
-    ADD_TOKEN,
-    OPEN_CALL,
-    CLOSE_CALL,
-    PRUNE,
-    RAISE_HORIZON,
-];
+const STATEMENTS: [&str; 9] =
+    [BEGIN, COMMIT, ADD_REPLAY, ADD_ENTRY, ADD_TOKEN, OPEN_CALL, CLOSE_CALL, PRUNE, RAISE_HORIZON];
 
 /// The writer's side of the file.
 pub(crate) struct SqliteStore {
@@ -68,10 +59,7 @@ impl SqliteStore {
     pub(crate) fn open(path: &Path, testing: Testing) -> Result<(Self, Loaded), OpenError> {
         let lock = file::WriterLock::take(path)?;
         file::prepare(path)?;
-        let refused = |source| OpenError::Sqlite {
-            path: path.into(),
-            source,
-        };
+        let refused = |source| OpenError::Sqlite { path: path.into(), source };
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut connection = Connection::open_with_flags(path, flags).map_err(refused)?;
@@ -81,12 +69,8 @@ impl SqliteStore {
         configure(&connection).map_err(refused)?;
         // `query_one` steps to the end. The answer `wal` comes before SQLite commits the change to the file's header,
         // and `query_row` (or rusqlite's pragma calls) would leave a failure of that unseen: no write-ahead file then.
-        let mode: String = connection
-            .query_one("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-            .map_err(refused)?;
-        let synchronous: i64 = connection
-            .pragma_query_value(None, "synchronous", |row| row.get(0))
-            .map_err(refused)?;
+        let mode: String = connection.query_one("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(refused)?;
+        let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).map_err(refused)?;
         if mode != "wal" || synchronous != 2 {
             return Err(OpenError::NoWal { path: path.into() });
         }
@@ -94,9 +78,7 @@ impl SqliteStore {
             schema::create(&connection).map_err(refused)?;
         }
         if let Some(pages) = testing.max_pages {
-            connection
-                .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
-                .map_err(refused)?;
+            connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(refused)?;
         }
         for statement in STATEMENTS {
             connection.prepare_cached(statement).map_err(refused)?;
@@ -126,10 +108,7 @@ impl SqliteStore {
     }
 
     fn run(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<usize, StopReason> {
-        self.connection
-            .prepare_cached(statement)
-            .and_then(|mut s| s.execute(parameters))
-            .map_err(|e| stop(&e))
+        self.connection.prepare_cached(statement).and_then(|mut s| s.execute(parameters)).map_err(|e| stop(&e))
     }
 
     /// Copies what is in the write-ahead file into the database, as far as readers let it, and syncs both. Answers
@@ -197,11 +176,8 @@ impl Store for SqliteStore {
         if pages >= self.checkpoint_at {
             let left = self.checkpoint()?;
             // While a reader holds old pages the file goes on growing; another step of growth is another try.
-            self.checkpoint_at = if left == 0 {
-                self.checkpoint_every
-            } else {
-                pages.saturating_add(self.checkpoint_every)
-            };
+            self.checkpoint_at =
+                if left == 0 { self.checkpoint_every } else { pages.saturating_add(self.checkpoint_every) };
         }
         Ok(())
     }
@@ -214,9 +190,7 @@ impl Store for SqliteStore {
     fn abandon(self: Box<Self>) {
         // Without this SQLite would checkpoint on closing: a second try on top of a failed write. If it cannot be set,
         // the connection is broken further than a checkpoint could reach.
-        let _ = self
-            .connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
     }
 }
 

@@ -37,47 +37,21 @@ pub(crate) enum Identity {
 pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<Identity, OpenError> {
     let seen = read_marks(connection).map_err(|source| match source.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotALog { path: path.into() },
-        _ => OpenError::Sqlite {
-            path: path.into(),
-            source,
-        },
+        _ => OpenError::Sqlite { path: path.into(), source },
     })?;
     match seen {
-        Marks {
-            application: 0,
-            version: 0,
-            objects,
-        } if objects.is_empty() => Ok(Identity::Empty),
-        Marks {
-            application: APPLICATION_ID,
-            version: VERSION,
-            objects,
-        } => {
+        Marks { application: 0, version: 0, objects } if objects.is_empty() => Ok(Identity::Empty),
+        Marks { application: APPLICATION_ID, version: VERSION, objects } => {
             let made = Connection::open_in_memory().and_then(|blank| {
                 blank.execute_batch(TABLES)?;
                 read_marks(&blank)
             });
-            let expected = made
-                .map_err(|source| OpenError::Sqlite {
-                    path: path.into(),
-                    source,
-                })?
-                .objects;
-            if objects == expected {
-                Ok(Identity::Ours)
-            } else {
-                Err(OpenError::Altered { path: path.into() })
-            }
+            let expected = made.map_err(|source| OpenError::Sqlite { path: path.into(), source })?.objects;
+            if objects == expected { Ok(Identity::Ours) } else { Err(OpenError::Altered { path: path.into() }) }
         }
-        Marks {
-            application: APPLICATION_ID,
-            version,
-            ..
-        } => Err(OpenError::Schema {
-            path: path.into(),
-            found: version,
-            known: VERSION,
-        }),
+        Marks { application: APPLICATION_ID, version, .. } => {
+            Err(OpenError::Schema { path: path.into(), found: version, known: VERSION })
+        }
         _ => Err(OpenError::NotALog { path: path.into() }),
     }
 }

@@ -1,12 +1,7 @@
 //! A child process that appends as fast as it can and says on its standard output what was acknowledged, and the check
 //! of what it left behind. A test file that uses it has a test `child` that calls [`child_main`].
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside a #[test] function"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code outside a #[test] function")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -31,42 +26,22 @@ pub struct Step {
 
 impl Step {
     pub fn body(self) -> Vec<u8> {
-        let Self {
-            round,
-            caller,
-            seq,
-            outcome,
-        } = self;
+        let Self { round, caller, seq, outcome } = self;
         let pad = "x".repeat(600);
         format!(r#"{{"caller":{caller},"outcome":{outcome},"pad":"{pad}","round":{round},"seq":{seq}}}"#).into_bytes()
     }
 
     pub fn parse(body: &[u8]) -> Self {
         let text = std::str::from_utf8(body).unwrap();
-        let numbers: Vec<u64> = text
-            .split(|c: char| !c.is_ascii_digit())
-            .filter(|s| !s.is_empty())
-            .map(|s| s.parse().unwrap())
-            .collect();
-        let [caller, outcome, round, seq] = numbers[..] else {
-            panic!("{text}")
-        };
-        Self {
-            round,
-            caller,
-            seq,
-            outcome,
-        }
+        let numbers: Vec<u64> =
+            text.split(|c: char| !c.is_ascii_digit()).filter(|s| !s.is_empty()).map(|s| s.parse().unwrap()).collect();
+        let [caller, outcome, round, seq] = numbers[..] else { panic!("{text}") };
+        Self { round, caller, seq, outcome }
     }
 
     pub fn key(self) -> ReplayKey {
         let scope = format!("key-{}", self.caller);
-        ReplayKey::new(
-            scope.as_bytes(),
-            format!("{}-{}", self.round, self.seq).as_bytes(),
-            NOW + 300,
-        )
-        .unwrap()
+        ReplayKey::new(scope.as_bytes(), format!("{}-{}", self.round, self.seq).as_bytes(), NOW + 300).unwrap()
     }
 
     pub fn call(self) -> Hash {
@@ -105,17 +80,8 @@ pub fn child_main() {
     let round = variable("ATTEST_LOG_ROUND").unwrap_or(0);
     let appends = variable("ATTEST_LOG_APPENDS").unwrap_or(u64::MAX);
     // Small, so that a short run meets checkpoints and a write-ahead file that starts anew.
-    let testing = Testing {
-        checkpoint_pages: Some(30),
-        ..Testing::default()
-    };
-    let opened = Log::open(
-        &path,
-        Options {
-            testing,
-            ..Options::default()
-        },
-    );
+    let testing = Testing { checkpoint_pages: Some(30), ..Testing::default() };
+    let opened = Log::open(&path, Options { testing, ..Options::default() });
     let (log, _) = match opened {
         Ok(opened) => opened,
         Err(error) => return say(&format!("X {error}")),
@@ -127,14 +93,7 @@ pub fn child_main() {
         for caller in 0..8 {
             let (log, stopped, ledger) = (&log, &stopped, &ledger);
             scope.spawn(move || {
-                let all = (0..appends).flat_map(|seq| {
-                    [0, 1].map(|outcome| Step {
-                        round,
-                        caller,
-                        seq,
-                        outcome,
-                    })
-                });
+                let all = (0..appends).flat_map(|seq| [0, 1].map(|outcome| Step { round, caller, seq, outcome }));
                 for step in all {
                     let late = stopped.load(Ordering::SeqCst);
                     match log.append_blocking(step.record(), NOW) {
@@ -186,18 +145,8 @@ impl Ledger {
         match line.split_at_checked(1) {
             Some(("A", rest)) => {
                 let numbers: Vec<u64> = rest.split_whitespace().map(|s| s.parse().unwrap()).collect();
-                let [index, round, caller, seq, outcome] = numbers[..] else {
-                    panic!("{line}")
-                };
-                let twice = self.acknowledged.insert(
-                    index,
-                    Step {
-                        round,
-                        caller,
-                        seq,
-                        outcome,
-                    },
-                );
+                let [index, round, caller, seq, outcome] = numbers[..] else { panic!("{line}") };
+                let twice = self.acknowledged.insert(index, Step { round, caller, seq, outcome });
                 assert_eq!(twice, None, "index {index} was handed out twice");
                 return true;
             }
@@ -227,9 +176,7 @@ impl Ledger {
 pub const CHILD: [&str; 3] = ["--exact", "child", "--nocapture"];
 
 pub fn spawn(command: &mut Command, path: &Path, round: u64, appends: Option<u64>) -> (Child, BufReader<ChildStdout>) {
-    command
-        .env("ATTEST_LOG_CHILD", path)
-        .env("ATTEST_LOG_ROUND", round.to_string());
+    command.env("ATTEST_LOG_CHILD", path).env("ATTEST_LOG_ROUND", round.to_string());
     if let Some(appends) = appends {
         command.env("ATTEST_LOG_APPENDS", appends.to_string());
     }
@@ -252,38 +199,24 @@ pub fn check(path: &Path, acknowledged: &BTreeMap<u64, Step>) -> usize {
     }
     assert_eq!(recovery.next, entries.len() as u64);
     for (index, step) in acknowledged {
-        assert_eq!(
-            entries.get(usize::try_from(*index).unwrap()),
-            Some(step),
-            "acknowledged entry {index}"
-        );
+        assert_eq!(entries.get(usize::try_from(*index).unwrap()), Some(step), "acknowledged entry {index}");
     }
     let mut keys = BTreeSet::new();
     let mut open = BTreeMap::new();
     for (index, step) in entries.iter().enumerate() {
-        assert_eq!(
-            reader.token(step.token().hash()).unwrap().as_deref(),
-            Some(step.token().text())
-        );
+        assert_eq!(reader.token(step.token().hash()).unwrap().as_deref(), Some(step.token().text()));
         if step.outcome == 0 {
             assert!(log.seen(&step.key()), "entry {index} is without its replay key");
             assert_eq!(log.append_blocking(step.record(), NOW), Err(AppendError::Replay));
             keys.insert((format!("key-{}", step.caller), format!("{}-{}", step.round, step.seq)));
             open.insert(step.call(), index as u64);
         } else {
-            assert!(
-                open.remove(&step.call()).is_some(),
-                "outcome {index} before its decision"
-            );
+            assert!(open.remove(&step.call()).is_some(), "outcome {index} before its decision");
         }
     }
     let listed: BTreeMap<_, _> = recovery.open_calls.iter().map(|c| (c.hash, c.index)).collect();
     assert_eq!(listed, open);
-    assert_eq!(
-        stored_keys(path),
-        keys,
-        "a replay key without its entry would refuse a call that never ran"
-    );
+    assert_eq!(stored_keys(path), keys, "a replay key without its entry would refuse a call that never ran");
     entries.len()
 }
 
@@ -299,11 +232,7 @@ fn stored_keys(path: &Path) -> BTreeSet<(String, String)> {
 
 /// `short` rounds, or `long` ones where `ATTEST_LONG=1` asks for them.
 pub fn rounds(short: u64, long: u64) -> u64 {
-    if std::env::var("ATTEST_LONG").is_ok_and(|v| v == "1") {
-        long
-    } else {
-        short
-    }
+    if std::env::var("ATTEST_LONG").is_ok_and(|v| v == "1") { long } else { short }
 }
 
 /// A number below `limit`.
