@@ -172,8 +172,12 @@ impl Daemon {
         if !room {
             // Once per user: whoever knocks must not be able to fill the file that the messages go to.
             let first = { locked(&self.strangers).len() < MOST_CONNECTIONS && locked(&self.strangers).insert(uid) };
-            if first {
-                tracing::warn!("user {uid} knocked and was turned away; `allow_users` in agent.toml says who may come");
+            match (first, known) {
+                (true, false) => tracing::warn!(
+                    "user {uid} knocked and was turned away; `allow_users` in agent.toml says who may come"
+                ),
+                (true, true) => tracing::warn!("user {uid} has {MOST_CONNECTIONS} connections, and gets no more"),
+                (false, _) => {}
             }
             return;
         }

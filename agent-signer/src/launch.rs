@@ -67,6 +67,12 @@ pub enum LaunchError {
 /// Where the signer of this configuration listens.
 pub fn socket_of(config: &Config) -> Result<PathBuf, LaunchError> {
     if let Some(socket) = &config.socket {
+        // The log would be emptied with the messages of the signer before.
+        if [LOCK, MESSAGES].iter().any(|ending| socket.with_added_extension(ending) == config.log) {
+            return Err(LaunchError::Start(
+                "`log` and `socket` in agent.toml want the same file; rename one".to_owned(),
+            ));
+        }
         return Ok(socket.clone());
     }
     let io = |source| LaunchError::Io { path: config.path.clone(), source };
@@ -135,13 +141,13 @@ fn start(config: &Path, socket: &Path) -> Result<(), LaunchError> {
         let path = path.to_owned();
         move |source| LaunchError::Io { path, source }
     };
-    let lock_path = socket.with_added_extension("lock");
+    let lock_path = socket.with_added_extension(LOCK);
     let lock = private_file(&lock_path).map_err(io(&lock_path))?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|e| io(&lock_path)(e.into()))?;
     if std::os::unix::net::UnixStream::connect(socket).is_ok() {
         return Ok(());
     }
-    let messages_path = socket.with_added_extension("messages");
+    let messages_path = socket.with_added_extension(MESSAGES);
     let messages = private_file(&messages_path).map_err(io(&messages_path))?;
     messages.set_len(0).map_err(io(&messages_path))?;
     let program = std::env::current_exe().map_err(io(config))?;
@@ -168,6 +174,10 @@ fn start(config: &Path, socket: &Path) -> Result<(), LaunchError> {
     let said = std::fs::read_to_string(&messages_path).unwrap_or_default();
     Err(LaunchError::Start(if said.trim().is_empty() { "it said nothing".to_owned() } else { said.trim().to_owned() }))
 }
+
+/// Endings of the files beside the socket: the lock of those who start the signer, and what it says.
+const LOCK: &str = "lock";
+const MESSAGES: &str = "messages";
 
 /// What a signer says on its standard output when it listens.
 pub const READY: &str = "attest signer ready";

@@ -35,10 +35,10 @@ pub(crate) struct Args {
     /// Issuer of a root, as the verifier's configuration names it
     #[arg(long, value_name = "NAME", required_unless_present = "parent", conflicts_with = "parent")]
     issuer: Option<String>,
-    /// Grant this tool with any arguments: <server audience>#<tool>; may be repeated
+    /// Grant this tool with any arguments: `<server audience>#<tool>`; may be repeated
     #[arg(long = "tool", value_name = "AUDIENCE#TOOL")]
     tools: Vec<String>,
-    /// Grant what this JSON file says: {"<audience>#<tool>": {"<argument>": {"constraint_type": …}}}
+    /// Grant what this JSON file says: `{"<audience>#<tool>": {"<argument>": {"constraint_type": …}}}`
     #[arg(long, value_name = "FILE")]
     grant: Option<PathBuf>,
     /// For how long: 10m, 12h, 30d

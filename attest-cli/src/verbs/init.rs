@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// The model's files, or the folder that holds them; may be repeated
     #[arg(long, value_name = "PATH")]
     weights: Vec<PathBuf>,
-    /// A hosted model: <provider>/<model>, or <provider>/<model>@<snapshot>
+    /// A hosted model: `<provider>/<model>`, or `<provider>/<model>@<snapshot>`
     #[arg(long, value_name = "MODEL", conflicts_with = "weights")]
     model: Option<String>,
     /// The file that holds the system prompt
@@ -54,8 +54,6 @@ pub(crate) struct Args {
 type Failure = Box<dyn std::error::Error>;
 
 pub(crate) fn run(args: Args) -> Ending {
-    fs::create_dir_all(&args.dir).map_err(|e| format!("cannot make {}: {e}", args.dir.display()))?;
-    let folder = args.dir.canonicalize()?;
     let tools = if args.tools.is_empty() { tools_of(&args.server)? } else { args.tools };
     let plan = Plan {
         agent: args.agent,
@@ -66,6 +64,7 @@ pub(crate) fn run(args: Args) -> Ending {
         settings: args.settings,
         tools,
     };
+    let folder = std::path::absolute(&args.dir)?;
     plan.carry_out(&folder)?;
     output::remark(format!("granted {} tool(s) of {:?}: {}", plan.tools.len(), plan.audience, plan.tools.join(", ")));
     output::remark(format!("made keys/, agent.toml, guard.toml and delegation.chain in {}", folder.display()));
@@ -119,6 +118,7 @@ impl Plan {
         // Measured before anything is written: it is what takes long, and may be interrupted.
         let agent_toml = self.agent_toml()?;
         let measured = measure::state(&agent_signer::Config::parse(&agent_toml, &folder.join("agent.toml"))?)?;
+        fs::create_dir_all(folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
         let mut made = Vec::new();
         let written = self.write(folder, &agent_toml, &measured.measurements, &mut made);
         if written.is_err() {
