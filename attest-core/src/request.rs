@@ -7,7 +7,7 @@ use crate::call_proof::{METHOD, MetaBinding};
 use crate::carrier::Carrier;
 use crate::claims::is_name;
 use crate::digest::{Digest, Salt};
-use crate::json::{Object, Value, write_canonical, write_members, write_string};
+use crate::json::{Object, Value, folds_to, write_canonical, write_members, write_string};
 use crate::limits::MAX_META_NAMES;
 use crate::names::{PREFIX, PROOF};
 
@@ -55,17 +55,6 @@ pub struct ToolCall<'m, 'v> {
     meta: Option<&'m Object<'v>>,
 }
 
-/// Letter case folded as Go's `encoding/json` folds it: the long s and the Kelvin sign count as letters.
-fn fold(name: &str) -> String {
-    name.chars()
-        .map(|c| match c {
-            '\u{17f}' => 's',
-            '\u{212a}' => 'k',
-            c => c.to_ascii_lowercase(),
-        })
-        .collect()
-}
-
 /// Says what a message is. Fails where a lenient server might read a call that we do not.
 pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, RequestError> {
     let message = message.as_object().ok_or(RequestError::NotAnObject)?;
@@ -78,7 +67,7 @@ pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, Reque
         }
         if REQUEST.contains(&name) {
             exact += 1;
-        } else if !ENVELOPE.contains(&name) && ENVELOPE.contains(&fold(name).as_str()) {
+        } else if !ENVELOPE.contains(&name) && ENVELOPE.iter().any(|known| folds_to(name, known)) {
             return Err(RequestError::WrongCase);
         }
     }

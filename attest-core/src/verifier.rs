@@ -1,7 +1,7 @@
 //! The call verifier: bytes and the time in, a verdict out. `spec/verification.md`.
 //!
-//! The checks are made in the order of [`Check`]; the first that fails is the verdict. What verified once is remembered by
-//! the hash of its exact bytes, so that a steady call costs one signature check; expiry, reference values and replay are
+//! The checks are made in the order of [`Check`]; the first that fails is the verdict. What verified once is remembered and
+//! found again by its exact bytes, so that a steady call costs one signature check; expiry, reference values and replay are
 //! looked at on every call all the same.
 
 mod cache;

@@ -14,7 +14,7 @@
 //! gap; a replay key is taken once for as long as it can be told apart ([`ReplayKey`]); after the first failed write or
 //! fsync nothing is acknowledged any more ([`StopReason`]).
 //!
-//! What it does not do: it reads no clock (`now` is an argument), knows nothing of what an entry says (canonical JSON,
+//! What it does not do: storage reads no clock (`now` is an argument; [`clock`] is for its callers), knows nothing of what an entry says (canonical JSON,
 //! to this crate opaque bytes), and gives no proof against whoever can write the file.
 //!
 //! Trust: who can modify the database file can rewrite or cut the log and free used replay keys. Nothing in this crate

@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::record::{ReplayId, ReplayKey};
 
-/// Seconds a replay key is kept past its expiry: more than any clock skew that a check of `exp` allows for.
+/// Seconds a replay key is kept past its expiry, for clocks that are set back a little. The expiry that callers give already
+/// holds the largest skew under which the token could be accepted.
 pub const PRUNE_MARGIN: u64 = 120;
 
 /// Locks are held for one look-up or insert; several keep the gate's threads from meeting.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use attest_core::json::Value;
+use attest_core::json::{Value, folds_to};
 
 /// 2^53: from here on neighbouring whole numbers share a double.
 const EXACT_LIMIT: f64 = 9_007_199_254_740_992.0;
@@ -107,15 +107,9 @@ impl<'v> Kind<'v> {
     }
 }
 
-/// Whether `name` differs from one of [`OUTLINE`] in case alone, by the folding of Go's `encoding/json`: ASCII, and the
-/// two letters beyond it that fold into ASCII (U+017F to s, U+212A to k).
+/// Whether `name` differs from one of [`OUTLINE`] in case alone.
 fn is_lookalike(name: &str) -> bool {
-    let fold = |c: char| match c {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        c => c.to_ascii_lowercase(),
-    };
-    OUTLINE.iter().any(|known| *known != name && known.chars().eq(name.chars().map(fold)))
+    OUTLINE.iter().any(|known| *known != name && folds_to(name, known))
 }
 
 #[cfg(test)]

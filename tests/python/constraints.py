@@ -6,7 +6,7 @@ from typing import Any
 from forms import array, members, need, qualified
 from strict_json import equal
 
-MAX_TOOLS, MAX_ARGUMENTS, MAX_DEPTH, MAX_COST, MAX_ELEMENTS = 256, 64, 16, 1024, 4096
+MAX_TOOLS, MAX_ARGUMENTS, MAX_DEPTH, MAX_COST, MAX_ELEMENTS, MAX_CLAUSES = 256, 64, 16, 1024, 4096, 128
 
 # A constraint that was read is the JSON object itself.
 Constraint = dict[str, Any]
@@ -48,7 +48,7 @@ def read_constraint(value: Any, budget: Budget, depth: int = 1) -> Constraint:
     else:
         need(kind in ("all", "any"))
         members(value, ("constraint_type", "constraints"))
-        need(len(array(value["constraints"])) > 0)
+        need(0 < len(array(value["constraints"])) <= MAX_CLAUSES)
         for clause in value["constraints"]:
             read_constraint(clause, budget, depth + 1)
     return value

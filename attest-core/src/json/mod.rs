@@ -11,6 +11,7 @@
 
 mod canonical;
 mod error;
+mod fold;
 mod number;
 mod reader;
 mod value;
@@ -18,5 +19,6 @@ mod value;
 pub(crate) use canonical::write_members;
 pub use canonical::{write_canonical, write_string};
 pub use error::{JsonError, JsonErrorKind};
+pub use fold::folds_to;
 pub use reader::{MAX_DEPTH, parse};
 pub use value::{Object, Value};

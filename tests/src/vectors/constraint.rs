@@ -184,6 +184,16 @@ pub fn vectors() -> Vec<Vector> {
     let deepest = ("depth_16", "constraints 16 deep, the deepest that are read", &*nested(16), "1", "yes");
     let too_deep = ("depth_17", "constraints 17 deep", &*nested(17), "1", "unreadable");
     all.extend(table(&[deepest, too_deep], "allows", "constraint", "value"));
+    let clauses = |count: usize| {
+        let clauses = vec![r#"{"constraint_type":"wildcard"}"#; count].join(",");
+        format!(r#"{{"constraint_type":"any","constraints":[{clauses}]}}"#)
+    };
+    let (widest, too_wide) = (clauses(128), clauses(129));
+    let wide = [
+        ("clauses_128", "as many clauses as one constraint may have", &*widest, "1", "yes"),
+        ("clauses_129", "a clause more than one constraint may have", &*too_wide, "1", "unreadable"),
+    ];
+    all.extend(table(&wide, "allows", "constraint", "value"));
     let ones = |count: usize| format!("[{}]", vec!["1"; count].join(","));
     let (fits, too_many) = (ones(4_096), ones(4_097));
     let subset = r#"{"allowed":[1],"constraint_type":"subset"}"#;
