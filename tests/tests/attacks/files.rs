@@ -31,6 +31,18 @@ fn a_log_that_is_named_as_the_socket_is_keeps_its_entries_when_a_wrap_starts_the
 }
 
 #[test]
+fn a_log_in_the_place_of_a_file_beside_the_socket_is_refused_and_stays_as_it_is() {
+    for name in ["signer.sock.messages", "signer.sock.lock"] {
+        let world = World::new();
+        place(&world, name, "signer.sock");
+        world.write(name, "what was there before");
+        let said = must_fail(world.wrap(AUDIENCE, &world.guard()));
+        assert!(said.contains("want the same file"), "{said}");
+        assert_eq!(world.read(name), "what was there before");
+    }
+}
+
+#[test]
 fn a_link_in_the_place_of_a_file_beside_the_socket_stops_the_wrap_and_leaves_its_target_alone() {
     for name in ["signer.sock.messages", "signer.sock.lock"] {
         let world = World::new();
