@@ -9,6 +9,7 @@
 mod answer;
 mod defect;
 mod exit;
+pub mod http;
 mod in_flight;
 mod interceptor;
 mod message;
