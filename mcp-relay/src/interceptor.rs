@@ -51,6 +51,9 @@ pub enum ToClient {
     Pass,
     /// These bytes go to the client instead.
     Replace(Bytes),
+    /// Nothing goes to the client; these bytes go to the server as the client's, in place of the request that this message
+    /// answers.
+    Resend(Bytes),
     /// Nothing goes to the client.
     Drop,
 }
@@ -73,9 +76,10 @@ pub trait Interceptor: Send + Sync + 'static {
     /// A client's message: `line` without its ending, and `value`, the object read from exactly these bytes.
     fn client_message(&self, line: Bytes, value: &Value<'_>) -> Handling<ToServer>;
 
-    /// A client's line that is no message; unless told otherwise, the client gets [`Defect::reply`].
-    fn client_defect(&self, defect: Defect) -> Handling<Refusal> {
-        Handling::Now(Refusal::Reply(defect.reply()))
+    /// A client's line that is no message; unless told otherwise, the client gets [`Defect::reply`]. `id` is there where
+    /// the line could be read, and it is what came with it that is wrong.
+    fn client_defect(&self, defect: Defect, id: Option<&Value<'_>>) -> Handling<Refusal> {
+        Handling::Now(Refusal::Reply(defect.reply(id)))
     }
 
     /// A server's message: `line` without its ending, and the value read from exactly these bytes. `None` where a strict
@@ -116,8 +120,8 @@ impl<T: Interceptor + ?Sized> Interceptor for Arc<T> {
         (**self).client_message(line, value)
     }
 
-    fn client_defect(&self, defect: Defect) -> Handling<Refusal> {
-        (**self).client_defect(defect)
+    fn client_defect(&self, defect: Defect, id: Option<&Value<'_>>) -> Handling<Refusal> {
+        (**self).client_defect(defect, id)
     }
 
     fn server_message(&self, line: Bytes, value: Option<&Value<'_>>) -> Handling<ToClient> {

@@ -129,7 +129,7 @@ impl Interceptor for Guard {
         })
     }
 
-    fn client_defect(&self, defect: Defect) -> Handling<mcp_relay::Refusal> {
+    fn client_defect(&self, defect: Defect, _: Option<&Value<'_>>) -> Handling<mcp_relay::Refusal> {
         let refusal: Refusal = match defect {
             Defect::TooLong { .. } => Reason::TooLarge.into(),
             Defect::Json(error) => error.into(),

@@ -1,16 +1,28 @@
-//! `mcp-relay-bare COMMAND [ARG...]`: the relay with an interceptor that passes everything.
+//! The relay with an interceptor that passes everything: `mcp-relay-bare COMMAND [ARG...]` over stdio,
+//! `mcp-relay-bare --listen ADDRESS --upstream URL` over HTTP.
 
 use std::io::{self, Write};
 use std::process::{Command, ExitCode};
 
 use mcp_relay::PassThrough;
+use mcp_relay::http::{Callers, Endpoint, Exchanges, HostName, Limits, Listener, Relay, Upstream};
 use mcp_relay::stdio::{Client, Options, RelayError, run};
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let Some(program) = args.next() else {
-        return refuse("no server given; usage: mcp-relay-bare COMMAND [ARG...]", 2);
+        return refuse("no server given; usage: mcp-relay-bare COMMAND [ARG...] | --listen ADDRESS --upstream URL", 2);
     };
+    if program == "--listen" {
+        let words: Vec<String> = args.filter_map(|word| word.into_string().ok()).collect();
+        return match words.as_slice() {
+            [address, flag, upstream] if flag == "--upstream" => match serve(address, upstream) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => refuse(&error.to_string(), 1),
+            },
+            _ => refuse("usage: mcp-relay-bare --listen ADDRESS --upstream URL", 2),
+        };
+    }
     let mut command = Command::new(program);
     command.args(args);
     match relay(command) {
@@ -25,6 +37,30 @@ fn main() -> ExitCode {
         }
         Err(error) => refuse(&error.to_string(), 1),
     }
+}
+
+struct Bare;
+
+impl Exchanges for Bare {
+    type Interceptor = PassThrough;
+
+    fn open(&self, _: &http::request::Parts) -> PassThrough {
+        PassThrough
+    }
+}
+
+fn serve(address: &str, upstream: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let upstream = Upstream::new(upstream, HostName::Clients, None)?;
+    let endpoint = Endpoint::Path(upstream.path().to_owned());
+    let limits = Limits::default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = Listener::bind(address.parse()?).await?;
+        writeln!(io::stdout(), "http://{}{}", listener.address()?, upstream.path())?;
+        let relay = Relay::new(upstream, Bare, endpoint, Callers::Anybody, limits);
+        listener.serve(relay, &limits, std::future::pending()).await;
+        Ok(())
+    })
 }
 
 fn relay(command: Command) -> Result<u8, RelayError> {

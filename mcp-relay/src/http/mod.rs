@@ -1,12 +1,36 @@
 //! The Streamable HTTP transport, of both eras of MCP.
 //!
 //! Everything that answers HTTP here is a `tower_service::Service` from a [`Request`], whose body has been read whole, to
-//! a [`Response`], whose body may stream. So the same relay stands in front of a remote server, of processes that speak
-//! stdio, and of a service inside this process.
+//! a [`Response`], whose body may stream. So the same [`Relay`] stands in front of a remote server ([`Upstream`]), of
+//! processes that speak stdio, and of a service inside this process.
+//!
+//! What holds for each exchange:
+//! - A body that is not one strict JSON object never goes on, nor one that a header contradicts. Whatever goes on is framed
+//!   anew: no length, chunk or coding of the client's travels further.
+//! - Events of a streamed answer reach the client as they come, each looked at before.
+//! - A client that closes its connection cancels: the connection to the server closes too. (Up to 2025-11-25 a stream may
+//!   be resumed, so there the request stays known for a while.)
+
+mod answer;
+mod events;
+mod exchange;
+mod headers;
+mod limits;
+mod listener;
+mod parked;
+mod relay;
+mod tls;
+mod upstream;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
+
+pub use limits::Limits;
+pub use listener::{Handler, Listener};
+pub use relay::{Callers, Endpoint, Exchange, Exchanges, Relay};
+pub use tls::TlsError;
+pub use upstream::{HostName, Upstream, UpstreamError};
 
 /// Whatever went wrong on the way to an answer.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -160,7 +160,7 @@ impl<I: Interceptor> Engine<I> {
                 Refusal::Drop => ToServer::Drop,
             }
         }
-        match self.interceptor.client_defect(defect) {
+        match self.interceptor.client_defect(defect, None) {
             Handling::Now(refusal) => Handling::Now(result(refusal)),
             Handling::Later(refusal) => Handling::later(async { result(refusal.await) }),
         }
@@ -211,7 +211,9 @@ impl<I: Interceptor> Engine<I> {
             match result {
                 ToClient::Pass => self.to_client.push_raw(raw),
                 ToClient::Replace(line) if is_one_line(&line) => self.to_client.push_line(line),
-                ToClient::Replace(_) => self.fail(RelayError::NotOneLine),
+                // Not held up by a full pipe: it takes the place of a line that the server has read already.
+                ToClient::Resend(line) if is_one_line(&line) => self.to_server.push_line(line),
+                ToClient::Replace(_) | ToClient::Resend(_) => self.fail(RelayError::NotOneLine),
                 ToClient::Drop => {}
             }
             moved = true;

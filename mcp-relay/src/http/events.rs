@@ -1,0 +1,234 @@
+//! Answers that stream: server-sent events, looked at one by one and passed on as they come.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use attest_core::json;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
+use http::header::CONTENT_LENGTH;
+use http_body::Frame;
+use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
+use sse_stream::{Sse, SseByteStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tower_service::Service;
+
+use super::exchange::{Open, RESENDS, is_event_stream, settled};
+use super::relay::{Exchanges, Unread, collect};
+use super::{Body, BoxError, Request, Response};
+use crate::{Id, Interceptor as _, ToClient};
+
+/// Events that wait for a slow client; with that many the server is not read.
+const QUEUE: usize = 16;
+
+type Sender = mpsc::Sender<Result<Frame<Bytes>, BoxError>>;
+
+/// Why a stream of events ends.
+enum End {
+    /// The server has nothing more to say, or broke off.
+    Server,
+    /// Nobody reads any more.
+    Client,
+}
+
+/// Passes a streamed answer on until its end.
+pub(super) async fn stream<S, E, B>(open: &Open<S, E>, response: Response, answer: oneshot::Sender<Response>)
+where
+    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    E: Exchanges,
+{
+    let (mut head, body) = response.into_parts();
+    head.headers.remove(CONTENT_LENGTH);
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let frames = futures_util::stream::unfold(receiver, |mut frames| async move {
+        let frame = frames.recv().await?;
+        Some((frame, frames))
+    });
+    let mut pump = Pump { open, sender, has_ids: false, answered: false };
+    let shown = Response::from_parts(head, StreamBody::new(frames).boxed_unsync());
+    let end = match answer.send(shown) {
+        Ok(()) => pump.run(body).await,
+        Err(_) => End::Client,
+    };
+    pump.finish(end).await;
+}
+
+struct Pump<'a, S, E: Exchanges> {
+    open: &'a Open<S, E>,
+    sender: Sender,
+    /// Whether an event had an id, and the stream could be resumed after it.
+    has_ids: bool,
+    /// Whether the answer to the request was among the events.
+    answered: bool,
+}
+
+impl<S, E, B> Pump<'_, S, E>
+where
+    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    E: Exchanges,
+{
+    async fn run(&mut self, mut body: Body) -> End {
+        for _ in 0..=RESENDS {
+            let resend = match self.events(body).await {
+                Ok(resend) => resend,
+                Err(end) => return end,
+            };
+            let Ok(response) = self.open.ask(resend).await else { return End::Server };
+            if !is_event_stream(response.headers()) {
+                return self.one(response).await;
+            }
+            body = response.into_body();
+        }
+        End::Server
+    }
+
+    /// Passes events on; comes back with a request to send in place of the one that was answered, or at the end.
+    async fn events(&mut self, body: Body) -> Result<Bytes, End> {
+        let limits = self.open.shared.limits;
+        let since_event = Arc::new(AtomicUsize::new(0));
+        let mut events = SseByteStream::new(bounded(body, since_event.clone(), limits.answer));
+        loop {
+            let next = tokio::select! {
+                next = timeout(limits.keep_alive, events.next()) => next,
+                () = self.sender.closed() => return Err(End::Client),
+            };
+            let event = match next {
+                // A comment, which every reader skips (HTML, "Server-sent events").
+                Err(_) => {
+                    self.send(Bytes::from_static(b":\n\n")).await?;
+                    continue;
+                }
+                Ok(None) => return Err(End::Server),
+                Ok(Some(Err(error))) => {
+                    tracing::warn!("an event stream of the server broke off: {error}");
+                    return Err(End::Server);
+                }
+                Ok(Some(Ok(event))) => event,
+            };
+            since_event.store(0, Ordering::Relaxed);
+            self.has_ids |= event.id.as_ref().is_some_and(|id| !id.is_empty());
+            if let Some(resend) = self.event(event).await? {
+                return Ok(resend);
+            }
+        }
+    }
+
+    async fn event(&mut self, mut event: Sse) -> Result<Option<Bytes>, End> {
+        // Events without data say something about the stream itself.
+        if let Some(data) = event.data.take_if(|data| !data.trim_ascii().is_empty()) {
+            let line = Bytes::from(data);
+            match self.message(line.clone()).await {
+                ToClient::Pass => event.data = text(line),
+                ToClient::Replace(line) => event.data = text(line),
+                ToClient::Resend(line) => return Ok(Some(line)),
+                // The event's id stays, so that a client that resumes does not get it again.
+                ToClient::Drop => {}
+            }
+        }
+        if event == Sse::default() {
+            return Ok(None);
+        }
+        // Written anew, so that what the client reads is what was looked at, whatever the reader.
+        match event.encode() {
+            Ok(bytes) => self.send(bytes).await.map(|()| None),
+            Err(error) => {
+                tracing::warn!("an event of the server cannot be passed on: {error}");
+                Err(End::Server)
+            }
+        }
+    }
+
+    async fn message(&mut self, line: Bytes) -> ToClient {
+        let value = json::parse(&line).ok();
+        let id = value.as_ref().map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
+        self.answered |= id.is_some() && id == self.open.id;
+        // The answer to a request whose own stream broke off.
+        let resumed = match (&self.open.session, &id) {
+            (Some(session), Some(id)) if self.open.id.is_none() => self.open.shared.parked.take(session, id),
+            _ => None,
+        };
+        let handling = match &resumed {
+            Some(interceptor) => interceptor.server_message(line.clone(), value.as_ref()),
+            None => self.open.interceptor.server_message(line.clone(), value.as_ref()),
+        };
+        drop(value);
+        let verdict = settled(handling).await;
+        if let Some(interceptor) = resumed {
+            let _ = interceptor.server_gone(None).await;
+        }
+        verdict
+    }
+
+    /// An answer that is no stream, in the middle of one.
+    async fn one(&mut self, response: Response) -> End {
+        let limits = &self.open.shared.limits;
+        let body = match collect(response.into_body(), limits.answer, limits.answer_time).await {
+            Ok(body) => body,
+            Err(Unread::TooLong | Unread::Late | Unread::Broken) => return End::Server,
+        };
+        let Ok(data) = String::from_utf8(body.into()) else { return End::Server };
+        match self.event(Sse { data: Some(data), ..Sse::default() }).await {
+            Ok(_) => End::Server,
+            Err(end) => end,
+        }
+    }
+
+    async fn send(&self, bytes: Bytes) -> Result<(), End> {
+        self.sender.send(Ok(Frame::data(bytes))).await.map_err(|_| End::Client)
+    }
+
+    async fn finish(self, end: End) {
+        let interceptor = &self.open.interceptor;
+        if let (Some(session), Some(id), true, false) = (&self.open.session, &self.open.id, self.has_ids, self.answered)
+        {
+            let parked = &self.open.shared.parked;
+            return parked.park(session.clone(), id.clone(), interceptor.clone()).await;
+        }
+        if matches!(end, End::Client) {
+            interceptor.client_gone().await;
+        }
+        for line in interceptor.server_gone(None).await {
+            let Some(data) = text(line) else { continue };
+            if let Ok(bytes) = (Sse { data: Some(data), ..Sse::default() }).encode() {
+                let _ = self.send(bytes).await;
+            }
+        }
+    }
+}
+
+fn text(line: Bytes) -> Option<String> {
+    String::from_utf8(line.into()).ok()
+}
+
+/// What was wrong with a body.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("{0}")]
+    Body(BoxError),
+    #[error("an event of more than {0} bytes")]
+    TooLong(usize),
+}
+
+/// The bytes of `body`, until more than `limit` came without the reader having set the count back.
+fn bounded(
+    body: Body,
+    since_event: Arc<AtomicUsize>,
+    limit: usize,
+) -> impl Stream<Item = Result<Bytes, Broken>> + Unpin {
+    BodyDataStream::new(body).map(move |bytes| {
+        let bytes = bytes.map_err(Broken::Body)?;
+        if since_event.fetch_add(bytes.len(), Ordering::Relaxed) > limit {
+            return Err(Broken::TooLong(limit));
+        }
+        Ok(bytes)
+    })
+}

@@ -1,0 +1,49 @@
+//! What one exchange, and all of them together, may use.
+
+use std::time::Duration;
+
+/// Limits of an HTTP relay. The defaults are stated at each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of a request's body: 4 MiB.
+    pub request: usize,
+    /// Most bytes of an answer, or of one event of a streamed answer: 16 MiB.
+    pub answer: usize,
+    /// Most bytes of a request's head: 64 KiB.
+    pub head: usize,
+    /// Most header fields of a request: 100.
+    pub headers: usize,
+    /// Most connections at one time, idle ones included: 16,384. Further ones wait until one ends.
+    pub connections: usize,
+    /// How long a connection may take to send the head of its next request, idle time included: 75 s.
+    pub head_time: Duration,
+    /// How long a request's body may take from its head to its last byte: 30 s.
+    pub body_time: Duration,
+    /// How long the server may take from the request to the head of its answer, and between two parts of an answer that is no
+    /// event stream: 600 s.
+    pub answer_time: Duration,
+    /// How long an event stream may be silent before the client gets a comment that keeps the connection open: 15 s.
+    pub keep_alive: Duration,
+    /// How long a request whose event stream broke off may be resumed (2025-11-25, `Last-Event-ID`): 300 s.
+    pub resume_time: Duration,
+    /// How long open exchanges may go on once the relay is told to end: 10 s.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request: 4 << 20,
+            answer: 16 << 20,
+            head: 64 << 10,
+            headers: 100,
+            connections: 16_384,
+            head_time: Duration::from_secs(75),
+            body_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(600),
+            keep_alive: Duration::from_secs(15),
+            resume_time: Duration::from_secs(300),
+            grace: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! From a request to its answer: who is asked, and what is let through.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, HOST, HeaderMap, HeaderValue, ORIGIN};
+use http::request::Parts;
+use http::{Method, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+use tower_service::Service;
+
+use super::exchange::Open;
+use super::headers::{SESSION, ask_for_plain, is_framed_twice, strip_hop_by_hop};
+use super::listener::Handler;
+use super::parked::Parked;
+use super::{BoxError, Limits, Request, Response, answer};
+use crate::{Defect, Handling, Interceptor, PassThrough, Refusal};
+
+/// An interceptor of one HTTP exchange: one request of the client's, and all that comes back for it.
+pub trait Exchange: Interceptor {
+    /// Told before the request goes on: what is put here is seen by a service in this process.
+    fn annotate(&self, extensions: &mut http::Extensions) {
+        let _ = extensions;
+    }
+}
+
+impl Exchange for PassThrough {}
+
+/// Makes an interceptor for each exchange.
+pub trait Exchanges: Send + Sync + 'static {
+    /// Sees the exchange's messages.
+    type Interceptor: Exchange;
+
+    /// A new exchange; `head` is that of its request.
+    fn open(&self, head: &Parts) -> Self::Interceptor;
+
+    /// A connection on which no well-formed HTTP was spoken.
+    fn bad_http(&self) {}
+}
+
+/// What of a server is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Every path: a router in front has chosen.
+    Any,
+    /// The MCP endpoint, and for reading what stands under `/.well-known/` (RFC 9728 puts there who grants access).
+    Path(String),
+}
+
+/// Who may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// Whoever reaches the listener; the server behind looks at `Host` and `Origin` itself.
+    Anybody,
+    /// Programs of this machine, and no page that a browser has open on it: `Host` and `Origin` must name this machine.
+    ThisMachine,
+}
+
+pub(super) struct Shared<E: Exchanges> {
+    pub exchanges: E,
+    pub limits: Limits,
+    pub parked: Parked<E::Interceptor>,
+    endpoint: Endpoint,
+    callers: Callers,
+}
+
+/// Stands between clients and `S`, which answers them.
+pub struct Relay<S, E: Exchanges> {
+    inner: S,
+    shared: Arc<Shared<E>>,
+}
+
+impl<S: Clone, E: Exchanges> Clone for Relay<S, E> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), shared: self.shared.clone() }
+    }
+}
+
+impl<S, E: Exchanges> Relay<S, E> {
+    /// A relay in front of `inner`.
+    pub fn new(inner: S, exchanges: E, endpoint: Endpoint, callers: Callers, limits: Limits) -> Self {
+        let parked = Parked::new(limits.resume_time);
+        Self { inner, shared: Arc::new(Shared { exchanges, limits, parked, endpoint, callers }) }
+    }
+
+    /// A relay over another service, with all else shared.
+    pub fn over<T>(&self, inner: T) -> Relay<T, E> {
+        Relay { inner, shared: self.shared.clone() }
+    }
+
+    /// Nothing more will come: what waits to be resumed is told.
+    pub async fn close(&self) {
+        self.shared.parked.end_all().await;
+    }
+}
+
+impl<S, E, B> Relay<S, E>
+where
+    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    E: Exchanges,
+{
+    /// Answers one request.
+    pub async fn answer<R>(&self, request: http::Request<R>) -> Response
+    where
+        R: http_body::Body<Data = Bytes> + Send + 'static,
+        R::Error: Into<BoxError>,
+    {
+        let (mut head, body) = request.into_parts();
+        if let Err(refused) = self.admit(&mut head).await {
+            return refused;
+        }
+        let framed_twice = is_framed_twice(&head.headers);
+        strip_hop_by_hop(&mut head.headers);
+        let empty = body.is_end_stream();
+        let is_post = head.method == Method::POST;
+        if framed_twice || (!is_post && !empty) {
+            return self.refuse(&head, Defect::Http).await;
+        }
+        if !is_post {
+            return self.read(head).await;
+        }
+        if head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+            return self.refuse(&head, Defect::Encoded).await;
+        }
+        let limits = &self.shared.limits;
+        match collect(body, limits.request, limits.body_time).await {
+            Ok(body) => self.post(head, body).await,
+            Err(Unread::TooLong) => self.refuse(&head, Defect::TooLong { limit: limits.request }).await,
+            Err(Unread::Late) => answer::failure(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+            Err(Unread::Broken) => self.refuse(&head, Defect::Http).await,
+        }
+    }
+
+    async fn post(&self, head: Parts, body: Bytes) -> Response {
+        let open = self.open(head);
+        let (send, receive) = oneshot::channel();
+        // A task of its own: when the client goes away, hyper drops what it waits for, and how the request ended is still
+        // to be written down.
+        tokio::spawn(open.post(body, send));
+        receive.await.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
+    }
+
+    /// GET, HEAD, OPTIONS and DELETE: no message of the client's.
+    async fn read(&self, head: Parts) -> Response {
+        let ends = (head.method == Method::DELETE).then(|| head.headers.get(SESSION).cloned()).flatten();
+        let open = self.open(head);
+        let (send, receive) = oneshot::channel();
+        tokio::spawn(open.read(send));
+        let answer = receive.await.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR));
+        if let Some(session) = ends.filter(|_| answer.status().is_success()) {
+            self.shared.parked.end(&session).await;
+        }
+        answer
+    }
+
+    fn open(&self, mut head: Parts) -> Open<S, E> {
+        ask_for_plain(&mut head.headers);
+        Open::new(self.inner.clone(), self.shared.clone(), head)
+    }
+}
+
+impl<S, E: Exchanges> Relay<S, E> {
+    /// Whether this request is for us at all.
+    async fn admit(&self, head: &mut Parts) -> Result<(), Response> {
+        let authority = head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+        match (authority, head.version) {
+            (None, _) => {}
+            // HTTP/2 and later name the host there, and nowhere else.
+            (Some(Ok(host)), http::Version::HTTP_2 | http::Version::HTTP_3) => {
+                head.headers.entry(HOST).or_insert(host);
+            }
+            // A target in absolute form is for forward proxies, and says a second time which host is meant.
+            _ => return Err(self.refuse(head, Defect::Http).await),
+        }
+        if head.headers.get_all(HOST).iter().count() > 1 {
+            return Err(self.refuse(head, Defect::Http).await);
+        }
+        if let Endpoint::Path(endpoint) = &self.shared.endpoint {
+            let path = head.uri.path();
+            let known = (head.method == Method::GET || head.method == Method::OPTIONS)
+                && path.starts_with("/.well-known/")
+                && !path.contains("..");
+            if path != endpoint && !known {
+                return Err(answer::failure(StatusCode::NOT_FOUND, "no MCP endpoint at this path"));
+            }
+        }
+        if self.shared.callers == Callers::ThisMachine && !names_this_machine(&head.headers) {
+            return Err(answer::failure(StatusCode::FORBIDDEN, "Host and Origin must name this machine"));
+        }
+        match head.method {
+            Method::POST | Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE => Ok(()),
+            _ => Err(answer::empty(StatusCode::METHOD_NOT_ALLOWED)),
+        }
+    }
+
+    async fn refuse(&self, head: &Parts, defect: Defect) -> Response {
+        let refusal = match self.shared.exchanges.open(head).client_defect(defect, None) {
+            Handling::Now(refusal) => refusal,
+            Handling::Later(refusal) => refusal.await,
+        };
+        match refusal {
+            Refusal::Reply(line) => answer::message(line),
+            Refusal::Drop => answer::empty(StatusCode::BAD_REQUEST),
+        }
+    }
+}
+
+impl<S, E, B> Handler for Relay<S, E>
+where
+    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    E: Exchanges,
+{
+    async fn handle(&self, request: http::Request<Incoming>) -> Response {
+        self.answer(request).await
+    }
+
+    fn bad_http(&self) {
+        self.shared.exchanges.bad_http();
+    }
+}
+
+/// Asks `inner`, in the one form that the rest of this module knows.
+pub(super) async fn ask<S, B>(mut inner: S, head: Parts, body: Bytes) -> Result<Response, BoxError>
+where
+    S: Service<Request, Response = http::Response<B>>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;
+    let answer = inner.call(Request::from_parts(head, Full::new(body))).await.map_err(Into::into)?;
+    Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+}
+
+/// Why a body was not read.
+pub(super) enum Unread {
+    TooLong,
+    Late,
+    Broken,
+}
+
+/// Reads a body whole. `time` is for all of it.
+pub(super) async fn collect<R>(body: R, limit: usize, time: Duration) -> Result<Bytes, Unread>
+where
+    R: http_body::Body<Data = Bytes>,
+{
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Unread::TooLong);
+    }
+    let until = Instant::now() + time;
+    let mut body = std::pin::pin!(body);
+    let mut first = Bytes::new();
+    let mut more = BytesMut::new();
+    while let Some(frame) = timeout_at(until, body.frame()).await.map_err(|_| Unread::Late)? {
+        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        if first.len() + more.len() + data.len() > limit {
+            return Err(Unread::TooLong);
+        }
+        // Nearly every body comes in one piece, and then is not copied.
+        if first.is_empty() {
+            first = data;
+        } else {
+            more.extend_from_slice(&data);
+        }
+    }
+    if more.is_empty() {
+        return Ok(first);
+    }
+    Ok([first, more.freeze()].concat().into())
+}
+
+/// Whether the name in `Host`, and in `Origin` where there is one, is this machine's own.
+fn names_this_machine(headers: &HeaderMap) -> bool {
+    let is_local = |uri: &Uri| uri.host().is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host));
+    let parsed = |value: &HeaderValue| value.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
+    let host = headers.get(HOST).and_then(parsed).is_some_and(|host| is_local(&host));
+    host && headers.get_all(ORIGIN).iter().all(|origin| parsed(origin).is_some_and(|origin| is_local(&origin)))
+}
