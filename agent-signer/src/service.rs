@@ -10,10 +10,10 @@ use attest_core::b64;
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::entry::{Entry, Status};
 use attest_core::refusal::{Reason, Refusal};
-use attest_core::request::ToolCall;
+use attest_core::request::Call;
 use attest_core::response::Outcome;
 use attest_core::sign::Sign as _;
-use attest_core::signing::{Credentials, Particulars, Signed, SigningError, sign_call};
+use attest_core::signing::{Credentials, Form, Particulars, Signed, SigningError, sign_call};
 use attest_keys::{Key, KeyError};
 use attest_log::clock::{now, now_ms};
 use attest_log::{AppendError, Log, Record, Token};
@@ -134,7 +134,7 @@ impl Signer {
     }
 
     /// Signs one call made out to `audience`, after a look whether the agent is still what it was.
-    pub async fn sign(&self, call: &ToolCall<'_, '_>, audience: &str) -> Result<Outgoing, Refusal> {
+    pub async fn sign(&self, call: &Call<'_, '_>, audience: &str) -> Result<Outgoing, Refusal> {
         if self.log.stopped().is_some() {
             return Err(Reason::CallerLogUnavailable.into());
         }
@@ -160,23 +160,14 @@ impl Signer {
         })?;
         let call = Digest::of(&signed.token);
         self.record(&signed, call, &presented).await?;
-        Ok(Outgoing { request: signed.request, call, salt })
+        Ok(Outgoing { request: signed.request(Form::Full), call, salt })
     }
 
     /// Writes the caller's entry: durable before the call leaves where `strict` is set, else with the next group.
-    async fn record(&self, signed: &Signed, call: Digest, presented: &Presented) -> Result<(), Refusal> {
-        let (proof, credentials) = (&signed.proof, &presented.credentials);
-        let delegation = credentials.delegation().iter().map(|(hash, _)| hash.to_b64()).collect();
-        let entry = Entry::Call {
-            attestation: proof.attestation.to_b64(),
-            audience: proof.audience.clone(),
-            call: call.to_b64(),
-            context: b64::encode(proof.context.0),
-            delegation,
-            params: proof.params.to_b64(),
-            time: now_ms(),
-            tool: proof.tool.clone(),
-        };
+    async fn record(&self, signed: &Signed<'_, '_, '_>, call: Digest, presented: &Presented) -> Result<(), Refusal> {
+        let credentials = &presented.credentials;
+        let delegation = credentials.delegation().iter().map(|(hash, _)| *hash);
+        let entry = Entry::call(&signed.proof, call, delegation, now_ms());
         let mut tokens = vec![Token::hashed(call.0, &*signed.token)];
         let fresh = !presented.logged.load(Ordering::Acquire);
         if fresh {

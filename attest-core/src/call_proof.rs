@@ -12,7 +12,7 @@ use crate::limits::MAX_META_NAMES;
 use crate::names::{CALL, PROVENANCE};
 use crate::sign::Sign;
 
-/// The proof over one `tools/call`.
+/// The proof over one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallProof {
     /// The server the call is made out to.
@@ -27,8 +27,10 @@ pub struct CallProof {
     pub attestation: Digest,
     /// `oth.del`: hash of the leaf delegation token.
     pub delegation: Digest,
-    /// The tool's name as it stands in the request.
-    pub tool: String,
+    /// The JSON-RPC method.
+    pub method: String,
+    /// The tool's name as it stands in the request; there exactly when the method is `tools/call`.
+    pub tool: Option<String>,
     /// Salted hash of the canonical form of `params` without `_meta`.
     pub params: Digest,
     /// The members of `_meta` that the signer stands for, and their salted hash.
@@ -46,12 +48,17 @@ pub struct MetaBinding {
     pub digest: Digest,
 }
 
-/// The one method that is signed.
-pub const METHOD: &str = "tools/call";
+/// The method that is always signed, and the one that names a tool.
+pub const TOOLS_CALL: &str = "tools/call";
 /// The one origin that this version knows: the agent acts of its own accord.
 const ORIGIN_SELF: &str = "self";
 
 impl CallProof {
+    /// The method, where it is another than `tools/call`: how a log names it.
+    pub fn other_method(&self) -> Option<&str> {
+        Some(self.method.as_str()).filter(|method| *method != TOOLS_CALL)
+    }
+
     /// Signs it into a token.
     pub fn sign<S: Sign>(&self, key: &S) -> Result<String, S::Error> {
         jws::sign(Self::TYP, &self.payload(), key)
@@ -73,8 +80,11 @@ impl CallProof {
         for (n, name) in self.meta.names.iter().enumerate() {
             put(&[if n > 0 { "," } else { "" }, &quoted(name)]);
         }
-        put(&["]},\"method\":\"", METHOD, "\",\"params\":\"", &self.params.to_b64()]);
-        put(&["\",\"tool\":", &quoted(&self.tool), "},\"", PROVENANCE, "\":{\"ctx\":\"", &b64::encode(self.context.0)]);
+        put(&["]},\"method\":", &quoted(&self.method), ",\"params\":\"", &self.params.to_b64(), "\""]);
+        if let Some(tool) = &self.tool {
+            put(&[",\"tool\":", &quoted(tool)]);
+        }
+        put(&["},\"", PROVENANCE, "\":{\"ctx\":\"", &b64::encode(self.context.0)]);
         put(&["\",\"labels\":[],\"origin\":\"", ORIGIN_SELF, "\",\"parents\":[]},\"jti\":\"", &b64::encode(self.id.0)]);
         put(&[
             "\",\"oth\":{\"del\":\"",
@@ -95,16 +105,15 @@ impl Statement for CallProof {
     }
 
     fn read(claims: &mut Claims<'_, '_>) -> Result<Self, ClaimsError> {
-        let (tool, params, meta) = claims.object(CALL, |call| {
-            if call.text("method")? != METHOD {
-                return Err(ClaimsError::Invalid(CALL));
-            }
+        let (method, tool, params, meta) = claims.object(CALL, |call| {
+            let method = call.name("method")?;
+            let tool = if method == TOOLS_CALL { Some(call.name("tool")?) } else { None };
             let meta = call.object("meta", |meta| {
                 let names: Option<Vec<_>> =
                     meta.array("names")?.iter().map(|name| name.as_str().map(str::to_owned)).collect();
                 Ok(MetaBinding { names: names.ok_or(ClaimsError::Invalid(CALL))?, digest: meta.digest("digest")? })
             })?;
-            Ok((call.name("tool")?, call.digest("params")?, meta))
+            Ok((method, tool, call.digest("params")?, meta))
         })?;
         let all_names = meta.names.iter().all(|name| is_name(name));
         if meta.names.len() > MAX_META_NAMES || !all_names {
@@ -125,6 +134,7 @@ impl Statement for CallProof {
             id: claims.jti("jti")?,
             attestation: claims.digest("wth")?,
             delegation: claims.object("oth", |oth| oth.digest("del"))?,
+            method,
             tool,
             params,
             meta,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::b64;
+use crate::call_proof::CallProof;
 use crate::canon::jcs;
 use crate::digest::Digest;
 use crate::refusal::{About, Reason, Refusal, Token};
@@ -95,12 +96,16 @@ pub enum Entry {
         context: String,
         /// Hashes of the chain, root first.
         delegation: Vec<String>,
+        /// The method; absent for `tools/call`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        method: Option<String>,
         /// Salted digest of the parameters.
         params: String,
         /// When.
         time: u64,
-        /// The tool.
-        tool: String,
+        /// The tool; there exactly when the method is `tools/call`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tool: Option<String>,
     },
     /// In the caller's log: a signer starts, and with it a new context.
     Context {
@@ -140,6 +145,9 @@ pub struct Decision {
     pub delegation: Vec<String>,
     /// Thumbprint of the call key.
     pub key: String,
+    /// The method; absent for `tools/call`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
     /// Salted digest of the parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub params: Option<String>,
@@ -150,8 +158,9 @@ pub struct Decision {
     pub reason: Option<&'static str>,
     /// When.
     pub time: u64,
-    /// The tool.
-    pub tool: String,
+    /// The tool; there exactly when the method is `tools/call`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
 }
 
 impl Entry {
@@ -167,6 +176,7 @@ impl Entry {
             decision: "allow",
             delegation: evidence.chain().tokens().iter().map(|t| t.token().to_b64()).collect(),
             key: caller.key.to_string(),
+            method: proof.other_method().map(str::to_owned),
             params: Some(proof.params.to_b64()),
             policy: policy.to_b64(),
             time,
@@ -185,13 +195,29 @@ impl Entry {
             call: caller.call.to_b64(),
             decision: "deny",
             key: caller.key.to_string(),
+            // What was signed, not what stood in the request: the log says nothing in the agent's name that it did not sign.
+            method: caller.tool.is_none().then(|| caller.method.clone()),
             policy: policy.to_b64(),
             reason: Some(refusal.reason.code()),
             time,
-            // What was signed, not what stood in the request: the log says nothing in the agent's name that it did not sign.
             tool: caller.tool.clone(),
             ..Decision::default()
         }))
+    }
+
+    /// In the caller's log: a call was signed, with this chain (hashes, root first). `call` is the hash of its proof.
+    pub fn call(proof: &CallProof, call: Digest, delegation: impl IntoIterator<Item = Digest>, time: u64) -> Self {
+        Self::Call {
+            attestation: proof.attestation.to_b64(),
+            audience: proof.audience.clone(),
+            call: call.to_b64(),
+            context: b64::encode(proof.context.0),
+            delegation: delegation.into_iter().map(Digest::to_b64).collect(),
+            method: proof.other_method().map(str::to_owned),
+            params: proof.params.to_b64(),
+            time,
+            tool: proof.tool.clone(),
+        }
     }
 
     /// Messages refused unread.

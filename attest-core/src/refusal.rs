@@ -82,14 +82,22 @@ reasons! {
     DuplicateMember = "duplicate-member", Read;
     /// A number is outside the range that every reader of JSON holds exactly.
     NumberRange = "number-range", Read;
-    /// The message is no well-formed tools/call: an unknown or wrongly cased member, or one of the wrong type.
+    /// The HTTP request is not well-formed, or not one that the transport of MCP has.
+    BadHttp = "bad-http", Read;
+    /// The HTTP headers say something else than the message; servers disagree about which of the two counts.
+    HeaderMismatch = "header-mismatch", Read;
+    /// The message is no well-formed call: an unknown or wrongly cased member, or one of the wrong type.
     BadRequest = "bad-request", Read;
-    /// The tools/call has no id, so nobody could be told its outcome.
+    /// The call has no id that an answer could be led back by, so nobody could be told its outcome.
     NoId = "no-id", Read;
+    /// The operator of this server does not let this method through.
+    MethodDenied = "method-denied", Read;
     /// The call carries no proof; put `attest wrap` in front of the client.
     NoProof = "no-proof", Read;
     /// The member that carries the proof is not of the form that this version knows.
     BadCarrier = "bad-carrier", Read;
+    /// The verifier does not remember the tokens that the shorthand stands for; send the same call again with the tokens in full.
+    NotCached = "not-cached", Read;
     /// A token is not strict unpadded base64url in three parts.
     TokenEncoding = "token-encoding", Read;
     /// The header of a token is not exactly alg Ed25519, kid and the expected typ.
@@ -118,6 +126,8 @@ reasons! {
     WrongAttestation = "wrong-attestation", Bindings;
     /// The call proof belongs to another delegation.
     WrongDelegation = "wrong-delegation", Bindings;
+    /// The method is not the one that was signed.
+    MethodMismatch = "method-mismatch", Bindings;
     /// The tool is not the one that was signed.
     ToolMismatch = "tool-mismatch", Bindings;
     /// The parameters are not the ones that were signed.
@@ -156,6 +166,8 @@ reasons! {
     ToolNotGranted = "tool-not-granted", Constraints;
     /// The delegation grants the tool, but not with these arguments.
     ArgumentsNotGranted = "arguments-not-granted", Constraints;
+    /// The delegation grants no tool of this server, and so no other method of it.
+    MethodNotGranted = "method-not-granted", Constraints;
     /// The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.
     LogUnavailable = "log-unavailable", Append;
     /// The call ran, but its outcome could not be written to the log; do not repeat it blindly.
@@ -204,8 +216,10 @@ pub struct Caller {
     pub key: Thumbprint,
     /// Hash of the call proof.
     pub call: Digest,
-    /// The tool that the call proof names.
-    pub tool: String,
+    /// The method that the call proof names.
+    pub method: String,
+    /// The tool that it names; there exactly when the method is `tools/call`.
+    pub tool: Option<String>,
 }
 
 /// A refused call.
@@ -230,8 +244,12 @@ impl Reason {
     /// log: a stranger learns nothing about keys and agents from trying.
     pub fn on_the_wire(self) -> &'static str {
         match self.check() {
-            Check::Size | Check::Read if self == Reason::NoProof => "unauthenticated",
-            Check::Size | Check::Read => "malformed",
+            Check::Size | Check::Read => match self {
+                Reason::NoProof => "unauthenticated",
+                // The caller must know what to do next, and what it learns is nothing about keys, agents or grants.
+                Reason::NotCached | Reason::MethodDenied => self.code(),
+                _ => "malformed",
+            },
             Check::Times => "stale",
             Check::Attestation | Check::CallProof => "unauthenticated",
             _ => self.code(),

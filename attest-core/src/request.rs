@@ -1,9 +1,10 @@
-//! A `tools/call` as it stands in a JSON-RPC message: `spec/request.md`.
+//! A call as it stands in a JSON-RPC message: a `tools/call`, or any other method of which a server's operator asks for a
+//! proof. `spec/request.md`.
 //!
 //! Servers differ in what they forgive: some compare member names without regard to case, some accept other names for the
 //! same member. So the exact names are listed here, and a message that some server could read as another call is refused.
 
-use crate::call_proof::{METHOD, MetaBinding};
+use crate::call_proof::{MetaBinding, TOOLS_CALL};
 use crate::carrier::Carrier;
 use crate::claims::is_name;
 use crate::digest::{Digest, Salt};
@@ -13,9 +14,9 @@ use crate::names::{PREFIX, PROOF};
 
 /// The members of a JSON-RPC message.
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
-/// The members of a `tools/call` request.
+/// The members of a request.
 const REQUEST: [&str; 4] = ["jsonrpc", "id", "method", "params"];
-/// The members of its `params`, of both eras of MCP.
+/// The members of the `params` of a `tools/call`, of both eras of MCP.
 const PARAMS: [&str; 6] = ["_meta", "arguments", "inputResponses", "name", "requestState", "task"];
 
 /// Why a message is not let through before any token is looked at.
@@ -28,77 +29,117 @@ pub enum RequestError {
     /// A member whose name is one of JSON-RPC's but for its case, or a name or method with a control character.
     #[error("a member that differs from jsonrpc, id, method, params, result or error in case or control characters")]
     WrongCase,
-    /// A member that a `tools/call` does not have, or one of the wrong type.
-    #[error("a tools/call with a member that MCP does not define, or one of the wrong type")]
+    /// A member that the call does not have, or one of the wrong type.
+    #[error("a call with a member that MCP does not define, or one of the wrong type")]
     Shape,
-    /// A `tools/call` without an `id`, or with one that is neither a string nor a number that a double holds exactly.
-    #[error("a tools/call without an id: nobody could be told its outcome")]
+    /// A `tools/call` without an `id`, or a call with one that is neither a string nor a number that a double holds exactly.
+    #[error("a call without an id that an answer could be led back by: nobody could be told its outcome")]
     NoId,
 }
 
 /// What a message is, for us.
 #[derive(Debug)]
 pub enum Message<'m, 'v> {
-    /// A call to be checked.
-    Call(ToolCall<'m, 'v>),
-    /// Anything else, which passes.
+    /// A `tools/call`, to be checked.
+    Call(Call<'m, 'v>),
+    /// Anything else, which passes unless the operator says otherwise.
     Other,
 }
 
-/// One `tools/call`.
+/// One call: a `tools/call`, or a request or notification of another method that is signed like one.
 #[derive(Debug)]
-pub struct ToolCall<'m, 'v> {
-    id: &'m Value<'v>,
+pub struct Call<'m, 'v> {
+    /// Absent in a notification.
+    id: Option<&'m Value<'v>>,
     jsonrpc: Option<&'m Value<'v>>,
-    name: &'m str,
-    params: &'m Object<'v>,
+    method: &'m str,
+    /// There exactly when the method is `tools/call`.
+    tool: Option<&'m str>,
+    /// Absent counts as empty.
+    params: Option<&'m Object<'v>>,
     meta: Option<&'m Object<'v>>,
 }
 
 /// Says what a message is. Fails where a lenient server might read a call that we do not.
 pub fn classify<'m, 'v>(message: &'m Value<'v>) -> Result<Message<'m, 'v>, RequestError> {
+    let message = envelope(message)?;
+    match message.get("method") {
+        Some(Value::String(method)) if method == TOOLS_CALL => tools_call(message).map(Message::Call),
+        // ["tools/call"] is "tools/call" to a server that looks a method up by whatever it is converted to.
+        Some(Value::Array(_) | Value::Object(_)) => Err(RequestError::Shape),
+        _ => Ok(Message::Other),
+    }
+}
+
+/// The call that a request or notification of any method is, for a server that asks for a proof of it. A `tools/call` is
+/// held to all that [`classify`] asks of one.
+pub fn attested<'m, 'v>(message: &'m Value<'v>) -> Result<Call<'m, 'v>, RequestError> {
+    let message = envelope(message)?;
+    let method = message.get("method").and_then(Value::as_str).filter(|m| is_name(m)).ok_or(RequestError::Shape)?;
+    if method == TOOLS_CALL {
+        return tools_call(message);
+    }
+    only_of_a_request(message)?;
+    let id = message.get("id");
+    if !id.is_none_or(is_id) {
+        return Err(RequestError::NoId);
+    }
+    let params = match message.get("params") {
+        None => None,
+        Some(params) => Some(params.as_object().ok_or(RequestError::Shape)?),
+    };
+    let meta = params.map_or(Ok(None), |params| object_of(params, "_meta"))?;
+    Ok(Call { id, jsonrpc: message.get("jsonrpc"), method, tool: None, params, meta })
+}
+
+/// The message, if nothing at its top could be read as another member than it is.
+fn envelope<'m, 'v>(message: &'m Value<'v>) -> Result<&'m Object<'v>, RequestError> {
     let message = message.as_object().ok_or(RequestError::NotAnObject)?;
-    let mut exact = 0;
     for (name, value) in message.iter() {
         // A reader in C may cut a text at U+0000 and then see another name, or another method.
         let cut = |text: &str| text.chars().any(char::is_control);
         if cut(name) || (name == "method" && value.as_str().is_some_and(cut)) {
             return Err(RequestError::WrongCase);
         }
-        if REQUEST.contains(&name) {
-            exact += 1;
-        } else if !ENVELOPE.contains(&name) && ENVELOPE.iter().any(|known| folds_to(name, known)) {
+        if !ENVELOPE.contains(&name) && ENVELOPE.iter().any(|known| folds_to(name, known)) {
             return Err(RequestError::WrongCase);
         }
     }
-    match message.get("method") {
-        Some(Value::String(method)) if method == METHOD => {}
-        // ["tools/call"] is "tools/call" to a server that looks a method up by whatever it is converted to.
-        Some(Value::Array(_) | Value::Object(_)) => return Err(RequestError::Shape),
-        _ => return Ok(Message::Other),
-    }
-    if exact != message.len() {
-        return Err(RequestError::Shape);
-    }
-    // From 2^53 on neighbouring whole numbers share a double, and so would the answers to them.
-    let is_id = |id: &&Value<'_>| match id {
-        Value::String(_) => true,
-        Value::Number(n) => n.abs() < 9_007_199_254_740_992.0,
-        _ => false,
-    };
-    let id = message.get("id").filter(is_id).ok_or(RequestError::NoId)?;
+    Ok(message)
+}
+
+fn tools_call<'m, 'v>(message: &'m Object<'v>) -> Result<Call<'m, 'v>, RequestError> {
+    only_of_a_request(message)?;
+    let id = message.get("id").filter(|id| is_id(id)).ok_or(RequestError::NoId)?;
     let params = message.get("params").and_then(Value::as_object).ok_or(RequestError::Shape)?;
     if !params.iter().all(|(name, _)| PARAMS.contains(&name)) {
         return Err(RequestError::Shape);
     }
-    let object = |name| match params.get(name) {
+    object_of(params, "arguments")?;
+    let meta = object_of(params, "_meta")?;
+    let tool = params.get("name").and_then(Value::as_str).filter(|n| is_name(n)).ok_or(RequestError::Shape)?;
+    let jsonrpc = message.get("jsonrpc");
+    Ok(Call { id: Some(id), jsonrpc, method: TOOLS_CALL, tool: Some(tool), params: Some(params), meta })
+}
+
+fn only_of_a_request(message: &Object<'_>) -> Result<(), RequestError> {
+    if message.iter().all(|(name, _)| REQUEST.contains(&name)) { Ok(()) } else { Err(RequestError::Shape) }
+}
+
+/// From 2^53 on neighbouring whole numbers share a double, and so would the answers to them.
+fn is_id(id: &Value<'_>) -> bool {
+    match id {
+        Value::String(_) => true,
+        Value::Number(n) => n.abs() < 9_007_199_254_740_992.0,
+        _ => false,
+    }
+}
+
+fn object_of<'m, 'v>(params: &'m Object<'v>, name: &str) -> Result<Option<&'m Object<'v>>, RequestError> {
+    match params.get(name) {
         None => Ok(None),
         Some(value) => value.as_object().map(Some).ok_or(RequestError::Shape),
-    };
-    object("arguments")?;
-    let meta = object("_meta")?;
-    let name = params.get("name").and_then(Value::as_str).filter(|n| is_name(n)).ok_or(RequestError::Shape)?;
-    Ok(Message::Call(ToolCall { id, jsonrpc: message.get("jsonrpc"), name, params, meta }))
+    }
 }
 
 /// Who stands for a member of `_meta`.
@@ -124,20 +165,26 @@ fn standing(name: &str) -> Standing {
     if matches!(label, Some("modelcontextprotocol" | "mcp")) { Standing::Unbound } else { Standing::Bound }
 }
 
-impl<'m, 'v> ToolCall<'m, 'v> {
-    /// The request's id, which no signature binds: gateways renumber it.
-    pub fn id(&self) -> &'m Value<'v> {
+impl<'m, 'v> Call<'m, 'v> {
+    /// The request's id, which no signature binds: gateways renumber it. `None` for a notification, which is never a
+    /// `tools/call`.
+    pub fn id(&self) -> Option<&'m Value<'v>> {
         self.id
     }
 
-    /// The tool's name.
-    pub fn tool(&self) -> &'m str {
-        self.name
+    /// The method.
+    pub fn method(&self) -> &'m str {
+        self.method
+    }
+
+    /// The tool's name; there exactly when the method is `tools/call`.
+    pub fn tool(&self) -> Option<&'m str> {
+        self.tool
     }
 
     /// The arguments; absent is not the same as empty.
     pub fn arguments(&self) -> Option<&'m Object<'v>> {
-        self.params.get("arguments").and_then(Value::as_object)
+        self.params?.get("arguments").and_then(Value::as_object)
     }
 
     /// The member that holds the proof.
@@ -148,7 +195,7 @@ impl<'m, 'v> ToolCall<'m, 'v> {
     /// The canonical form of `params` without `_meta`: everything in it can change what runs.
     pub fn canonical_params(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
-        write_members(self.params.iter().filter(|(name, _)| *name != "_meta"), &mut out);
+        write_members(self.params.into_iter().flat_map(Object::iter).filter(|(name, _)| *name != "_meta"), &mut out);
         out
     }
 
@@ -192,13 +239,17 @@ impl<'m, 'v> ToolCall<'m, 'v> {
 
     fn rewrite(&self, canonical_params: &[u8], bound: impl Fn(&str) -> bool, carrier: Option<&Carrier<'_>>) -> Vec<u8> {
         let mut out = Vec::with_capacity(canonical_params.len() + carrier.map_or(128, |_| 4096));
-        out.extend_from_slice(b"{\"id\":");
-        write_canonical(self.id, &mut out);
-        if let Some(jsonrpc) = self.jsonrpc {
-            out.extend_from_slice(b",\"jsonrpc\":");
-            write_canonical(jsonrpc, &mut out);
+        out.push(b'{');
+        for (name, value) in [("\"id\":", self.id), ("\"jsonrpc\":", self.jsonrpc)] {
+            if let Some(value) = value {
+                out.extend_from_slice(name.as_bytes());
+                write_canonical(value, &mut out);
+                out.push(b',');
+            }
         }
-        out.extend_from_slice(b",\"method\":\"tools/call\",\"params\":{");
+        out.extend_from_slice(b"\"method\":");
+        write_string(self.method, &mut out);
+        out.extend_from_slice(b",\"params\":{");
         let kept = || {
             self.meta.into_iter().flat_map(Object::iter).filter(|(name, _)| match standing(name) {
                 Standing::Ours => false,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::call_proof::CallProof;
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Tokens, name_of};
 use crate::digest::{Digest, Jti, Salt};
-use crate::request::ToolCall;
+use crate::request::Call;
 use crate::sign::Sign;
 
 /// What a signer presents with each call until it renews it. Every token stands beside its hash, computed once.
@@ -14,6 +14,7 @@ pub struct Credentials {
     attestation: (Digest, Arc<str>),
     leaf: Digest,
     delegation: Vec<(Digest, Arc<str>)>,
+    name: Digest,
 }
 
 impl Credentials {
@@ -22,7 +23,15 @@ impl Credentials {
         let hashed = |text: &str| (Digest::of(text), Arc::from(text));
         let delegation: Vec<_> = delegation.iter().map(|text| hashed(text.as_ref())).collect();
         let leaf = delegation.last()?.0;
-        Some(Self { attestation: hashed(attestation), leaf, delegation })
+        let attestation = hashed(attestation);
+        let name = name_of(attestation.0, delegation.iter().map(|(hash, _)| *hash));
+        Some(Self { attestation, leaf, delegation, name })
+    }
+
+    /// Names attestation and chain together ([`name_of`]): which of them a verifier has accepted in full, and so may have
+    /// remembered, is kept under this.
+    pub fn name(&self) -> Digest {
+        self.name
     }
 
     /// The attestation with its hash.
@@ -53,15 +62,46 @@ pub struct Particulars<'a> {
     pub life: u64,
 }
 
-/// A signed call.
+/// How attestation and chain stand in a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// The tokens themselves: every verifier takes them.
+    #[default]
+    Full,
+    /// Their hashes: for a verifier that said that it remembers, and that has accepted them in full before. One that has
+    /// forgotten them refuses with `not-cached`, and takes the same call in full.
+    Short,
+}
+
+/// A signed call: one proof, one `jti`, whatever the form it is sent in.
 #[derive(Debug)]
-pub struct Signed {
-    /// The canonical request, with the proof.
-    pub request: Vec<u8>,
+pub struct Signed<'a, 'm, 'v> {
     /// The call proof's claims.
     pub proof: CallProof,
     /// The call proof's token.
     pub token: String,
+    call: &'a Call<'m, 'v>,
+    credentials: &'a Credentials,
+    params: Vec<u8>,
+    salt: Salt,
+}
+
+impl Signed<'_, '_, '_> {
+    /// The canonical request, with the proof. Only writing, no signing: a second form costs a copy.
+    pub fn request(&self, form: Form) -> Vec<u8> {
+        let Credentials { attestation, delegation, .. } = self.credentials;
+        let tokens = match form {
+            Form::Full => Tokens::Full {
+                attestation: &attestation.1,
+                delegation: delegation.iter().map(|(_, text)| &**text).collect(),
+            },
+            Form::Short => Tokens::Short {
+                attestation: attestation.0,
+                delegation: delegation.iter().map(|(hash, _)| *hash).collect(),
+            },
+        };
+        self.call.with_proof(&self.params, &Carrier { tokens, proof: &self.token, salt: self.salt })
+    }
 }
 
 /// Why a call cannot be signed.
@@ -77,12 +117,12 @@ pub enum SigningError<E> {
 }
 
 /// Signs one call.
-pub fn sign_call<S: Sign>(
-    call: &ToolCall<'_, '_>,
-    credentials: &Credentials,
+pub fn sign_call<'a, 'm, 'v, S: Sign>(
+    call: &'a Call<'m, 'v>,
+    credentials: &'a Credentials,
     particulars: Particulars<'_>,
     key: &S,
-) -> Result<Signed, SigningError<S::Error>> {
+) -> Result<Signed<'a, 'm, 'v>, SigningError<S::Error>> {
     let Particulars { audience, context, id, salt, now, life } = particulars;
     let params = call.canonical_params();
     let proof = CallProof {
@@ -92,18 +132,12 @@ pub fn sign_call<S: Sign>(
         id,
         attestation: credentials.attestation.0,
         delegation: credentials.leaf,
-        tool: call.tool().to_owned(),
+        method: call.method().to_owned(),
+        tool: call.tool().map(str::to_owned),
         params: Digest::salted(&salt, &params),
         meta: call.bind_meta(&salt).ok_or(SigningError::Meta)?,
         context,
     };
     let token = proof.sign(key).map_err(SigningError::Key)?;
-    let carrier = Carrier {
-        attestation: &credentials.attestation.1,
-        delegation: credentials.delegation.iter().map(|(_, text)| &**text).collect(),
-        proof: &token,
-        salt,
-    };
-    let request = call.with_proof(&params, &carrier);
-    Ok(Signed { request, proof, token })
+    Ok(Signed { proof, token, call, credentials, params, salt })
 }

@@ -67,6 +67,11 @@ impl Tools {
         Ok(Self(tools))
     }
 
+    /// Whether at least one tool of this server is granted.
+    pub fn any_of(&self, audience: &str) -> bool {
+        self.0.keys().any(|name| split(name).is_some_and(|(of, _)| of == audience))
+    }
+
     /// Whether everything `self` grants is certainly granted by `parent`.
     #[must_use]
     pub fn narrows(&self, parent: &Tools) -> bool {

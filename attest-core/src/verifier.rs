@@ -12,12 +12,12 @@ mod rules;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call_proof::CallProof;
-use crate::carrier::Carrier;
+use crate::carrier::{Carrier, Tokens};
 use crate::digest::{Jti, Salt};
 use crate::jwk::Thumbprint;
 use crate::jws::{Unverified, Verified};
 use crate::refusal::{Caller, Check, Reason, Refusal, Token};
-use crate::request::ToolCall;
+use crate::request::Call;
 use crate::trust::{MAX_SKEW, Trust};
 
 pub use evidence::Evidence;
@@ -93,16 +93,18 @@ impl Verifier {
     /// once, after the call is authenticated, and again by the log itself when the entry is written.
     pub fn check(
         &self,
-        call: &ToolCall<'_, '_>,
+        call: &Call<'_, '_>,
         now: u64,
         seen: impl FnOnce(&CallId) -> bool,
         trace: &mut impl Trace,
     ) -> Result<Accepted, Refusal> {
         let carrier = Carrier::read(call.proof().ok_or(Reason::NoProof)?)?;
         trace.passed(Check::Size);
-        let presented = match self.remembered(&carrier) {
-            Some(evidence) => Presented::Known(evidence),
-            None => Presented::read(&carrier)?,
+        let presented = match (self.remembered(&carrier.tokens), &carrier.tokens) {
+            (Some(evidence), _) => Presented::Known(evidence),
+            (None, Tokens::Full { attestation, delegation }) => Presented::read(attestation, delegation)?,
+            // Before anything else is looked at: the caller sends the same call again, in full.
+            (None, Tokens::Short { .. }) => return Err(Reason::NotCached.into()),
         };
         let proof = Unverified::<CallProof>::read(carrier.proof).map_err(|e| Refusal::of_token(e, Token::CallProof))?;
         trace.passed(Check::Read);
@@ -120,6 +122,7 @@ impl Verifier {
             agent: attested.attestation().agent.clone(),
             key: call_key.thumbprint().clone(),
             call: proof.token(),
+            method: proof.method.clone(),
             tool: proof.tool.clone(),
         };
         let named = |refusal: Refusal| Refusal { caller: Some(Box::new(caller.clone())), ..refusal };
@@ -141,18 +144,18 @@ impl Verifier {
         rules::constraints(&evidence, call, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Constraints);
         if fresh {
-            self.remember(&carrier, &evidence);
+            self.remember(&evidence);
         }
         let forward = call.verified(&canonical_params, &proof.meta);
         Ok(Accepted { evidence, caller, proof, proof_text, salt: carrier.salt, call_id, forward })
     }
 
-    fn remembered(&self, carrier: &Carrier<'_>) -> Option<Arc<Evidence>> {
+    fn remembered(&self, tokens: &Tokens<'_>) -> Option<Arc<Evidence>> {
         // A thread that panicked with the lock held leaves a cache of verified things all the same.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(carrier)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(tokens)
     }
 
-    fn remember(&self, carrier: &Carrier<'_>, evidence: &Arc<Evidence>) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(carrier, evidence.clone());
+    fn remember(&self, evidence: &Arc<Evidence>) {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(evidence);
     }
 }

@@ -14,7 +14,7 @@ use attest_core::measurement::{Component, Grade, Measurement};
 use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::request::{Message, classify};
 use attest_core::sign::{MemoryKey, Sign};
-use attest_core::signing::{Credentials, Particulars, sign_call};
+use attest_core::signing::{Credentials, Form, Particulars, sign_call};
 use attest_core::tools::Tools;
 use attest_core::trust::{Attester, MAX_SKEW, Reference, Root, Scope, Trust};
 use attest_core::verifier::{Accepted, Verifier};
@@ -118,7 +118,7 @@ impl World {
         let credentials = Credentials::new(&self.attestation(), &self.chain()).unwrap();
         let particulars =
             Particulars { audience, context: Jti([5; 16]), id: Jti([6; 16]), salt: Salt([7; 16]), now: NOW, life: 60 };
-        sign_call(&call, &credentials, particulars, &self.agent).unwrap().request
+        sign_call(&call, &credentials, particulars, &self.agent).unwrap().request(Form::Full)
     }
 }
 

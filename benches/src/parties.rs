@@ -8,9 +8,9 @@ use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::json;
 use attest_core::jws::Unverified;
 use attest_core::measurement::{Component, Grade, Measurement};
-use attest_core::request::{Message, ToolCall, classify};
+use attest_core::request::{Call, Message, classify};
 use attest_core::sign::{MemoryKey, Sign};
-use attest_core::signing::{Credentials, Particulars, sign_call};
+use attest_core::signing::{Credentials, Form, Particulars, sign_call};
 use attest_core::tools::{Tools, qualified};
 use attest_core::trust::{Attester, Reference, Root, Scope, Trust};
 use attest_core::verifier::{Accepted, Verifier};
@@ -106,7 +106,7 @@ where
         now: clock::now()?,
         life: LIFE,
     };
-    Ok(sign_call(&call(&message)?, credentials, particulars, key)?.request)
+    Ok(sign_call(&call(&message)?, credentials, particulars, key)?.request(Form::Full))
 }
 
 /// From a signed line to the verdict with the line to forward: read, look at the clock, check. No log, nothing replayed.
@@ -116,7 +116,7 @@ pub fn verify(verifier: &Verifier, line: &[u8]) -> Outcome<Accepted> {
     verdict.map_err(|refusal| format!("refused: {}", refusal.reason.code()).into())
 }
 
-fn call<'m, 'v>(message: &'m json::Value<'v>) -> Outcome<ToolCall<'m, 'v>> {
+fn call<'m, 'v>(message: &'m json::Value<'v>) -> Outcome<Call<'m, 'v>> {
     match classify(message)? {
         Message::Call(call) => Ok(call),
         Message::Other => Err("not a tools/call".into()),

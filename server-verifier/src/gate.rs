@@ -6,7 +6,7 @@ use attest_core::digest::{Digest, Salt};
 use attest_core::entry::{Entry, Status};
 use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::reply::Shape;
-use attest_core::request::ToolCall;
+use attest_core::request;
 use attest_core::response::Outcome;
 use attest_core::verifier::{Accepted, CallId, Verifier};
 use attest_log::{AppendError, Log, Record, ReplayKey, Token};
@@ -81,7 +81,7 @@ impl Gate {
     }
 
     /// Checks 1 to 10: everything up to the log.
-    pub fn check(&self, call: &ToolCall<'_, '_>) -> Result<Accepted, Refusal> {
+    pub fn check(&self, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
         self.verifier.check(call, now(), |id| self.seen(id), &mut ())
     }
 

@@ -99,7 +99,7 @@ impl Interceptor for Guard {
                 };
             }
         };
-        let Some(request) = Id::of(call.id()) else {
+        let Some(request) = call.id().and_then(Id::of) else {
             return self.refuse(id, Reason::BadRequest.into());
         };
         if locked(&self.in_flight).reserve(request.clone()).is_err() {

@@ -15,7 +15,7 @@ use attest_core::json;
 use attest_core::jws::Unverified;
 use attest_core::names::PROOF;
 use attest_core::request::{Message, classify};
-use attest_core::signing::{Credentials, Particulars, sign_call};
+use attest_core::signing::{Credentials, Form, Particulars, sign_call};
 use attest_keys::SecretKey;
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ impl Forge {
             life: self.life,
         };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
-        Forged { line: String::from_utf8(signed.request).unwrap(), call: Digest::of(&signed.token).to_b64() }
+        Forged { line: String::from_utf8(signed.request(Form::Full)).unwrap(), call: Digest::of(&signed.token).to_b64() }
     }
 
     /// Signs a call of `tool` under `id`.

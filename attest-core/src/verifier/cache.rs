@@ -1,11 +1,12 @@
-//! What verified once, found again by its exact bytes. Bounded in all, and per agent, so that one agent that renews its
-//! attestation at every call pushes out nobody else's.
+//! What verified once, found again by its exact bytes or by the hashes of its tokens. Bounded in all, and per agent, so
+//! that one agent that renews its attestation at every call pushes out nobody else's.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::Evidence;
-use crate::carrier::Carrier;
+use crate::carrier::{Tokens, name_of};
+use crate::digest::Digest;
 
 /// Kept per agent: the current attestation with a few chains, and those it replaces.
 const PER_AGENT: usize = 16;
@@ -18,27 +19,36 @@ const SIGNATURE: usize = 86;
 /// comparing all characters of all tokens, which costs less than hashing them, and cannot collide.
 type Place = Box<[u8]>;
 
-fn place(carrier: &Carrier<'_>) -> Place {
+fn place(attestation: &str, leaf: &str) -> Place {
     let end = |text: &'_ str| text.len().saturating_sub(SIGNATURE);
-    let leaf = carrier.delegation.last().copied().unwrap_or_default();
-    let ends = [carrier.attestation, leaf].map(|text| text.as_bytes().get(end(text)..).unwrap_or_default());
+    let ends = [attestation, leaf].map(|text| text.as_bytes().get(end(text)..).unwrap_or_default());
     ends.concat().into()
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     evidence: HashMap<Place, Arc<Evidence>>,
-    by_agent: HashMap<String, VecDeque<Place>>,
+    /// Where to look for a shorthand: the name that the hashes of all its tokens make together.
+    by_name: HashMap<Digest, Arc<Evidence>>,
+    by_agent: HashMap<String, VecDeque<(Place, Digest)>>,
 }
 
 impl Cache {
-    pub(super) fn get(&self, carrier: &Carrier<'_>) -> Option<Arc<Evidence>> {
-        let found = self.evidence.get(&place(carrier))?;
-        found.is_of(carrier).then(|| found.clone())
+    pub(super) fn get(&self, tokens: &Tokens<'_>) -> Option<Arc<Evidence>> {
+        match tokens {
+            Tokens::Full { attestation, delegation } => {
+                let found = self.evidence.get(&place(attestation, delegation.last()?))?;
+                found.is_of(attestation, delegation).then(|| found.clone())
+            }
+            Tokens::Short { attestation, delegation } => {
+                self.by_name.get(&name_of(*attestation, delegation.iter().copied())).cloned()
+            }
+        }
     }
 
-    pub(super) fn insert(&mut self, carrier: &Carrier<'_>, evidence: Arc<Evidence>) {
-        let place = place(carrier);
+    pub(super) fn insert(&mut self, evidence: &Arc<Evidence>) {
+        let (attestation, leaf) = evidence.ends();
+        let place = place(attestation, leaf);
         if self.evidence.contains_key(&place) {
             return;
         }
@@ -46,14 +56,18 @@ impl Cache {
         if self.by_agent.len() >= AGENTS && !self.by_agent.contains_key(agent) {
             self.by_agent.clear();
             self.evidence.clear();
+            self.by_name.clear();
         }
         let places = self.by_agent.entry(agent.clone()).or_default();
         if places.len() >= PER_AGENT
-            && let Some(oldest) = places.pop_front()
+            && let Some((place, name)) = places.pop_front()
         {
-            self.evidence.remove(&oldest);
+            self.evidence.remove(&place);
+            self.by_name.remove(&name);
         }
-        places.push_back(place.clone());
-        self.evidence.insert(place, evidence);
+        let name = evidence.name();
+        places.push_back((place.clone(), name));
+        self.evidence.insert(place, evidence.clone());
+        self.by_name.insert(name, evidence.clone());
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::attestation::Attestation;
-use crate::carrier::Carrier;
+use crate::carrier::name_of;
 use crate::chain::{self, Chain};
 use crate::delegation::Delegation;
 use crate::digest::Digest;
@@ -31,9 +31,19 @@ impl Evidence {
     }
 
     /// Whether these are the very tokens, character by character.
-    pub(super) fn is_of(&self, carrier: &Carrier<'_>) -> bool {
-        let presented = core::iter::once(&carrier.attestation).chain(&carrier.delegation);
-        self.texts.len() == carrier.delegation.len() + 1 && self.texts.iter().map(|text| &**text).eq(presented.copied())
+    pub(super) fn is_of(&self, attestation: &str, delegation: &[&str]) -> bool {
+        let presented = core::iter::once(attestation).chain(delegation.iter().copied());
+        self.texts.len() == delegation.len() + 1 && self.texts.iter().map(|text| &**text).eq(presented)
+    }
+
+    /// The characters of the attestation and of the leaf.
+    pub(super) fn ends(&self) -> (&str, &str) {
+        (self.texts.first().map_or("", |text| text), self.texts.last().map_or("", |text| text))
+    }
+
+    /// What a shorthand for these tokens is found by: [`name_of`] the attestation and the chain.
+    pub fn name(&self) -> Digest {
+        name_of(self.attestation.token(), self.chain.tokens().iter().map(Verified::token))
     }
 
     /// The tokens' exact characters with their hashes, the attestation first, then the chain from the root: for the log.
@@ -62,13 +72,12 @@ pub(super) enum Presented {
 
 impl Presented {
     /// Reads every token; verifies none.
-    pub(super) fn read(carrier: &Carrier<'_>) -> Result<Self, Refusal> {
-        let attestation =
-            Unverified::read(carrier.attestation).map_err(|e| Refusal::of_token(e, Token::Attestation))?;
-        let delegation = read_chain(carrier.delegation.iter().copied())?;
-        let leaf = Digest::of(carrier.delegation.last().copied().ok_or(Reason::BadCarrier)?);
-        let texts = core::iter::once(carrier.attestation).chain(carrier.delegation.iter().copied());
-        Ok(Self::New(Box::new(Fresh { attestation, delegation, leaf, texts: texts.map(Arc::from).collect() })))
+    pub(super) fn read(attestation: &str, delegation: &[&str]) -> Result<Self, Refusal> {
+        let texts = core::iter::once(attestation).chain(delegation.iter().copied()).map(Arc::from).collect();
+        let attestation = Unverified::read(attestation).map_err(|e| Refusal::of_token(e, Token::Attestation))?;
+        let leaf = Digest::of(delegation.last().copied().ok_or(Reason::BadCarrier)?);
+        let delegation = read_chain(delegation.iter().copied())?;
+        Ok(Self::New(Box::new(Fresh { attestation, delegation, leaf, texts })))
     }
 
     pub(super) fn attestation(&self) -> &Attestation {

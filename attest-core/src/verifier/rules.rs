@@ -9,7 +9,7 @@ use crate::delegation::Delegation;
 use crate::digest::Digest;
 use crate::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE, MAX_DELEGATION_LIFE};
 use crate::refusal::{About, Reason, Refusal, Token};
-use crate::request::ToolCall;
+use crate::request::Call;
 use crate::tools::{permits, qualified};
 use crate::trust::Trust;
 
@@ -54,7 +54,7 @@ impl Clock {
 pub(super) fn bindings(
     proof: &CallProof,
     attested: &Attested,
-    call: &ToolCall<'_, '_>,
+    call: &Call<'_, '_>,
     carrier: &Carrier<'_>,
     audience: &str,
 ) -> Result<Vec<u8>, Refusal> {
@@ -62,7 +62,8 @@ pub(super) fn bindings(
     require(proof.audience == audience, Reason::WrongAudience)?;
     require(proof.attestation == attested.attestation().token(), Reason::WrongAttestation)?;
     require(proof.delegation == attested.leaf(), Reason::WrongDelegation)?;
-    require(proof.tool == call.tool(), Reason::ToolMismatch)?;
+    require(proof.method == call.method(), Reason::MethodMismatch)?;
+    require(proof.tool.as_deref() == call.tool(), Reason::ToolMismatch)?;
     let params = call.canonical_params();
     require(proof.params == Digest::salted(&carrier.salt, &params), Reason::ParamsMismatch)?;
     require(call.meta_matches(&proof.meta, &carrier.salt), Reason::MetaMismatch)?;
@@ -88,10 +89,13 @@ pub(super) fn state(attestation: &Attestation, trust: &Trust) -> Result<(), Refu
     Ok(())
 }
 
-/// Check 10: the leaf grants this tool of this server with these arguments.
-pub(super) fn constraints(evidence: &Evidence, call: &ToolCall<'_, '_>, audience: &str) -> Result<(), Refusal> {
-    let granted = &evidence.chain().leaf().tools.0;
-    let constraints = granted.get(&qualified(audience, call.tool())).ok_or(Reason::ToolNotGranted)?;
+/// Check 10: the leaf grants this tool of this server with these arguments; of another method, any tool of this server.
+pub(super) fn constraints(evidence: &Evidence, call: &Call<'_, '_>, audience: &str) -> Result<(), Refusal> {
+    let granted = &evidence.chain().leaf().tools;
+    let Some(tool) = call.tool() else {
+        return if granted.any_of(audience) { Ok(()) } else { Err(Reason::MethodNotGranted.into()) };
+    };
+    let constraints = granted.0.get(&qualified(audience, tool)).ok_or(Reason::ToolNotGranted)?;
     if !permits(constraints, call.arguments()) {
         return Err(Reason::ArgumentsNotGranted.into());
     }
