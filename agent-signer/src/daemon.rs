@@ -15,7 +15,7 @@ use attest_core::entry::Status;
 use attest_core::json;
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
-use attest_core::request::{Message, classify};
+use attest_core::request::attested;
 use attest_core::response::Outcome;
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
@@ -240,14 +240,17 @@ impl Daemon {
                     let payload = serde_json::to_vec(&welcome)?.into();
                     let _ = answers.send(Frame { payload, ..frame }).await;
                 }
-                Kind::Call => {
+                Kind::Call | Kind::CallShort => {
+                    let short = frame.kind == Kind::CallShort;
                     let Ok(place) = room.clone().acquire_owned().await else { break };
                     let (signer, audience, answers) = (self.signer.clone(), audience.clone(), answers.clone());
                     let open = open.clone();
                     tokio::spawn(async move {
-                        let (kind, payload) = match sign(&signer, &audience, &frame.payload).await {
-                            Ok(signed) => {
-                                locked(&open).insert(signed.call);
+                        let (kind, payload) = match sign(&signer, &audience, &frame.payload, short).await {
+                            Ok((signed, answered)) => {
+                                if answered {
+                                    locked(&open).insert(signed.call);
+                                }
                                 (Kind::Signed, signed.to_payload())
                             }
                             Err(reply) => (Kind::Refused, reply),
@@ -304,8 +307,8 @@ async fn write_all(write: tokio::net::unix::OwnedWriteHalf, mut outbox: mpsc::Re
     write.shutdown().await
 }
 
-/// Signs one call; on an error what comes back is the line to answer the client with.
-async fn sign(signer: &Signer, audience: &str, line: &[u8]) -> Result<Signed, Bytes> {
+/// Signs one message; on an error what comes back is the line to answer the client with. Also whether it will be answered.
+async fn sign(signer: &Signer, audience: &str, line: &[u8], short: bool) -> Result<(Signed, bool), Bytes> {
     let refuse =
         |id: Option<&json::Value<'_>>, refusal: Refusal| Err(Bytes::from(reply::refuse(id, &refusal, Shape::Error)));
     let message = match json::parse(line) {
@@ -313,16 +316,16 @@ async fn sign(signer: &Signer, audience: &str, line: &[u8]) -> Result<Signed, By
         Err(error) => return refuse(None, error.into()),
     };
     let id = message.as_object().and_then(|m| m.get("id"));
-    let call = match classify(&message) {
-        Ok(Message::Call(call)) => call,
-        Ok(Message::Other) => return refuse(id, Reason::BadRequest.into()),
+    // Which methods are signed is the wrap's to choose: it knows what the server asks for.
+    let call = match attested(&message) {
+        Ok(call) => call,
         Err(error) => return refuse(id, error.into()),
     };
     if audience.is_empty() {
         return refuse(id, Reason::NotSigned.into());
     }
-    match signer.sign(&call, audience).await {
-        Ok(out) => Ok(Signed { call: out.call, salt: out.salt, line: out.request.into() }),
+    match signer.sign(&call, audience, short).await {
+        Ok(signed) => Ok((signed, call.id().is_some())),
         Err(refusal) => refuse(id, refusal),
     }
 }

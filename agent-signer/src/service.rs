@@ -18,11 +18,13 @@ use attest_keys::{Key, KeyError};
 use attest_log::clock::{now, now_ms};
 use attest_log::{AppendError, Log, Record, Token};
 use attest_measure::MeasureError;
+use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::config::{Config, ConfigError};
 use crate::grant::Grant;
 use crate::state::State;
+use crate::wire;
 
 /// Why a signer cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -84,17 +86,6 @@ struct Current {
     renew_at: u64,
 }
 
-/// A call that may leave.
-#[derive(Debug)]
-pub struct Outgoing {
-    /// The canonical request with its proof.
-    pub request: Vec<u8>,
-    /// Hash of the call proof.
-    pub call: Digest,
-    /// What its outcome is salted with.
-    pub salt: Salt,
-}
-
 impl Signer {
     /// Loads keys and delegation, measures, attests, opens the log and a new context.
     pub async fn start(config: Config) -> Result<Self, StartError> {
@@ -133,8 +124,9 @@ impl Signer {
         self.context
     }
 
-    /// Signs one call made out to `audience`, after a look whether the agent is still what it was.
-    pub async fn sign(&self, call: &Call<'_, '_>, audience: &str) -> Result<Outgoing, Refusal> {
+    /// Signs one call made out to `audience`, after a look whether the agent is still what it was. `short` asks for the
+    /// form with hashes in place of tokens too.
+    pub async fn sign(&self, call: &Call<'_, '_>, audience: &str, short: bool) -> Result<wire::Signed, Refusal> {
         if self.log.stopped().is_some() {
             return Err(Reason::CallerLogUnavailable.into());
         }
@@ -158,13 +150,26 @@ impl Signer {
             }
             Refusal::from(Reason::NotSigned)
         })?;
-        let call = Digest::of(&signed.token);
-        self.record(&signed, call, &presented).await?;
-        Ok(Outgoing { request: signed.request(Form::Full), call, salt })
+        let hash = Digest::of(&signed.token);
+        self.record(&signed, hash, &presented, call.id().is_some()).await?;
+        Ok(wire::Signed {
+            call: hash,
+            salt,
+            credentials: presented.credentials.name(),
+            full: signed.request(Form::Full).into(),
+            short: if short { signed.request(Form::Short).into() } else { Bytes::new() },
+        })
     }
 
     /// Writes the caller's entry: durable before the call leaves where `strict` is set, else with the next group.
-    async fn record(&self, signed: &Signed<'_, '_, '_>, call: Digest, presented: &Presented) -> Result<(), Refusal> {
+    /// Of a notification no outcome is awaited.
+    async fn record(
+        &self,
+        signed: &Signed<'_, '_, '_>,
+        call: Digest,
+        presented: &Presented,
+        answered: bool,
+    ) -> Result<(), Refusal> {
         let credentials = &presented.credentials;
         let delegation = credentials.delegation().iter().map(|(hash, _)| *hash);
         let entry = Entry::call(&signed.proof, call, delegation, now_ms());
@@ -174,7 +179,7 @@ impl Signer {
             let presented = std::iter::once(credentials.attestation()).chain(credentials.delegation());
             tokens.extend(presented.map(|(hash, text)| Token::hashed(hash.0, text.clone())));
         }
-        let record = Record { tokens, opens: Some(call.0), ..Record::new(entry.to_bytes()) };
+        let record = Record { tokens, opens: answered.then_some(call.0), ..Record::new(entry.to_bytes()) };
         // Without `strict` the first entry with new tokens is still awaited: the tokens must not be lost with it.
         let written = if self.config.strict || fresh {
             self.log.append(record, now()).await.map(|_| ())

@@ -11,8 +11,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// Longest frame: the longest request, with room for its proof.
-const MAX_FRAME: usize = MAX_REQUEST + (512 << 10);
+/// Longest frame: twice the longest request, with room for its proof.
+const MAX_FRAME: usize = 2 * (MAX_REQUEST + (512 << 10));
 
 /// Kinds of frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +20,9 @@ const MAX_FRAME: usize = MAX_REQUEST + (512 << 10);
 pub enum Kind {
     /// Wrap: [`Hello`]. Signer: [`Welcome`].
     Hello = 1,
-    /// Wrap: a `tools/call`, as a line.
+    /// Wrap: a message to be signed.
     Call = 2,
-    /// Signer: hash of the call proof (32 bytes), then the line to send on.
+    /// Signer: the signed message ([`Signed`]).
     Signed = 3,
     /// Signer: the line to answer the client with.
     Refused = 4,
@@ -30,11 +30,13 @@ pub enum Kind {
     Ended = 5,
     /// Anybody: end the signer.
     Stop = 6,
+    /// Wrap: a message to be signed, also in the form that has hashes in place of tokens.
+    CallShort = 7,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Hello, Self::Call, Self::Signed, Self::Refused, Self::Ended, Self::Stop]
+        [Self::Hello, Self::Call, Self::Signed, Self::Refused, Self::Ended, Self::Stop, Self::CallShort]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
     }
@@ -80,30 +82,46 @@ pub struct Signed {
     pub call: Digest,
     /// What its outcome is salted with.
     pub salt: Salt,
-    /// The line to send on.
-    pub line: Bytes,
+    /// Names the credentials in it.
+    pub credentials: Digest,
+    /// The message to send on.
+    pub full: Bytes,
+    /// The same with hashes in place of its tokens; empty where it was not asked for.
+    pub short: Bytes,
 }
+
+/// Bytes of a payload before the two messages: two digests, a salt, the length of the short one.
+const FIXED: usize = 32 + 16 + 32 + 4;
 
 impl Signed {
     /// Puts it into a payload.
     pub fn to_payload(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(48 + self.line.len());
+        let mut out = BytesMut::with_capacity(FIXED + self.short.len() + self.full.len());
         out.put_slice(&self.call.0);
         out.put_slice(&self.salt.0);
-        out.put_slice(&self.line);
+        out.put_slice(&self.credentials.0);
+        // Shorter than a frame, whose length fits.
+        out.put_u32(u32::try_from(self.short.len()).unwrap_or_default());
+        out.put_slice(&self.short);
+        out.put_slice(&self.full);
         out.freeze()
     }
 
     /// Reads a payload.
     pub fn from_payload(mut payload: Bytes) -> Option<Self> {
-        if payload.len() < 48 {
+        if payload.len() < FIXED {
             return None;
         }
-        let mut call = [0; 32];
-        payload.copy_to_slice(&mut call);
-        let mut salt = [0; 16];
-        payload.copy_to_slice(&mut salt);
-        Some(Self { call: Digest(call), salt: Salt(salt), line: payload })
+        let (mut call, mut salt, mut credentials) = (Digest([0; 32]), Salt([0; 16]), Digest([0; 32]));
+        payload.copy_to_slice(&mut call.0);
+        payload.copy_to_slice(&mut salt.0);
+        payload.copy_to_slice(&mut credentials.0);
+        let short = payload.get_u32() as usize;
+        if payload.len() < short {
+            return None;
+        }
+        let short = payload.split_to(short);
+        Some(Self { call, salt, credentials, full: payload, short })
     }
 }
 

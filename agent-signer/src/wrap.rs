@@ -1,190 +1,250 @@
-//! In front of one MCP server of the agent, over stdio: each `tools/call` goes out with its proof.
+//! In front of one MCP server of the agent: each call goes out with its proof.
 
-use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::Status;
+use attest_core::extension::{self, Era};
 use attest_core::json::Value;
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
-use attest_core::request::{Message, RequestError, classify};
+use attest_core::request::{RequestError, classify};
 use attest_core::response::Outcome;
+use attest_core::task::{self, Asked};
 use bytes::Bytes;
-use mcp_relay::stdio::{self, Client};
-use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, ToClient, ToServer};
-use tokio::sync::Mutex as AsyncMutex;
+use http::request::Parts;
+use mcp_relay::http::{Exchange, Exchanges};
+use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Tasks, ToClient, ToServer};
 
-use crate::launch::Target;
-use crate::link::{Link, LinkError};
-use crate::wire::{self, Ended, Signed};
+use crate::line::Line;
+use crate::server::Server;
+use crate::wire;
 
-/// Why a wrap could not do its work.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum WrapError {
-    /// No signer.
-    #[error("{0}")]
-    Signer(String),
-    /// The relay failed.
-    #[error(transparent)]
-    Relay(#[from] stdio::RelayError),
+/// What all connections and exchanges of one wrap share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub line: Arc<Line>,
+    pub server: Arc<Server>,
+    tasks: Arc<Mutex<Tasks<Call>>>,
 }
 
-/// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
-pub async fn run(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
-    let line = Line { target, audience, link: Mutex::default(), opening: AsyncMutex::default() };
-    // A wrap whose agent cannot be attested says so at once, and not at the first call.
-    line.link().await.map_err(|e| WrapError::Signer(e.to_string()))?;
-    let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
-    let line = Arc::new(line);
-    let wrap = Wrap { line: line.clone(), calls: Arc::default() };
-    let exit = stdio::run(server, client, wrap, stdio::Options::default()).await;
-    // How the last calls ended is still on its way to the signer.
-    if let Some(link) = line.current() {
-        link.close().await;
-    }
-    Ok(exit?)
-}
-
-/// The line to the signer, opened again when the signer has gone away.
-struct Line {
-    target: Target,
-    audience: String,
-    link: Mutex<Option<Arc<Link>>>,
-    opening: AsyncMutex<()>,
-}
-
-impl Line {
-    /// The open link, if there is one.
-    fn current(&self) -> Option<Arc<Link>> {
-        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|link| !link.is_gone())
+impl Shared {
+    pub fn new(line: Line) -> Self {
+        Self { line: Arc::new(line), server: Arc::default(), tasks: Arc::default() }
     }
 
-    async fn link(&self) -> Result<Arc<Link>, LinkError> {
-        // One call opens the link, the others wait for it.
-        let _opening = self.opening.lock().await;
-        if let Some(link) = self.current() {
-            return Ok(link);
+    /// Nothing more will come: calls whose task did not end have no end that we see.
+    pub async fn close(&self) {
+        for call in locked(&self.tasks).drain() {
+            self.lost(&call);
         }
-        let link = Arc::new(Link::open(&self.target, Some(&self.audience)).await?);
-        tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
-        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
-        Ok(link)
+        self.line.close().await;
     }
 
-    /// What becomes of a call: signed, or refused with the line for the client.
-    async fn sign(&self, line: Bytes) -> Result<Signed, Option<Bytes>> {
-        // A signer that went away between two calls is started again. One that is just dying still takes a connection, and
-        // then hangs up: so three tries.
-        for _ in 0..3 {
-            let link = match self.link().await {
-                Ok(link) => link,
-                Err(LinkError::Io(error)) => {
-                    tracing::info!("the signer hung up: {error}");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                    continue;
-                }
-                Err(error) => {
-                    tracing::error!("{error}");
-                    return Err(None);
-                }
-            };
-            match link.ask(wire::Kind::Call, line.clone()).await {
-                Some(frame) if frame.kind == wire::Kind::Signed => {
-                    return Signed::from_payload(frame.payload).ok_or(None);
-                }
-                Some(frame) => return Err(Some(frame.payload)),
-                None => {}
-            }
-        }
-        Err(None)
+    fn lost(&self, call: &Call) {
+        self.line.ended(call.call, Outcome { status: Status::Unknown, digest: None });
     }
 }
 
-struct Wrap {
-    line: Arc<Line>,
-    calls: Arc<Calls>,
+/// A wrap on one connection, or of one exchange.
+pub(crate) struct Wrap {
+    shared: Shared,
+    in_flight: Arc<Mutex<InFlight<Watched>>>,
 }
 
-type Calls = Mutex<InFlight<(Digest, Salt)>>;
+/// A signed call.
+#[derive(Clone, Debug)]
+struct Call {
+    call: Digest,
+    salt: Salt,
+}
 
-fn locked(calls: &Calls) -> MutexGuard<'_, InFlight<(Digest, Salt)>> {
-    calls.lock().unwrap_or_else(PoisonError::into_inner)
+/// A request whose answer matters to us.
+#[derive(Debug)]
+enum Watched {
+    /// A signed call.
+    Call {
+        call: Call,
+        /// What it was presented with.
+        credentials: Digest,
+        /// The message with its tokens in full, where it was sent with their hashes.
+        full: Option<Bytes>,
+    },
+    /// One whose answer says what the server can.
+    Opening(Era),
+    /// One about a task that belongs to a call.
+    Task(Asked, String),
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn refused(id: Option<&Value<'_>>, refusal: &Refusal) -> Handling<ToServer> {
     Handling::Now(ToServer::Reply(reply::refuse(id, refusal, Shape::Error).into()))
 }
 
-/// Tells the signer how a call ended. Where the signer is gone, its log has the call open and marks it unknown.
-fn tell_end(line: &Line, call: Digest, outcome: Outcome) {
-    let ended = Ended {
-        call: call.to_b64(),
-        status: outcome.status.as_str().to_owned(),
-        result: outcome.digest.map(Digest::to_b64),
-    };
-    if let (Some(link), Ok(payload)) = (line.current(), serde_json::to_vec(&ended)) {
-        link.tell(wire::Kind::Ended, payload.into());
+impl Wrap {
+    pub fn new(shared: Shared) -> Self {
+        Self { shared, in_flight: Arc::default() }
     }
-}
 
-impl Interceptor for Wrap {
-    fn client_message(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
+    fn sign(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
         let shown = message.as_object().and_then(|m| m.get("id"));
-        match classify(message) {
-            Ok(Message::Call(_)) => {}
-            Ok(Message::Other) => {
-                // Whatever has an id may be answered, a request by the letter or not; only a response is not.
-                let answered = match Kind::of(message) {
-                    Kind::Response { .. } => None,
-                    _ => shown.and_then(Id::of),
-                };
-                let taken = answered.is_some_and(|id| locked(&self.calls).pass(id).is_err());
-                return if taken { refused(shown, &Reason::BadRequest.into()) } else { Handling::Now(ToServer::Pass) };
-            }
-            Err(RequestError::NoId) => {
-                tracing::warn!("dropped a tools/call without an id: nobody could be told its outcome");
-                return Handling::Now(ToServer::Drop);
-            }
-            Err(error) => return refused(shown, &error.into()),
-        }
-        let Some(id) = shown.and_then(Id::of) else { return refused(shown, &Reason::BadRequest.into()) };
-        if locked(&self.calls).reserve(id.clone()).is_err() {
+        let id = match shown.map(Id::of) {
+            Some(None) => return refused(shown, &Reason::BadRequest.into()),
+            Some(id) => id,
+            None => None,
+        };
+        if id.clone().is_some_and(|id| locked(&self.in_flight).reserve(id).is_err()) {
             return refused(shown, &Reason::BadRequest.into());
         }
-        let (signer, calls) = (self.line.clone(), self.calls.clone());
+        let (shared, in_flight) = (self.shared.clone(), self.in_flight.clone());
         Handling::later(async move {
-            match signer.sign(line).await {
-                Ok(signed) => {
-                    locked(&calls).open(id, (signed.call, signed.salt));
-                    ToServer::Forward(signed.line)
+            let kind = if shared.server.takes_shorthand() { wire::Kind::CallShort } else { wire::Kind::Call };
+            match (shared.line.sign(line, kind).await, id) {
+                (Ok(signed), Some(id)) => {
+                    let call = Call { call: signed.call, salt: signed.salt };
+                    let short = !signed.short.is_empty() && shared.server.remembers(&signed.credentials);
+                    let (sent, full) = if short { (signed.short, Some(signed.full)) } else { (signed.full, None) };
+                    locked(&in_flight).open(id, Watched::Call { call, credentials: signed.credentials, full });
+                    ToServer::Forward(sent)
                 }
-                Err(reply) => {
-                    locked(&calls).release(&id);
+                // Nobody could say that the hashes of a notification were not understood.
+                (Ok(signed), None) => ToServer::Forward(signed.full),
+                (Err(reply), Some(id)) => {
+                    locked(&in_flight).release(&id);
                     let gone = || reply::refuse(Some(&id.to_value()), &Reason::SignerGone.into(), Shape::Error).into();
                     ToServer::Reply(reply.unwrap_or_else(gone))
+                }
+                (Err(_), None) => {
+                    tracing::warn!("dropped a notification that could not be signed");
+                    ToServer::Drop
                 }
             }
         })
     }
 
+    /// A message that is not signed.
+    fn pass(&self, message: &Value<'_>) -> Handling<ToServer> {
+        let shown = message.as_object().and_then(|m| m.get("id"));
+        let mut in_flight = locked(&self.in_flight);
+        let taken = match Kind::of(message) {
+            Kind::Response { .. } => false,
+            Kind::Request { id, method } => match self.watched(message, method) {
+                Some(watched) => {
+                    let reserved = in_flight.reserve(id.clone());
+                    reserved.map(|()| in_flight.open(id, watched)).is_err()
+                }
+                None => in_flight.pass(id).is_err(),
+            },
+            // Whatever has an id may be answered, a request by the letter or not.
+            _ => shown.and_then(Id::of).is_some_and(|id| in_flight.pass(id).is_err()),
+        };
+        if taken {
+            return refused(shown, &Reason::BadRequest.into());
+        }
+        let declared = extension::declare_once(message).or_else(|| extension::declare_in_request(message));
+        Handling::Now(declared.map_or(ToServer::Pass, |new| ToServer::Forward(new.to_canonical().into())))
+    }
+
+    fn watched(&self, message: &Value<'_>, method: &str) -> Option<Watched> {
+        if let Some(era) = Era::of_opening(method) {
+            return Some(Watched::Opening(era));
+        }
+        let (asked, id) = task::asked(message)?;
+        locked(&self.shared.tasks).of(id).map(|_| Watched::Task(asked, id.to_owned()))
+    }
+
+    /// The answer to a call, or the call once more where its hashes were not understood.
+    fn answered(&self, call: Call, message: Option<&Value<'_>>) {
+        let Some(task) = message.and_then(task::created) else {
+            return self.shared.line.ended(call.call, Outcome::of(message, &call.salt));
+        };
+        let dropped = locked(&self.shared.tasks).begin(task, call);
+        if let Some(call) = dropped {
+            self.shared.lost(&call);
+        }
+    }
+
+    fn task_answered(&self, id: &str, outcome: impl FnOnce(&Salt) -> Option<Outcome>) {
+        let mut tasks = locked(&self.shared.tasks);
+        let outcome = tasks.of(id).and_then(|call| outcome(&call.salt));
+        if let Some((outcome, call)) = outcome.zip(outcome.and_then(|_| tasks.end(id))) {
+            self.shared.line.ended(call.call, outcome);
+        }
+    }
+}
+
+impl Interceptor for Wrap {
+    fn client_message(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
+        let method = message.as_object().and_then(|m| m.get("method")).and_then(Value::as_str);
+        match classify(message) {
+            Ok(_) if method.is_some_and(|method| self.shared.server.asks_for(method)) => self.sign(line, message),
+            Ok(_) => self.pass(message),
+            Err(RequestError::NoId) => {
+                tracing::warn!("dropped a tools/call without an id: nobody could be told its outcome");
+                Handling::Now(ToServer::Drop)
+            }
+            Err(error) => refused(message.as_object().and_then(|m| m.get("id")), &error.into()),
+        }
+    }
+
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
         let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
-        let call = id.and_then(|id| locked(&self.calls).answered(&id));
-        let Some((call, salt)) = call else {
-            return Handling::Now(ToClient::Pass);
-        };
-        let outcome = Outcome::of(message, &salt);
-        tell_end(&self.line, call, outcome);
+        let watched = id.as_ref().and_then(|id| locked(&self.in_flight).answered(id));
+        match watched {
+            Some(Watched::Call { call, credentials, full }) => {
+                let reason = message.and_then(reply::reason);
+                if let (Some(NOT_CACHED), Some(full), Some(id)) = (reason, full, id) {
+                    self.shared.server.forgot(&credentials);
+                    let mut in_flight = locked(&self.in_flight);
+                    if in_flight.reserve(id.clone()).is_ok() {
+                        in_flight.open(id, Watched::Call { call, credentials, full: None });
+                        return Handling::Now(ToClient::Resend(full));
+                    }
+                }
+                // A verifier remembers what it has accepted.
+                if reason.is_none() {
+                    self.shared.server.accepted(credentials);
+                }
+                self.answered(call, message);
+            }
+            Some(Watched::Task(asked, id)) => self.task_answered(&id, |salt| task::outcome(asked, message, salt)),
+            Some(Watched::Opening(era)) => {
+                self.shared.server.offers(message.and_then(|answer| extension::offered(answer, era)));
+                // The host speaks MCP alone; that we speak to a verifier is not its matter.
+                let clean = message.and_then(extension::without_offer);
+                return Handling::Now(clean.map_or(ToClient::Pass, |c| ToClient::Replace(c.to_canonical().into())));
+            }
+            None => {
+                if let Some((task, m)) = message.and_then(|m| Some((task::told(m)?, m))) {
+                    self.task_answered(task, |salt| task::outcome_told(m, salt));
+                }
+            }
+        }
         Handling::Now(ToClient::Pass)
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
-        for (_, (call, _)) in locked(&self.calls).drain() {
-            tell_end(&self.line, call, Outcome { status: Status::Unknown, digest: None });
+        for (_, watched) in locked(&self.in_flight).drain() {
+            if let Watched::Call { call, .. } = watched {
+                self.shared.lost(&call);
+            }
         }
         Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+const NOT_CACHED: &str = "not-cached";
+
+impl Exchange for Wrap {}
+
+/// A wrap for each HTTP exchange.
+impl Exchanges for Shared {
+    type Interceptor = Wrap;
+
+    fn open(&self, _: &Parts) -> Wrap {
+        Wrap::new(self.clone())
     }
 }

@@ -4,7 +4,7 @@
 //! revision of MCP alike. With [`PassThrough`] it cannot be told from the server itself, except that what is not one
 //! strict JSON object on one line never reaches the server.
 //!
-//! Transports are modules; [`stdio`] is the one there is. [`Interceptor`] depends on none of them.
+//! Transports are modules: [`stdio`] and [`http`]. [`Interceptor`] depends on neither.
 
 mod answer;
 mod defect;
@@ -15,11 +15,13 @@ mod interceptor;
 mod message;
 pub mod probe;
 pub mod stdio;
+mod tasks;
 
 pub use defect::Defect;
 pub use exit::Exit;
 pub use in_flight::{InFlight, Taken};
 pub use interceptor::{BoxFuture, Handling, Interceptor, PassThrough, Refusal, ToClient, ToServer};
 pub use message::{Id, Kind};
+pub use tasks::Tasks;
 
 pub use bytes::Bytes;

@@ -23,7 +23,7 @@ impl Interceptor for Notes {
         Handling::Now(ToServer::Pass)
     }
 
-    fn client_defect(&self, defect: Defect, _: Option<&attest_core::json::Value<'_>>) -> Handling<Refusal> {
+    fn client_defect(&self, defect: Defect, _: Option<&Value<'_>>) -> Handling<Refusal> {
         self.defects.lock().unwrap().push(defect);
         Handling::Now(Refusal::Drop)
     }

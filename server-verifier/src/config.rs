@@ -12,8 +12,13 @@ use attest_core::jwk::{KeyError, PublicKey};
 use attest_core::measurement::{Component, Grade};
 use attest_core::reply::Shape;
 use attest_core::trust::{Attester, DEFAULT_SKEW, Reference, References, Root, Scope, Trust, TrustError};
+use mcp_relay::http::Limits;
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
+
+use crate::methods::{Methods, MethodsError, Setting};
+
+pub use http::Http;
 
 /// A verifier's configuration, read and checked.
 #[derive(Debug)]
@@ -24,10 +29,14 @@ pub struct Config {
     pub log: PathBuf,
     /// The shape of refusals.
     pub deny_as: Shape,
-    /// Longest request line in bytes.
+    /// Longest request in bytes.
     pub max_request: usize,
-    /// Longest line of the server in bytes. A line is read into values some thirty times its size, in the worst case.
+    /// Longest answer of the server in bytes. It is read into values some thirty times its size, in the worst case.
     pub max_answer: usize,
+    /// What becomes of each method.
+    pub methods: Methods,
+    /// The guard as an HTTP server.
+    pub http: Http,
     /// Digest of the file's exact bytes: every entry of the log names it.
     pub policy: Digest,
 }
@@ -78,6 +87,20 @@ pub enum ConfigError {
         /// What.
         source: TrustError,
     },
+    /// Settings of methods that make no sense.
+    #[error("{path}: [methods]: {source}", path = path.display())]
+    Methods {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: MethodsError,
+    },
+    /// Only one half of what TLS needs.
+    #[error("{path}: [http] names only one of tls_certificate and tls_key; name both, or neither", path = path.display())]
+    HalfTls {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 #[derive(Deserialize)]
@@ -96,6 +119,10 @@ struct File {
     root: Vec<RootEntry>,
     #[serde(default)]
     agents: HashMap<String, BTreeMap<ComponentName, ReferenceEntry>>,
+    #[serde(default)]
+    methods: BTreeMap<String, Setting>,
+    #[serde(default)]
+    http: http::HttpTable,
 }
 
 #[derive(Deserialize, Default)]
@@ -161,9 +188,6 @@ struct ReferenceTable {
     digests: Vec<String>,
     grade: Option<String>,
 }
-
-/// Longest line of a server where the configuration does not say, in bytes.
-const MAX_ANSWER: usize = 16 << 20;
 
 /// The weakest grade that is accepted where the configuration does not say: the signer hashed the files itself.
 const DEFAULT_GRADE: Grade = Grade::OnDisk;
@@ -243,19 +267,27 @@ impl Config {
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
         let trust = Trust::new(file.audience, attesters, roots, agents.collect()).and_then(|t| t.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
+        let methods = Methods::new(file.methods).map_err(|source| ConfigError::Methods { path: at(), source })?;
+        let max_request = file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST);
+        let max_answer = file.max_answer_bytes.unwrap_or(Limits::default().answer);
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let http = file.http.read(folder, max_request, max_answer).ok_or(ConfigError::HalfTls { path: at() })?;
         Ok(Self {
             trust,
-            log: path.parent().unwrap_or(Path::new("")).join(file.log),
+            log: folder.join(file.log),
             deny_as: match file.deny_as {
                 DenyAs::Error => Shape::Error,
                 DenyAs::ToolResult => Shape::ToolResult,
             },
-            max_request: file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST),
-            max_answer: file.max_answer_bytes.unwrap_or(MAX_ANSWER),
+            max_request,
+            max_answer,
+            methods,
+            http,
             policy: Digest::of(text),
         })
     }
 }
 
+mod http;
 #[cfg(test)]
 mod tests;

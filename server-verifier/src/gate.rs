@@ -4,14 +4,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::{Entry, Status};
+use attest_core::extension::Offer;
+use attest_core::json::Value;
 use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::reply::Shape;
 use attest_core::request;
 use attest_core::response::Outcome;
 use attest_core::verifier::{Accepted, CallId, Verifier};
 use attest_log::{AppendError, Log, Record, ReplayKey, Token};
+use mcp_relay::Tasks;
+use mcp_relay::http::Limits;
 
 use crate::config::Config;
+use crate::methods::{Methods, Setting};
 use crate::tally::{Due, Tally};
 use attest_log::clock::{now, now_ms};
 
@@ -21,7 +26,11 @@ pub struct Gate {
     log: Arc<Log>,
     policy: Digest,
     shape: Shape,
+    methods: Methods,
+    offer: Offer,
+    limits: Limits,
     tally: Mutex<Tally>,
+    tasks: Mutex<Tasks<Call>>,
 }
 
 /// A call that was let through.
@@ -54,7 +63,11 @@ impl Gate {
             log: Arc::new(log),
             policy: config.policy,
             shape: config.deny_as,
+            offer: Offer { cache: true, methods: config.methods.attested().map(str::to_owned).collect() },
+            methods: config.methods,
+            limits: config.http.limits,
             tally: Mutex::default(),
+            tasks: Mutex::default(),
         };
         // The normal path: what a crash left open is closed by the same append as any outcome.
         for open in recovery.open_calls {
@@ -80,6 +93,29 @@ impl Gate {
         self.shape
     }
 
+    /// Sizes and times of this guard as an HTTP server.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What this verifier offers to those who sign.
+    pub(crate) fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// The call that `message` is, if it is one that needs a proof; `None` where it passes.
+    pub fn call<'m, 'v>(&self, message: &'m Value<'v>) -> Result<Option<request::Call<'m, 'v>>, Refusal> {
+        if let request::Message::Call(call) = request::classify(message)? {
+            return Ok(Some(call));
+        }
+        let method = message.as_object().and_then(|m| m.get("method")).and_then(Value::as_str);
+        match method.map_or(Setting::Pass, |method| self.methods.of(method)) {
+            Setting::Pass => Ok(None),
+            Setting::Deny => Err(Reason::MethodDenied.into()),
+            Setting::Attested => Ok(Some(request::attested(message)?)),
+        }
+    }
+
     /// Checks 1 to 10: everything up to the log.
     pub fn check(&self, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
         self.verifier.check(call, now(), |id| self.seen(id), &mut ())
@@ -91,7 +127,8 @@ impl Gate {
     }
 
     /// Check 13: the entry and the replay key in one durable transaction. Nothing is forwarded unless this succeeds.
-    pub async fn admit(&self, accepted: &Accepted) -> Result<(), Refusal> {
+    /// `answered` says whether an outcome will follow, as it does not for a notification.
+    pub async fn admit(&self, accepted: &Accepted, answered: bool) -> Result<(), Refusal> {
         let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms());
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
@@ -99,7 +136,7 @@ impl Gate {
             body: entry.to_bytes(),
             tokens: tokens.chain([proof]).collect(),
             replay: replay_key(&accepted.call_id),
-            opens: Some(accepted.caller.call.0),
+            opens: answered.then_some(accepted.caller.call.0),
             closes: None,
         };
         let refused = |reason| Refusal { reason, about: None, caller: Some(Box::new(accepted.caller.clone())) };
@@ -130,6 +167,25 @@ impl Gate {
         }
     }
 
+    /// A call became a task: its outcome is the task's.
+    pub(crate) async fn task_begun(&self, task: &str, call: Call) {
+        let dropped = self.tasks().begin(task, call);
+        if let Some(call) = dropped {
+            tracing::warn!("more tasks than are waited for: the outcome of call {} is written as unknown", call.call);
+            self.lost(&[call]).await;
+        }
+    }
+
+    /// The salt of the call that `task` belongs to, while its end is waited for.
+    pub(crate) fn salt_of_task(&self, task: &str) -> Option<Salt> {
+        self.tasks().of(task).map(|call| call.salt)
+    }
+
+    /// The call that `task` belongs to, which ended; for the first who asks.
+    pub(crate) fn task_ended(&self, task: &str) -> Option<Call> {
+        self.tasks().end(task)
+    }
+
     /// Writes a refusal down. A refusal stands whether or not it can be written.
     ///
     /// What somebody without the agent's key can bring about as often as he likes (any message of his own, and any number of
@@ -151,8 +207,10 @@ impl Gate {
         }
     }
 
-    /// Writes down what was only counted so far.
+    /// Writes down what was only counted so far, and what will have no end that we see.
     pub async fn close(&self) {
+        let open = self.tasks().drain();
+        self.lost(&open).await;
         let rest = self.tally().rest(now_ms());
         for due in rest {
             self.note(self.tallied(&due)).await;
@@ -170,6 +228,10 @@ impl Gate {
 
     fn tallied(&self, due: &Due) -> Entry {
         Entry::refused(due.reason, due.count, due.since, self.audience(), now_ms())
+    }
+
+    fn tasks(&self) -> std::sync::MutexGuard<'_, Tasks<Call>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {

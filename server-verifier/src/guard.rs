@@ -1,141 +1,200 @@
-//! The gate in front of a server over stdio.
+//! The gate on the way of messages: what of them is a call, what answers it, and what a client is told.
 
-use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use attest_core::extension::{self, Era};
 use attest_core::json::Value;
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
-use attest_core::request::{Message, RequestError, classify};
+use attest_core::request;
 use attest_core::response::{Outcome, without_ours};
+use attest_core::task::{self, Asked};
 use bytes::Bytes;
-use mcp_relay::stdio::{self, Client};
 use mcp_relay::{BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, ToClient, ToServer};
 
-use crate::config::Config;
-use crate::gate::{Call, Gate, GateError};
+use crate::attested::Attested;
+use crate::gate::{Call, Gate};
 
-/// Why a guard could not do its work.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GuardError {
-    /// The gate did not open.
-    #[error(transparent)]
-    Gate(#[from] GateError),
-    /// The relay failed.
-    #[error(transparent)]
-    Relay(#[from] stdio::RelayError),
-}
-
-/// Runs `server` behind a gate, for the client on our own standard input and output, until it ends.
-pub async fn run(config: Config, server: Command) -> Result<Exit, GuardError> {
-    for (agent, component) in config.trust.anything_goes() {
-        tracing::warn!("any {component} of the agent {agent:?} is accepted, because the configuration says \"any\"");
-    }
-    let options = stdio::Options {
-        client_line_limit: config.max_request,
-        server_line_limit: config.max_answer,
-        ..stdio::Options::default()
-    };
-    let gate = Arc::new(Gate::open(config).await?);
-    let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
-    let exit = stdio::run(server, client, Guard::new(gate.clone()), options).await;
-    gate.close().await;
-    Ok(exit?)
-}
-
-/// Sees every message between a client and the server behind the gate.
+/// Sees every message between a client and the server behind the gate: on one connection over stdio, or of one exchange
+/// over HTTP.
 pub struct Guard {
     gate: Arc<Gate>,
-    in_flight: Arc<Mutex<InFlight<Call>>>,
+    in_flight: Arc<Mutex<InFlight<Watched>>>,
+    attested: Arc<OnceLock<Attested>>,
 }
 
+/// A request whose answer matters to us.
+#[derive(Debug)]
+enum Watched {
+    /// A call that was let through.
+    Call(Call),
+    /// One whose answer says what the server can.
+    Opening(Era),
+    /// One about a task that belongs to a call.
+    Task(Asked, String),
+}
+
+/// What an answer, or a notification, says of how a call ended.
+type Ended = (Call, Outcome);
+
 impl Guard {
-    /// A guard of one connection.
+    /// A guard of one connection, or of one exchange.
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, in_flight: Arc::default() }
+        Self { gate, in_flight: Arc::default(), attested: Arc::default() }
+    }
+
+    /// The call that was let through, over HTTP: there an exchange has one.
+    pub(crate) fn attested(&self) -> Option<Attested> {
+        self.attested.get().cloned()
     }
 
     fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
         let reply = reply::refuse(id, &refusal, self.gate.shape());
+        // What has no id is a notification, and those are not answered.
+        let silent = id.is_none();
         let gate = self.gate.clone();
         Handling::later(async move {
             gate.refused(&refusal).await;
-            ToServer::Reply(reply.into())
+            if silent { ToServer::Drop } else { ToServer::Reply(reply.into()) }
         })
+    }
+
+    /// A message that needs no proof.
+    fn pass(&self, message: &Value<'_>) -> Handling<ToServer> {
+        let shown = message.as_object().and_then(|m| m.get("id"));
+        let taken = match Kind::of(message) {
+            Kind::Response { .. } => false,
+            Kind::Request { id, method } => match self.watched(message, method) {
+                Some(watched) => {
+                    let mut in_flight = locked(&self.in_flight);
+                    let reserved = in_flight.reserve(id.clone());
+                    reserved.map(|()| in_flight.open(id, watched)).is_err()
+                }
+                None => locked(&self.in_flight).pass(id).is_err(),
+            },
+            // Whatever has an id may be answered, a request by the letter or not.
+            _ => shown.and_then(Id::of).is_some_and(|id| locked(&self.in_flight).pass(id).is_err()),
+        };
+        if taken { self.refuse(shown, Reason::BadRequest.into()) } else { Handling::Now(ToServer::Pass) }
+    }
+
+    fn watched(&self, message: &Value<'_>, method: &str) -> Option<Watched> {
+        if let Some(era) = Era::of_opening(method) {
+            return Some(Watched::Opening(era));
+        }
+        let (asked, id) = task::asked(message)?;
+        self.gate.salt_of_task(id).map(|_| Watched::Task(asked, id.to_owned()))
+    }
+
+    fn admit(&self, call: &request::Call<'_, '_>) -> Handling<ToServer> {
+        let shown = call.id();
+        // Only a notification has none.
+        let request = match shown.map(Id::of) {
+            Some(None) => return self.refuse(shown, Reason::BadRequest.into()),
+            Some(id) => id,
+            None => None,
+        };
+        let reserved = request.clone().map_or(Ok(()), |id| locked(&self.in_flight).reserve(id));
+        if reserved.is_err() {
+            return self.refuse(shown, Reason::BadRequest.into());
+        }
+        let accepted = match self.gate.check(call) {
+            Ok(accepted) => accepted,
+            Err(refusal) => {
+                release(&self.in_flight, request.as_ref());
+                return self.refuse(shown, refusal);
+            }
+        };
+        let (gate, in_flight, attested) = (self.gate.clone(), self.in_flight.clone(), self.attested.clone());
+        Handling::later(async move {
+            match gate.admit(&accepted, request.is_some()).await {
+                Ok(()) => {
+                    let _ = attested.set(Attested::new(&accepted));
+                    let call = Call { call: accepted.caller.call, salt: accepted.salt };
+                    if let Some(id) = request {
+                        locked(&in_flight).open(id, Watched::Call(call));
+                    }
+                    ToServer::Forward(accepted.forward.into())
+                }
+                Err(refusal) => {
+                    release(&in_flight, request.as_ref());
+                    gate.refused(&refusal).await;
+                    match &request {
+                        Some(id) => ToServer::Reply(reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()),
+                        None => ToServer::Drop,
+                    }
+                }
+            }
+        })
+    }
+
+    /// The end of a call, if `message` tells it, and the task that ended with it. `message` is `None` in place of one that
+    /// has no canonical form.
+    fn end_of(&self, watched: Option<Watched>, message: Option<&Value<'_>>) -> End {
+        match watched {
+            Some(Watched::Call(call)) => match message.and_then(task::created) {
+                Some(id) => End::Later(id.to_owned(), call),
+                None => {
+                    let outcome = Outcome::of(message, &call.salt);
+                    End::Now((call, outcome))
+                }
+            },
+            Some(Watched::Task(asked, id)) => {
+                self.end_of_task(&id, |salt| task::outcome(asked, message, salt)).map_or(End::Not, End::Now)
+            }
+            Some(Watched::Opening(_)) => End::Not,
+            None => {
+                let told = message.and_then(|m| Some((task::told(m)?, m)));
+                told.and_then(|(id, m)| self.end_of_task(id, |salt| task::outcome_told(m, salt)))
+                    .map_or(End::Not, End::Now)
+            }
+        }
+    }
+
+    fn end_of_task(&self, id: &str, outcome: impl FnOnce(&attest_core::digest::Salt) -> Option<Outcome>) -> Option<Ended> {
+        let outcome = outcome(&self.gate.salt_of_task(id)?)?;
+        Some((self.gate.task_ended(id)?, outcome))
     }
 }
 
-fn locked(in_flight: &Mutex<InFlight<Call>>) -> MutexGuard<'_, InFlight<Call>> {
+/// What a message means for a call.
+enum End {
+    /// Nothing.
+    Not,
+    /// It ended.
+    Now(Ended),
+    /// It became the task of this id.
+    Later(String, Call),
+}
+
+fn locked(in_flight: &Mutex<InFlight<Watched>>) -> MutexGuard<'_, InFlight<Watched>> {
     in_flight.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn release(in_flight: &Mutex<InFlight<Watched>>, id: Option<&Id>) {
+    if let Some(id) = id {
+        locked(in_flight).release(id);
+    }
 }
 
 impl Interceptor for Guard {
     fn client_message(&self, _: Bytes, message: &Value<'_>) -> Handling<ToServer> {
-        let id = message.as_object().and_then(|m| m.get("id"));
-        let call = match classify(message) {
-            Ok(Message::Call(call)) => call,
-            Ok(Message::Other) => {
-                // Whatever has an id may be answered, a request by the letter or not; only a response is not.
-                let answered = match Kind::of(message) {
-                    Kind::Response { .. } => None,
-                    _ => id.and_then(Id::of),
-                };
-                let taken = answered.is_some_and(|id| locked(&self.in_flight).pass(id).is_err());
-                if taken {
-                    return self.refuse(id, Reason::BadRequest.into());
-                }
-                return Handling::Now(ToServer::Pass);
-            }
-            Err(error) => {
-                // A call without an id is a notification, and those are not answered.
-                let silent = error == RequestError::NoId;
-                return match self.refuse(id, error.into()) {
-                    Handling::Later(writing) if silent => Handling::later(async move {
-                        writing.await;
-                        ToServer::Drop
-                    }),
-                    handling => handling,
-                };
-            }
-        };
-        let Some(request) = call.id().and_then(Id::of) else {
-            return self.refuse(id, Reason::BadRequest.into());
-        };
-        if locked(&self.in_flight).reserve(request.clone()).is_err() {
-            return self.refuse(id, Reason::BadRequest.into());
+        match self.gate.call(message) {
+            Ok(Some(call)) => self.admit(&call),
+            Ok(None) => self.pass(message),
+            Err(refusal) => self.refuse(message.as_object().and_then(|m| m.get("id")), refusal),
         }
-        let accepted = match self.gate.check(&call) {
-            Ok(accepted) => accepted,
-            Err(refusal) => {
-                locked(&self.in_flight).release(&request);
-                return self.refuse(id, refusal);
-            }
-        };
-        let (gate, in_flight) = (self.gate.clone(), self.in_flight.clone());
-        Handling::later(async move {
-            match gate.admit(&accepted).await {
-                Ok(()) => {
-                    let call = Call { call: accepted.caller.call, salt: accepted.salt };
-                    locked(&in_flight).open(request, call);
-                    ToServer::Forward(accepted.forward.into())
-                }
-                Err(refusal) => {
-                    locked(&in_flight).release(&request);
-                    gate.refused(&refusal).await;
-                    ToServer::Reply(reply::refuse(Some(&request.to_value()), &refusal, gate.shape()).into())
-                }
-            }
-        })
     }
 
-    fn client_defect(&self, defect: Defect, _: Option<&Value<'_>>) -> Handling<mcp_relay::Refusal> {
+    fn client_defect(&self, defect: Defect, id: Option<&Value<'_>>) -> Handling<mcp_relay::Refusal> {
         let refusal: Refusal = match defect {
             Defect::TooLong { .. } => Reason::TooLarge.into(),
             Defect::Json(error) => error.into(),
+            Defect::HeaderMismatch => Reason::HeaderMismatch.into(),
+            Defect::Http => Reason::BadHttp.into(),
             _ => Reason::NotStrictJson.into(),
         };
-        let reply = reply::refuse(None, &refusal, Shape::Error);
+        let reply = reply::refuse(id, &refusal, Shape::Error);
         let gate = self.gate.clone();
         Handling::later(async move {
             gate.refused(&refusal).await;
@@ -152,39 +211,48 @@ impl Interceptor for Guard {
             tracing::error!("dropped a line of the server that is not JSON, and might be the answer to an open call");
             return Handling::Now(ToClient::Drop);
         }
+        let watched = id.as_ref().and_then(|id| locked(&self.in_flight).answered(id));
+        let opening = match watched {
+            Some(Watched::Opening(era)) => Some(era),
+            _ => None,
+        };
         // What goes on is what is committed to: without members that only a verifier may write.
         let clean = message.and_then(without_ours);
-        let call = id.and_then(|id| {
-            let call = locked(&self.in_flight).answered(&id)?;
-            Some((id, call))
-        });
-        let outcome = |call: &Call| Outcome::of(clean.as_ref().or(message), &call.salt);
-        let ended = call.map(|(id, call)| (id, outcome(&call), call));
-        let passed = clean.map_or(ToClient::Pass, |clean| ToClient::Replace(clean.to_canonical().into()));
-        let Some((id, outcome, call)) = ended else {
-            return Handling::Now(passed);
-        };
+        let end = self.end_of(watched, clean.as_ref().or(message));
+        let offer = opening.zip(clean.as_ref().or(message));
+        let offer = offer.and_then(|(era, answer)| extension::with_offer(answer, era, self.gate.offer()));
+        let passed = offer.or(clean).map_or(ToClient::Pass, |new| ToClient::Replace(new.to_canonical().into()));
         let gate = self.gate.clone();
-        Handling::later(async move {
-            match gate.outcome(call.call, outcome).await {
-                Ok(()) => passed,
-                Err(error) => {
-                    tracing::error!("the outcome of call {} is not written: {error}", call.call);
+        match end {
+            End::Not => Handling::Now(passed),
+            End::Later(task, call) => Handling::later(async move {
+                gate.task_begun(&task, call).await;
+                passed
+            }),
+            End::Now((call, outcome)) => Handling::later(async move {
+                let Err(error) = gate.outcome(call.call, outcome).await else { return passed };
+                tracing::error!("the outcome of call {} is not written: {error}", call.call);
+                // A notification has no id, and nobody to tell that there is no trace of it.
+                id.map_or(ToClient::Drop, |id| {
                     let refusal = Reason::OutcomeNotLogged.into();
                     ToClient::Replace(reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into())
-                }
-            }
-        })
+                })
+            }),
+        }
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
         let left = locked(&self.in_flight).drain();
+        let calls = left.into_iter().filter_map(|(id, watched)| match watched {
+            Watched::Call(call) => Some((id, call)),
+            Watched::Opening(_) | Watched::Task(..) => None,
+        });
+        let (ids, calls): (Vec<Id>, Vec<Call>) = calls.unzip();
         let gate = self.gate.clone();
         Box::pin(async move {
-            let calls: Vec<Call> = left.iter().map(|(_, call)| call.clone()).collect();
             gate.lost(&calls).await;
             let refusal = Refusal::from(Reason::ServerGone);
-            left.iter().map(|(id, _)| reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()).collect()
+            ids.iter().map(|id| reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()).collect()
         })
     }
 }

@@ -1,14 +1,22 @@
-//! The server half of attest: the verifier of RATS (RFC 9334) in front of an MCP server.
+//! The server half of attest: the verifier of RATS (RFC 9334) in front of an MCP server, or inside one.
 //!
-//! It knows whom to trust ([`config`]), checks each `tools/call` with the pure verifier of `attest-core`, writes the
-//! verdict to its log, and only then lets the call through ([`gate`]). [`guard`] is the gate in front of a server that is
-//! reached over stdio; [`args`] is its command line, the same for `attest guard` and the binary `server-verifier`.
+//! It knows whom to trust ([`config`]), checks each call with the pure verifier of `attest-core`, writes the verdict to its
+//! log, and only then lets the call through ([`gate`]). [`serve`] is the gate as a process of its own, over stdio or HTTP;
+//! [`layer`] is the gate inside a server, which finds the verdict as [`Attested`] in the request. [`args`] is the command
+//! line, the same for `attest guard` and the binary `server-verifier`.
 
 pub mod args;
+mod attested;
 pub mod config;
+mod exchanges;
 pub mod gate;
 pub mod guard;
+pub mod layer;
+pub mod methods;
+pub mod serve;
 mod tally;
 
+pub use attested::Attested;
 pub use config::Config;
 pub use gate::Gate;
+pub use layer::AttestLayer;

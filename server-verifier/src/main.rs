@@ -14,7 +14,7 @@ struct Cli {
 #[allow(clippy::print_stderr, reason = "a binary tells its user why it stops")]
 fn main() -> ExitCode {
     let _messages = server_verifier::args::messages();
-    match server_verifier::args::run(Cli::parse().args) {
+    match server_verifier::args::run(Cli::parse().args, |url| eprintln!("listening on {url}")) {
         Ok(code) => code.into(),
         Err(error) => {
             eprintln!("server-verifier: {error}");

@@ -1,0 +1,95 @@
+//! The line from a wrap to its signer, opened again when the signer has gone away.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use attest_core::digest::Digest;
+use attest_core::response::Outcome;
+use bytes::Bytes;
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::launch::Target;
+use crate::link::{Link, LinkError};
+use crate::wire::{self, Ended, Signed};
+
+/// The line.
+pub(crate) struct Line {
+    target: Target,
+    audience: String,
+    link: Mutex<Option<Arc<Link>>>,
+    opening: AsyncMutex<()>,
+}
+
+impl Line {
+    /// A line to the signer at `target`, whose calls are made out to `audience`. Fails where there is no signer: a wrap
+    /// whose agent cannot be attested says so at once, and not at the first call.
+    pub async fn open(target: Target, audience: String) -> Result<Self, LinkError> {
+        let line = Self { target, audience, link: Mutex::default(), opening: AsyncMutex::default() };
+        line.link().await?;
+        Ok(line)
+    }
+
+    /// The open link, if there is one.
+    fn current(&self) -> Option<Arc<Link>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|link| !link.is_gone())
+    }
+
+    async fn link(&self) -> Result<Arc<Link>, LinkError> {
+        // One call opens the link, the others wait for it.
+        let _opening = self.opening.lock().await;
+        if let Some(link) = self.current() {
+            return Ok(link);
+        }
+        let link = Arc::new(Link::open(&self.target, Some(&self.audience)).await?);
+        tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
+        Ok(link)
+    }
+
+    /// What becomes of a message: signed, or refused with the line for the client. `kind` is one of the two that ask.
+    pub async fn sign(&self, message: Bytes, kind: wire::Kind) -> Result<Signed, Option<Bytes>> {
+        // A signer that went away between two calls is started again. One that is just dying still takes a connection, and
+        // then hangs up: so three tries.
+        for _ in 0..3 {
+            let link = match self.link().await {
+                Ok(link) => link,
+                Err(LinkError::Io(error)) => {
+                    tracing::info!("the signer hung up: {error}");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+                Err(error) => {
+                    tracing::error!("{error}");
+                    return Err(None);
+                }
+            };
+            match link.ask(kind, message.clone()).await {
+                Some(frame) if frame.kind == wire::Kind::Signed => {
+                    return Signed::from_payload(frame.payload).ok_or(None);
+                }
+                Some(frame) => return Err(Some(frame.payload)),
+                None => {}
+            }
+        }
+        Err(None)
+    }
+
+    /// Tells the signer how a call ended. Where the signer is gone, its log has the call open and marks it unknown.
+    pub fn ended(&self, call: Digest, outcome: Outcome) {
+        let ended = Ended {
+            call: call.to_b64(),
+            status: outcome.status.as_str().to_owned(),
+            result: outcome.digest.map(Digest::to_b64),
+        };
+        if let (Some(link), Ok(payload)) = (self.current(), serde_json::to_vec(&ended)) {
+            link.tell(wire::Kind::Ended, payload.into());
+        }
+    }
+
+    /// Waits until all that was said has left: how the last calls ended.
+    pub async fn close(&self) {
+        if let Some(link) = self.current() {
+            link.close().await;
+        }
+    }
+}

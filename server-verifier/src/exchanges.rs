@@ -1,0 +1,36 @@
+//! The guard over HTTP: one for each exchange, all of one gate.
+
+use std::sync::Arc;
+
+use attest_core::refusal::Reason;
+use http::Extensions;
+use http::request::Parts;
+use mcp_relay::http::{Exchange, Exchanges};
+
+use crate::gate::Gate;
+use crate::guard::Guard;
+
+/// Opens a guard for each exchange.
+#[derive(Clone)]
+pub(crate) struct Guards(pub Arc<Gate>);
+
+impl Exchanges for Guards {
+    type Interceptor = Guard;
+
+    fn open(&self, _: &Parts) -> Guard {
+        Guard::new(self.0.clone())
+    }
+
+    fn bad_http(&self) {
+        let gate = self.0.clone();
+        tokio::spawn(async move { gate.refused(&Reason::BadHttp.into()).await });
+    }
+}
+
+impl Exchange for Guard {
+    fn annotate(&self, extensions: &mut Extensions) {
+        if let Some(attested) = self.attested() {
+            extensions.insert(attested);
+        }
+    }
+}

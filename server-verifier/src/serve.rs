@@ -1,0 +1,137 @@
+//! The guard at work: in front of a server over stdio, or as an HTTP server in front of one.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::Arc;
+
+use mcp_relay::http::{
+    Callers, Endpoint, HostName, Listener, Relay, Request, Response, TlsError, Upstream, UpstreamError,
+};
+use mcp_relay::stdio::{self, Client};
+use mcp_relay::{Exit, http::BoxError};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Config, Http};
+use crate::exchanges::Guards;
+use crate::gate::{Gate, GateError};
+use crate::guard::Guard;
+
+/// Why a guard could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// The gate did not open.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// The relay failed.
+    #[error(transparent)]
+    Relay(#[from] stdio::RelayError),
+    /// The address of the server behind.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+    /// TLS towards clients.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address to listen on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Signals, or the process's limits.
+    #[error("cannot set up the guard: {0}")]
+    Setup(#[source] std::io::Error),
+}
+
+fn warn_of_anything(config: &Config) {
+    for (agent, component) in config.trust.anything_goes() {
+        tracing::warn!("any {component} of the agent {agent:?} is accepted, because the configuration says \"any\"");
+    }
+}
+
+/// Runs `server` behind a gate, for the client on our own standard input and output, until it ends.
+pub async fn over_stdio(config: Config, server: Command) -> Result<Exit, GuardError> {
+    warn_of_anything(&config);
+    let options = stdio::Options {
+        client_line_limit: config.max_request,
+        server_line_limit: config.max_answer,
+        ..stdio::Options::default()
+    };
+    let gate = Arc::new(Gate::open(config).await?);
+    let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
+    let exit = stdio::run(server, client, Guard::new(gate.clone()), options).await;
+    gate.close().await;
+    Ok(exit?)
+}
+
+/// What stands behind a guard that listens.
+#[derive(Debug)]
+pub enum Behind {
+    /// The MCP endpoint at this URL.
+    Url(String),
+    /// A server that speaks stdio, started by this command.
+    Command(Command),
+}
+
+/// Listens on `address` until SIGTERM, SIGINT or SIGHUP, with a gate in front of what stands behind. `ready` is told the
+/// endpoint's URL.
+pub async fn over_http(
+    config: Config,
+    address: SocketAddr,
+    behind: Behind,
+    ready: impl FnOnce(&str),
+) -> Result<(), GuardError> {
+    warn_of_anything(&config);
+    let http = config.http.clone();
+    match behind {
+        Behind::Url(url) => {
+            let upstream = Upstream::new(&url, HostName::Clients, http.upstream_roots.as_deref())?;
+            let path = upstream.path().to_owned();
+            serve(config, http, address, upstream, path, ready).await
+        }
+        Behind::Command(_) => Ok(()),
+    }
+}
+
+async fn serve<S>(
+    config: Config,
+    http: Http,
+    address: SocketAddr,
+    behind: S,
+    path: String,
+    ready: impl FnOnce(&str),
+) -> Result<(), GuardError>
+where
+    S: tower_service::Service<Request, Response = Response, Error = BoxError> + Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let listen = |source| GuardError::Listen { address, source };
+    // Before anything is promised: the address may be taken, the certificate unreadable.
+    let mut listener = Listener::bind(address).await.map_err(listen)?;
+    if let Some((certificate, key)) = &http.tls {
+        listener = listener.with_tls(certificate, key)?;
+    }
+    let stop = stop()?;
+    let gate = Arc::new(Gate::open(config).await?);
+    let url = format!("{}://{}{path}", listener.scheme(), listener.address().map_err(listen)?);
+    let relay = Relay::new(behind, Guards(gate.clone()), Endpoint::Path(path), Callers::Anybody, http.limits);
+    ready(&url);
+    listener.serve(relay.clone(), &http.limits, stop).await;
+    relay.close().await;
+    gate.close().await;
+    Ok(())
+}
+
+/// Resolves when the process is told to end.
+fn stop() -> Result<impl Future<Output = ()>, GuardError> {
+    let mut signals = Vec::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        signals.push(signal(kind).map_err(GuardError::Setup)?);
+    }
+    Ok(std::future::poll_fn(move |cx| {
+        let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+        if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    }))
+}
