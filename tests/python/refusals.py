@@ -9,7 +9,7 @@ MEMBER = "io.github.agent-attest/refusal"
 # "The set", up to where the caller is known: the reason on the wire in place of each of these. All others are told as they are.
 _WIRE = {
     "malformed": (
-        ("too-large", "not-strict-json", "duplicate-member", "number-range", "bad-request", "no-id", "bad-carrier")
+        ("too-large", "bad-http", "header-mismatch", "not-strict-json", "duplicate-member", "number-range", "bad-request", "no-id", "bad-carrier")
         + ("token-encoding", "token-header", "token-not-canonical", "token-claims")
     ),
     "stale": ("expired", "not-yet-valid", "life-too-long"),
@@ -20,9 +20,12 @@ _MEANINGS = {
     "malformed": "The message or its proof is not of the form that this verifier reads.",
     "stale": "A token of the call has expired or is dated in the future; renew it, or compare the clocks.",
     "unauthenticated": "The call carries no proof by an agent that this server knows; put `attest wrap` in front.",
+    "method-denied": "The operator of this server does not let this method through.",
+    "not-cached": "The verifier does not remember the tokens that the shorthand stands for; send the same call again with the tokens in full.",
     "wrong-audience": "The call is made out to another server.",
     "wrong-attestation": "The call proof belongs to another attestation.",
     "wrong-delegation": "The call proof belongs to another delegation.",
+    "method-mismatch": "The method is not the one that was signed.",
     "tool-mismatch": "The tool is not the one that was signed.",
     "params-mismatch": "The parameters are not the ones that were signed.",
     "meta-mismatch": "The metadata is not what was signed.",
@@ -42,6 +45,7 @@ _MEANINGS = {
     "holder-mismatch": "The delegation is held by another key than the one that makes the call.",
     "tool-not-granted": "The delegation does not grant this tool of this server.",
     "arguments-not-granted": "The delegation grants the tool, but not with these arguments.",
+    "method-not-granted": "The delegation grants no tool of this server, and so no other method of it.",
     "log-unavailable": "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
     "outcome-not-logged": "The call ran, but its outcome could not be written to the log; do not repeat it blindly.",
     "server-gone": "The server went away before it answered; whether the call ran is not known.",

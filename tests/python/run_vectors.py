@@ -19,7 +19,7 @@ VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
 RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest")
-INPUTS = ("comment", "kind", "trust", "now", "seen", "salt")
+INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt")
 
 
 def split(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -40,7 +40,10 @@ def run(header: dict[str, str], body: bytes) -> Result:
     """What this verifier says, in the vectors' own words. Defects end in `refusal`."""
     match header["kind"]:
         case "request":
-            verifier = Verifier(read_trust((VECTORS / header["trust"]).read_bytes()))
+            verifier = Verifier(read_trust((VECTORS / header["trust"]).read_bytes()), header.get("methods", "").split(" "))
+            if "after" in header:
+                earlier, presented = split((VECTORS / header["after"]).read_bytes())
+                verifier.verify(presented, int(earlier["now"]))
             if "seen" in header:
                 thumbprint, _, jti = header["seen"].partition("/")
                 verifier.calls.add((thumbprint, jti))

@@ -7,9 +7,15 @@ use super::token::{b64, canonical};
 
 /// Every reason that is sent to a caller, and what it means, from `spec/refusals.md` a second time.
 const MEANINGS: &[(&str, &str)] = &[
+    ("method-denied", "The operator of this server does not let this method through."),
+    (
+        "not-cached",
+        "The verifier does not remember the tokens that the shorthand stands for; send the same call again with the tokens in full.",
+    ),
     ("wrong-audience", "The call is made out to another server."),
     ("wrong-attestation", "The call proof belongs to another attestation."),
     ("wrong-delegation", "The call proof belongs to another delegation."),
+    ("method-mismatch", "The method is not the one that was signed."),
     ("tool-mismatch", "The tool is not the one that was signed."),
     ("params-mismatch", "The parameters are not the ones that were signed."),
     ("meta-mismatch", "The metadata is not what was signed."),
@@ -32,6 +38,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("holder-mismatch", "The delegation is held by another key than the one that makes the call."),
     ("tool-not-granted", "The delegation does not grant this tool of this server."),
     ("arguments-not-granted", "The delegation grants the tool, but not with these arguments."),
+    ("method-not-granted", "The delegation grants no tool of this server, and so no other method of it."),
     (
         "log-unavailable",
         "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
@@ -48,8 +55,9 @@ const MEANINGS: &[(&str, &str)] = &[
 ];
 
 /// The reasons of which a caller is told the kind alone.
-const BEFORE_THE_CALLER: [&str; 17] = [
+const BEFORE_THE_CALLER: [&str; 18] = [
     "too-large",
+    "bad-http",
     "not-strict-json",
     "duplicate-member",
     "number-range",

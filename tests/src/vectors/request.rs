@@ -1,5 +1,7 @@
 //! The family `request`: which bytes are a call, and the tricks that made real servers run a call that nobody had seen.
 
+mod attested;
+
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -393,5 +395,5 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// The family.
 pub fn vectors() -> Vec<Vector> {
-    [tricks(), wrong_case(), shapes(), spellings(), others()].concat()
+    [tricks(), wrong_case(), shapes(), spellings(), others(), attested::vectors()].concat()
 }
