@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Collection
 
+from extension import era
 from forms import Refused, array, b64_decode, check, commitment, digest, members, name, need, reading
 from strict_json import JsonDefect, canonical, read
 
@@ -116,7 +117,7 @@ class Carrier:
 
 def read_carrier(call: Call) -> Carrier:
     """carrier.md, "Reading, in this order"."""
-    check(CARRIER in call.meta, "no-proof")
+    check(CARRIER in call.meta, "no-proof", "extension" if era(call.message) == "modern" else None)
     with reading("bad-carrier"):
         value = members(call.meta[CARRIER], ("att", "del", "prf", "salt"))
         need(len(array(value["del"])) > 0)
@@ -145,12 +146,15 @@ def outcome(text: bytes, salt: bytes) -> tuple[str, str | None]:
     if not isinstance(message, dict):
         return "result", None
     if "result" in message:
-        result = message["result"]
-        if not isinstance(result, dict):
-            return "result", commitment(salt, result)
-        status = "tool-error" if result.get("isError") is True else "result"
-        return status, commitment(salt, {n: v for n, v in result.items() if n != "_meta"})
+        return of_result(message["result"], salt)
     return "error", commitment(salt, message["error"]) if "error" in message else None
+
+
+def of_result(result: Any, salt: bytes) -> tuple[str, str | None]:
+    if not isinstance(result, dict):
+        return "result", commitment(salt, result)
+    status = "tool-error" if result.get("isError") is True else "result"
+    return status, commitment(salt, {n: v for n, v in result.items() if n != "_meta"})
 
 
 def clean(text: bytes) -> bytes | None:

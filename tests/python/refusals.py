@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from extension import EXTENSION
 from strict_json import canonical
 
-CODE = -31401
+CODE, HEADER_MISMATCH, MISSING_CAPABILITY = -31401, -32020, -32021
 MEMBER = "io.github.agent-attest/refusal"
 # "The set", up to where the caller is known: the reason on the wire in place of each of these. All others are told as they are.
 _WIRE = {
@@ -63,12 +64,12 @@ def wire(reason: str) -> str:
     return _TOLD.get(reason, reason)
 
 
-def reply(reason: str, component: str | None, request_id: Any, shape: str) -> bytes:
-    """Rules 1 to 4; `request_id` is None where the message could not be read or has none."""
+def reply(reason: str, component: str | None, request_id: Any, shape: str, undeclared: bool = False) -> bytes:
+    """Rules 1 to 4, 15 and 16; `request_id` is None where the message could not be read or has none."""
     told = wire(reason)
     if told != reason:  # rule 8: no component either
         component = None
-    data = {"reason": told} if component is None else {"component": component, "reason": told}
+    data: dict[str, Any] = {"reason": told} if component is None else {"component": component, "reason": told}
     about = told if component is None else f"{told}, {component}"
     text = f"attest refused this call ({about}). {_MEANINGS[told]}"
     message: dict[str, Any] = {"id": request_id, "jsonrpc": "2.0"}
@@ -76,5 +77,8 @@ def reply(reason: str, component: str | None, request_id: Any, shape: str) -> by
         content = [{"text": text, "type": "text"}]
         message["result"] = {"_meta": {MEMBER: data}, "content": content, "isError": True, "resultType": "complete"}
     else:
-        message["error"] = {"code": float(CODE), "data": data, "message": text}
+        code = HEADER_MISMATCH if reason == "header-mismatch" else CODE
+        if undeclared and reason == "no-proof":
+            code, data["requiredCapabilities"] = MISSING_CAPABILITY, {"extensions": {EXTENSION: {}}}
+        message["error"] = {"code": float(code), "data": data, "message": text}
     return canonical(message)

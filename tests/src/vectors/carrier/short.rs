@@ -88,7 +88,8 @@ fn found() -> Vec<Vector> {
 
 fn not_found() -> Vec<Vector> {
     const CODE: &str = "not-cached";
-    let unknown = |name: &str, comment: &str, change: fn(&mut Sent)| call(name, comment, renewed, change).0.refused(CODE);
+    let unknown =
+        |name: &str, comment: &str, change: fn(&mut Sent)| call(name, comment, renewed, change).0.refused(CODE);
     vec![
         unknown("unknown", "tokens that the verifier has never seen", |_| ()),
         unknown("unknown_garbage", "before the call proof is looked at, which is none", |s| {
@@ -138,14 +139,20 @@ fn forms() -> Vec<Vector> {
     const CODE: &str = "bad-carrier";
     let full = Call::default().sign().carrier;
     let with = |name: &str, comment: &str, change: fn(String) -> String| {
-        changed(CODE, name, comment, |s| s.carrier["att"] = json!(change(s.carrier["att"].as_str().unwrap().to_owned())))
+        changed(CODE, name, comment, |s| {
+            s.carrier["att"] = json!(change(s.carrier["att"].as_str().unwrap().to_owned()))
+        })
     };
     vec![
         changed(CODE, "full_attestation", "a token beside shorthands: the attestation", |s| {
             s.carrier["att"] = full["att"].clone();
         }),
-        changed(CODE, "full_root", "a token beside shorthands: the root", |s| s.carrier["del"][0] = full["del"][0].clone()),
-        changed(CODE, "full_leaf", "a token beside shorthands: the leaf", |s| s.carrier["del"][1] = full["del"][1].clone()),
+        changed(CODE, "full_root", "a token beside shorthands: the root", |s| {
+            s.carrier["del"][0] = full["del"][0].clone()
+        }),
+        changed(CODE, "full_leaf", "a token beside shorthands: the leaf", |s| {
+            s.carrier["del"][1] = full["del"][1].clone()
+        }),
         with("cut", "a shorthand of 42 characters", |text| text[..text.len() - 1].to_owned()),
         with("longer", "a shorthand of 44 characters", |text| format!("{text}A")),
         with("padded", "a shorthand with padding", |text| format!("{text}=")),

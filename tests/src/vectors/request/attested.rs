@@ -91,14 +91,25 @@ fn accepted() -> Vec<Vector> {
         ),
         {
             // Signed with a proof that it does not need: it goes as it came, proof and all.
-            vector("attested_not_asked", "a proof where none is asked for: passes as it came", over(READ, &read()).bytes())
-                .passes()
+            vector(
+                "attested_not_asked",
+                "a proof where none is asked for: passes as it came",
+                over(READ, &read()).bytes(),
+            )
+            .passes()
         },
     ]
 }
 
 fn refused() -> Vec<Vector> {
     vec![
+        bare(
+            "no-proof",
+            "undeclared",
+            "no proof, from a modern client that did not declare the extension",
+            r#"{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"_meta":{"io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
+        )
+        .about("extension"),
         bare(
             "no-proof",
             "no_proof",
