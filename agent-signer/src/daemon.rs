@@ -290,8 +290,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl Ended {
     fn outcome(&self) -> Outcome {
-        let statuses = [Status::Result, Status::ToolError, Status::Error];
-        let status = statuses.into_iter().find(|status| status.as_str() == self.status);
+        let status = Status::ALL.into_iter().find(|status| status.as_str() == self.status);
         Outcome { status: status.unwrap_or(Status::Unknown), digest: self.result.as_deref().and_then(Digest::from_b64) }
     }
 }

@@ -45,7 +45,9 @@ const SHORTHAND: &str = "sha256:";
 pub enum CarrierError {
     /// Not an object of exactly `att`, `del` (at least one token), `prf` and `salt`, each of its type; or tokens beside
     /// shorthands.
-    #[error("not an object of exactly att, del, prf and salt, each of its type, att and del all tokens or all shorthands")]
+    #[error(
+        "not an object of exactly att, del, prf and salt, each of its type, att and del all tokens or all shorthands"
+    )]
     Shape,
     /// More than [`MAX_CHAIN`] tokens of delegation, or more than [`MAX_PROOF`] bytes in all.
     #[error("more than {MAX_CHAIN} delegation tokens or {MAX_PROOF} bytes in all")]
@@ -63,7 +65,8 @@ pub fn name_of(attestation: Digest, delegation: impl IntoIterator<Item = Digest>
 
 impl<'a> Tokens<'a> {
     fn read(attestation: &'a str, delegation: Vec<&'a str>) -> Result<Self, CarrierError> {
-        let digest = |text: &str| text.strip_prefix(SHORTHAND).map(|rest| Digest::from_b64(rest).ok_or(CarrierError::Shape));
+        let digest =
+            |text: &str| text.strip_prefix(SHORTHAND).map(|rest| Digest::from_b64(rest).ok_or(CarrierError::Shape));
         match digest(attestation) {
             Some(attestation) => {
                 let delegation = delegation.into_iter().map(|text| digest(text).unwrap_or(Err(CarrierError::Shape)));

@@ -21,17 +21,23 @@ pub enum Status {
     ToolError,
     /// A JSON-RPC error.
     Error,
+    /// A task that was cancelled before it had a result.
+    Cancelled,
     /// The server or the verifier went away before there was an answer.
     Unknown,
 }
 
 impl Status {
+    /// Every status.
+    pub const ALL: [Self; 5] = [Self::Result, Self::ToolError, Self::Error, Self::Cancelled, Self::Unknown];
+
     /// The word in the entry.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Result => "result",
             Self::ToolError => "tool-error",
             Self::Error => "error",
+            Self::Cancelled => "cancelled",
             Self::Unknown => "unknown",
         }
     }
@@ -66,7 +72,7 @@ pub enum Entry {
         /// where there is none, or where it has no canonical form.
         #[serde(skip_serializing_if = "Option::is_none")]
         result: Option<String>,
-        /// `result`, `tool-error`, `error` or `unknown`.
+        /// `result`, `tool-error`, `error`, `cancelled` or `unknown`.
         status: &'static str,
         /// When.
         time: u64,
@@ -249,5 +255,6 @@ fn about(about: &About) -> String {
         About::Token(Token::Delegation(n)) => format!("delegation {n}"),
         About::Token(Token::CallProof) => "call proof".to_owned(),
         About::Json(error) => error.to_string(),
+        About::Undeclared => "extension".to_owned(),
     }
 }

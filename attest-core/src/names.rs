@@ -11,6 +11,12 @@ macro_rules! ours {
 
 /// `_meta` key of the proof that travels with a call.
 pub const PROOF: &str = ours!("proof");
+/// Identifier of our extension of MCP, in the capabilities of client and server: the carrier's key.
+pub const EXTENSION: &str = PROOF;
+/// MCP's `_meta` key of a client's capabilities (2026-07-28).
+pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
+/// MCP's `_meta` key of the protocol version that a request speaks (2026-07-28).
+pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// `_meta` key of a refusal in the form of a tool result.
 pub const REFUSAL: &str = ours!("refusal");
 /// Claim of a call proof: the call.
@@ -23,5 +29,9 @@ pub const STATE: &str = ours!("state");
 pub const FLOW: &str = ours!("flow");
 /// The `eat_profile` of our attestations.
 pub const EAT_PROFILE: &str = "tag:agent-attest.github.io,2026:mcp-attestation:1";
-/// The JSON-RPC code of every refusal: outside −32768…−32000, which JSON-RPC and MCP keep for themselves.
+/// The JSON-RPC code of refusals: outside −32768…−32000, which JSON-RPC and MCP keep for themselves.
 pub const REFUSAL_CODE: i32 = -31401;
+/// MCP's code for HTTP headers that say something else than the message (2026-07-28).
+pub const HEADER_MISMATCH_CODE: i32 = -32020;
+/// MCP's code for a client that did not declare what the server requires (2026-07-28).
+pub const MISSING_CAPABILITY_CODE: i32 = -32021;

@@ -194,6 +194,8 @@ pub enum About {
     Token(Token),
     /// A place in the JSON text.
     Json(JsonError),
+    /// A client that did not declare the extension, in an era in which each request does.
+    Undeclared,
 }
 
 /// A token of the carrier.

@@ -4,8 +4,8 @@
 //! an HTTP 400, 401 or 403 is opaque to the clients in use, and may start a login.
 
 use crate::json::{self, Value, write_string};
-use crate::names::{REFUSAL, REFUSAL_CODE};
-use crate::refusal::{About, Refusal};
+use crate::names::{EXTENSION, HEADER_MISMATCH_CODE, MISSING_CAPABILITY_CODE, REFUSAL, REFUSAL_CODE};
+use crate::refusal::{About, Reason, Refusal};
 
 /// The shape of a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,8 +45,16 @@ pub fn refuse(id: Option<&Value<'_>>, refusal: &Refusal, shape: Shape) -> Vec<u8
     };
     // Without an id there is no call to give a result to, so the error stands alone.
     if shape == Shape::Error || id.is_none() {
-        out.extend_from_slice(format!("{{\"error\":{{\"code\":{REFUSAL_CODE},\"data\":").as_bytes());
+        let code = code(refusal);
+        out.extend_from_slice(format!("{{\"error\":{{\"code\":{code},\"data\":").as_bytes());
         data(&mut out);
+        if code == MISSING_CAPABILITY_CODE {
+            // Behind `reason`, the data's last member, in place of the brace that closes it.
+            out.pop();
+            out.extend_from_slice(b",\"requiredCapabilities\":{\"extensions\":{");
+            write_string(EXTENSION, &mut out);
+            out.extend_from_slice(b":{}}}}");
+        }
         out.extend_from_slice(b",\"message\":");
         write_string(&text, &mut out);
         out.extend_from_slice(b"},");
@@ -65,6 +73,15 @@ pub fn refuse(id: Option<&Value<'_>>, refusal: &Refusal, shape: Shape) -> Vec<u8
         out.extend_from_slice(b",\"type\":\"text\"}],\"isError\":true,\"resultType\":\"complete\"}}");
     }
     out
+}
+
+/// Our own code, but for the two failures for which MCP has one.
+fn code(refusal: &Refusal) -> i32 {
+    match (refusal.reason, &refusal.about) {
+        (Reason::NoProof, Some(About::Undeclared)) => MISSING_CAPABILITY_CODE,
+        (Reason::HeaderMismatch, _) => HEADER_MISMATCH_CODE,
+        _ => REFUSAL_CODE,
+    }
 }
 
 fn message(refusal: &Refusal, wire: &str, component: Option<&str>) -> String {

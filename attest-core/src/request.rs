@@ -8,9 +8,10 @@ use crate::call_proof::{MetaBinding, TOOLS_CALL};
 use crate::carrier::Carrier;
 use crate::claims::is_name;
 use crate::digest::{Digest, Salt};
+use crate::extension;
 use crate::json::{Object, Value, folds_to, write_canonical, write_members, write_string};
 use crate::limits::MAX_META_NAMES;
-use crate::names::{PREFIX, PROOF};
+use crate::names::{CLIENT_CAPABILITIES, PREFIX, PROOF};
 
 /// The members of a JSON-RPC message.
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
@@ -192,6 +193,11 @@ impl<'m, 'v> Call<'m, 'v> {
         self.meta?.get(PROOF)
     }
 
+    /// Whether the request is of the era in which each request declares its client's extensions, and does not declare ours.
+    pub fn is_undeclared(&self) -> bool {
+        self.meta.is_some_and(|meta| extension::speaks_modern(meta) && !extension::declares(meta))
+    }
+
     /// The canonical form of `params` without `_meta`: everything in it can change what runs.
     pub fn canonical_params(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(512);
@@ -226,7 +232,8 @@ impl<'m, 'v> Call<'m, 'v> {
             && Self::digest_meta(named(), salt) == binding.digest
     }
 
-    /// The request that the signer sends on: canonical, with the proof in place of whatever stood under our names.
+    /// The request that the signer sends on: canonical, with the proof in place of whatever stood under our names, and the
+    /// extension declared where the client declares what it can.
     pub fn with_proof(&self, canonical_params: &[u8], carrier: &Carrier<'_>) -> Vec<u8> {
         self.rewrite(canonical_params, |_| true, Some(carrier))
     }
@@ -293,7 +300,11 @@ fn write_meta<'m, 'v: 'm>(
             carrier.write(out);
         }
         name_of(name, out);
-        write_canonical(value, out);
+        let capabilities = value.as_object().filter(|_| carrier.is_some() && name == CLIENT_CAPABILITIES);
+        match capabilities.and_then(extension::declared) {
+            Some(declared) => write_members(declared.iter(), out),
+            None => write_canonical(value, out),
+        }
     }
     if let Some(carrier) = pending {
         name_of(PROOF, out);

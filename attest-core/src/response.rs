@@ -22,26 +22,31 @@ impl Outcome {
         let Some(message) = message.and_then(Value::as_object) else {
             return Self { status: Status::Result, digest: None };
         };
+        match (message.get("result"), message.get("error")) {
+            (Some(result), _) => Self::of_result(result, salt),
+            (None, Some(error)) => Self::of_error(error, salt),
+            (None, None) => Self { status: Status::Error, digest: None },
+        }
+    }
+
+    /// Of a result, wherever it stood.
+    pub(crate) fn of_result(result: &Value<'_>, salt: &Salt) -> Self {
         let mut bytes = Vec::with_capacity(512);
-        let status = match (message.get("result"), message.get("error")) {
-            (Some(Value::Object(result)), _) => {
+        let mut is_error = false;
+        match result {
+            Value::Object(result) => {
                 write_members(result.iter().filter(|(name, _)| *name != "_meta"), &mut bytes);
-                let is_error = result.get("isError").and_then(Value::as_bool) == Some(true);
-                if is_error { Status::ToolError } else { Status::Result }
+                is_error = result.get("isError").and_then(Value::as_bool) == Some(true);
             }
-            (Some(result), _) => {
-                write_canonical(result, &mut bytes);
-                Status::Result
-            }
-            (None, Some(error)) => {
-                write_canonical(error, &mut bytes);
-                Status::Error
-            }
-            (None, None) => {
-                return Self { status: Status::Error, digest: None };
-            }
-        };
+            result => write_canonical(result, &mut bytes),
+        }
+        let status = if is_error { Status::ToolError } else { Status::Result };
         Self { status, digest: Some(Digest::salted(salt, &bytes)) }
+    }
+
+    /// Of an error, wherever it stood.
+    pub(crate) fn of_error(error: &Value<'_>, salt: &Salt) -> Self {
+        Self { status: Status::Error, digest: Some(Digest::salted(salt, &error.to_canonical())) }
     }
 }
 

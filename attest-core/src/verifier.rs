@@ -16,7 +16,7 @@ use crate::carrier::{Carrier, Tokens};
 use crate::digest::{Jti, Salt};
 use crate::jwk::Thumbprint;
 use crate::jws::{Unverified, Verified};
-use crate::refusal::{Caller, Check, Reason, Refusal, Token};
+use crate::refusal::{About, Caller, Check, Reason, Refusal, Token};
 use crate::request::Call;
 use crate::trust::{MAX_SKEW, Trust};
 
@@ -98,7 +98,11 @@ impl Verifier {
         seen: impl FnOnce(&CallId) -> bool,
         trace: &mut impl Trace,
     ) -> Result<Accepted, Refusal> {
-        let carrier = Carrier::read(call.proof().ok_or(Reason::NoProof)?)?;
+        let unproved = || match call.is_undeclared() {
+            true => Refusal::about(Reason::NoProof, About::Undeclared),
+            false => Reason::NoProof.into(),
+        };
+        let carrier = Carrier::read(call.proof().ok_or_else(unproved)?)?;
         trace.passed(Check::Size);
         let presented = match (self.remembered(&carrier.tokens), &carrier.tokens) {
             (Some(evidence), _) => Presented::Known(evidence),

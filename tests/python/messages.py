@@ -1,13 +1,16 @@
 """Messages: a call, its carrier, what is forwarded (spec/request.md, carrier.md), and answers (spec/response.md)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Collection
 
-from forms import Refused, array, b64_decode, check, commitment, members, name, need, reading
+from extension import era
+from forms import Refused, array, b64_decode, check, commitment, digest, members, name, need, reading
 from strict_json import JsonDefect, canonical, read
 
 OURS = "io.github.agent-attest/"
 CARRIER = OURS + "proof"
+CALL_METHOD = "tools/call"
+SHORTHAND = "sha256:"
 MAX_CHAIN, MAX_TOKENS = 9, 262144
 _TOP = {"jsonrpc", "id", "method", "params", "result", "error"}
 _PARAMS = {"_meta", "arguments", "inputResponses", "name", "requestState", "task"}
@@ -16,13 +19,22 @@ _FOLD = {**{ord(c): c.lower() for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, 0x17F: "s"
 
 @dataclass
 class Call:
-    """A tools/call that passed rules 1 to 8 of request.md."""
+    """A call that passed rules 1 to 8 of request.md, or 13 to 16 for another method than tools/call."""
 
     message: dict[str, Any]
 
     @property
+    def method(self) -> str:
+        return self.message["method"]
+
+    @property
+    def tool(self) -> str | None:
+        """None for another method than tools/call."""
+        return self.params["name"] if self.method == CALL_METHOD else None
+
+    @property
     def params(self) -> dict[str, Any]:
-        return self.message["params"]
+        return self.message.get("params", {})
 
     @property
     def meta(self) -> dict[str, Any]:
@@ -52,8 +64,8 @@ def standing(member: str) -> str:
     return "unbound" if len(labels) > 1 and labels[1] in ("modelcontextprotocol", "mcp") else "bound"
 
 
-def read_message(text: bytes) -> Call | None:
-    """json.md and request.md, "Classification". None: no call, it passes as it came."""
+def read_message(text: bytes, attested: Collection[str] = ()) -> Call | None:
+    """json.md and request.md, "Classification". None: no call, it passes as it came. `attested`: methods that need a proof."""
     try:
         message = read(text)
     except JsonDefect as defect:
@@ -64,11 +76,10 @@ def read_message(text: bytes) -> Call | None:
     shown = [*message, method] if isinstance(method, str) else [*message]
     check(not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for text in shown for c in text), "bad-request")  # rule 1
     check(not isinstance(method, (list, dict)), "bad-request")  # rule 2
-    if message.get("method") != "tools/call":
-        return None
+    if method != CALL_METHOD:
+        return _other_method(message) if isinstance(method, str) and method in attested else None
     check(set(message) <= _TOP - {"result", "error"}, "bad-request")  # rule 3
-    own = message.get("id")
-    check(isinstance(own, str) or (type(own) is float and abs(own) < 2**53), "no-id")  # rule 4
+    check(_is_id(message.get("id")), "no-id")  # rule 4
     params = message.get("params")
     with reading("bad-request"):
         members(params, (), _PARAMS)  # rules 5 and 6
@@ -77,17 +88,36 @@ def read_message(text: bytes) -> Call | None:
     return Call(message)
 
 
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) or (type(value) is float and abs(value) < 2**53)
+
+
+def _other_method(message: dict[str, Any]) -> Call:
+    """request.md, rules 13 to 16."""
+    with reading("bad-request"):
+        name(message["method"])
+        need(set(message) <= _TOP - {"result", "error"})
+    check("id" not in message or _is_id(message["id"]), "no-id")
+    params = message.get("params", {})
+    with reading("bad-request"):
+        need(isinstance(params, dict) and isinstance(params.get("_meta", {}), dict))
+    return Call(message)
+
+
 @dataclass
 class Carrier:
+    """`short`: `att` and `delegations` are digests of tokens, not tokens."""
+
     att: str
     delegations: list[str]
     prf: str
     salt: bytes
+    short: bool
 
 
 def read_carrier(call: Call) -> Carrier:
     """carrier.md, "Reading, in this order"."""
-    check(CARRIER in call.meta, "no-proof")
+    check(CARRIER in call.meta, "no-proof", "extension" if era(call.message) == "modern" else None)
     with reading("bad-carrier"):
         value = members(call.meta[CARRIER], ("att", "del", "prf", "salt"))
         need(len(array(value["del"])) > 0)
@@ -95,8 +125,16 @@ def read_carrier(call: Call) -> Carrier:
         texts = [value["att"], value["prf"], *value["del"]]
         need(all(isinstance(text, str) for text in texts))
         salt = b64_decode(value["salt"], 16)
+        att, *delegations = _shorthands([value["att"], *value["del"]])
     check(sum(len(text.encode("utf-8")) for text in texts) <= MAX_TOKENS, "too-large")  # rule 3
-    return Carrier(value["att"], value["del"], value["prf"], salt)
+    return Carrier(att, delegations, value["prf"], salt, att != value["att"])
+
+
+def _shorthands(tokens: list[str]) -> list[str]:
+    """carrier.md, rule 7: the tokens as they are, or the digests of all of them."""
+    short = [token.startswith(SHORTHAND) for token in tokens]
+    need(all(short) or not any(short))
+    return [digest(token.removeprefix(SHORTHAND)) for token in tokens] if short[0] else tokens
 
 
 def outcome(text: bytes, salt: bytes) -> tuple[str, str | None]:
@@ -108,12 +146,15 @@ def outcome(text: bytes, salt: bytes) -> tuple[str, str | None]:
     if not isinstance(message, dict):
         return "result", None
     if "result" in message:
-        result = message["result"]
-        if not isinstance(result, dict):
-            return "result", commitment(salt, result)
-        status = "tool-error" if result.get("isError") is True else "result"
-        return status, commitment(salt, {n: v for n, v in result.items() if n != "_meta"})
+        return of_result(message["result"], salt)
     return "error", commitment(salt, message["error"]) if "error" in message else None
+
+
+def of_result(result: Any, salt: bytes) -> tuple[str, str | None]:
+    if not isinstance(result, dict):
+        return "result", commitment(salt, result)
+    status = "tool-error" if result.get("isError") is True else "result"
+    return status, commitment(salt, {n: v for n, v in result.items() if n != "_meta"})
 
 
 def clean(text: bytes) -> bytes | None:

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+from extension import EXTENSION
 from strict_json import canonical
 
-CODE = -31401
+CODE, HEADER_MISMATCH, MISSING_CAPABILITY = -31401, -32020, -32021
 MEMBER = "io.github.agent-attest/refusal"
 # "The set", up to where the caller is known: the reason on the wire in place of each of these. All others are told as they are.
 _WIRE = {
     "malformed": (
-        ("too-large", "not-strict-json", "duplicate-member", "number-range", "bad-request", "no-id", "bad-carrier")
+        ("too-large", "bad-http", "header-mismatch", "not-strict-json", "duplicate-member", "number-range", "bad-request", "no-id", "bad-carrier")
         + ("token-encoding", "token-header", "token-not-canonical", "token-claims")
     ),
     "stale": ("expired", "not-yet-valid", "life-too-long"),
@@ -20,9 +21,12 @@ _MEANINGS = {
     "malformed": "The message or its proof is not of the form that this verifier reads.",
     "stale": "A token of the call has expired or is dated in the future; renew it, or compare the clocks.",
     "unauthenticated": "The call carries no proof by an agent that this server knows; put `attest wrap` in front.",
+    "method-denied": "The operator of this server does not let this method through.",
+    "not-cached": "The verifier does not remember the tokens that the shorthand stands for; send the same call again with the tokens in full.",
     "wrong-audience": "The call is made out to another server.",
     "wrong-attestation": "The call proof belongs to another attestation.",
     "wrong-delegation": "The call proof belongs to another delegation.",
+    "method-mismatch": "The method is not the one that was signed.",
     "tool-mismatch": "The tool is not the one that was signed.",
     "params-mismatch": "The parameters are not the ones that were signed.",
     "meta-mismatch": "The metadata is not what was signed.",
@@ -42,6 +46,7 @@ _MEANINGS = {
     "holder-mismatch": "The delegation is held by another key than the one that makes the call.",
     "tool-not-granted": "The delegation does not grant this tool of this server.",
     "arguments-not-granted": "The delegation grants the tool, but not with these arguments.",
+    "method-not-granted": "The delegation grants no tool of this server, and so no other method of it.",
     "log-unavailable": "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
     "outcome-not-logged": "The call ran, but its outcome could not be written to the log; do not repeat it blindly.",
     "server-gone": "The server went away before it answered; whether the call ran is not known.",
@@ -59,12 +64,12 @@ def wire(reason: str) -> str:
     return _TOLD.get(reason, reason)
 
 
-def reply(reason: str, component: str | None, request_id: Any, shape: str) -> bytes:
-    """Rules 1 to 4; `request_id` is None where the message could not be read or has none."""
+def reply(reason: str, component: str | None, request_id: Any, shape: str, undeclared: bool = False) -> bytes:
+    """Rules 1 to 4, 15 and 16; `request_id` is None where the message could not be read or has none."""
     told = wire(reason)
     if told != reason:  # rule 8: no component either
         component = None
-    data = {"reason": told} if component is None else {"component": component, "reason": told}
+    data: dict[str, Any] = {"reason": told} if component is None else {"component": component, "reason": told}
     about = told if component is None else f"{told}, {component}"
     text = f"attest refused this call ({about}). {_MEANINGS[told]}"
     message: dict[str, Any] = {"id": request_id, "jsonrpc": "2.0"}
@@ -72,5 +77,8 @@ def reply(reason: str, component: str | None, request_id: Any, shape: str) -> by
         content = [{"text": text, "type": "text"}]
         message["result"] = {"_meta": {MEMBER: data}, "content": content, "isError": True, "resultType": "complete"}
     else:
-        message["error"] = {"code": float(CODE), "data": data, "message": text}
+        code = HEADER_MISMATCH if reason == "header-mismatch" else CODE
+        if undeclared and reason == "no-proof":
+            code, data["requiredCapabilities"] = MISSING_CAPABILITY, {"extensions": {EXTENSION: {}}}
+        message["error"] = {"code": float(code), "data": data, "message": text}
     return canonical(message)

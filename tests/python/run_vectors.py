@@ -6,7 +6,9 @@ One line per failing vector, then a closing line; exit status 1 if one failed or
 import sys
 from pathlib import Path
 
+import tasks
 from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
+from extension import declare, era, offer, offered, withhold
 from forms import b64_decode, b64_encode, commitment, sha256
 from keys import read_key
 from messages import clean, outcome
@@ -18,8 +20,8 @@ from verifier import Verifier
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
-RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest")
-INPUTS = ("comment", "kind", "trust", "now", "seen", "salt")
+RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task")
+INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked")
 
 
 def split(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -40,7 +42,10 @@ def run(header: dict[str, str], body: bytes) -> Result:
     """What this verifier says, in the vectors' own words. Defects end in `refusal`."""
     match header["kind"]:
         case "request":
-            verifier = Verifier(read_trust((VECTORS / header["trust"]).read_bytes()))
+            verifier = Verifier(read_trust((VECTORS / header["trust"]).read_bytes()), header.get("methods", "").split(" "))
+            if "after" in header:
+                earlier, presented = split((VECTORS / header["after"]).read_bytes())
+                verifier.verify(presented, int(earlier["now"]))
             if "seen" in header:
                 thumbprint, _, jti = header["seen"].partition("/")
                 verifier.calls.add((thumbprint, jti))
@@ -74,8 +79,32 @@ def run(header: dict[str, str], body: bytes) -> Result:
             return {"expect": "unchanged" if cleaned is None else "cleaned", "forward": cleaned}
         case "refusal":
             value = read(body)
-            sent = reply(value["reason"], value.get("component"), value.get("id"), value["shape"])
+            undeclared = value.get("undeclared") is True
+            sent = reply(value["reason"], value.get("component"), value.get("id"), value["shape"], undeclared)
             return {"expect": wire(value["reason"]), "reply": sent}
+        case "declare":
+            return becomes(declare(body, header["where"]))
+        case "era":
+            return {"expect": era(read(body))}
+        case "offer":
+            return becomes(offer(body, header["era"], read(b64_decode(header["settings"]))))
+        case "offered":
+            settings = offered(body, header["era"])
+            return {"expect": yes(settings is not None), "offered": settings}
+        case "withhold":
+            return becomes(withhold(body))
+        case "task-created":
+            task = tasks.created(body)
+            return {"expect": yes(task is not None), "task": task}
+        case "task-asked":
+            question, task = tasks.asked(body)
+            return {"expect": question, "task": task}
+        case "task-told":
+            task = tasks.told(body)
+            return {"expect": yes(task is not None), "task": task}
+        case "task-outcome":
+            status, digest = tasks.outcome(body, header["asked"], b64_decode(header["salt"], 16))
+            return {"expect": status, "digest": digest}
     raise ValueError(f"kind {header['kind']}")
 
 
@@ -83,6 +112,10 @@ def refusal(header: dict[str, str], error: FormError) -> Result:
     if isinstance(error, JsonDefect) and header["kind"] == "json":
         return {"expect": error.reason}
     return {"expect": "refuse" if header["kind"] in ("jwk", "trust") else "unreadable"}
+
+
+def becomes(forward: bytes | None) -> Result:
+    return {"expect": "unchanged" if forward is None else "changed", "forward": forward}
 
 
 def yes(verdict: bool) -> str:

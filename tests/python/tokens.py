@@ -95,9 +95,10 @@ class CallProof(Token):
         self.jti: str = claims["jti"]  # one spelling per value, so texts compare as the 16 bytes do
         self.leaf_hash = digest(members(claims["oth"], ("del",))["del"])
         self.attestation_hash = digest(claims["wth"])
-        call = members(claims[CALL], ("meta", "method", "params", "tool"))
-        need(call["method"] == "tools/call")  # rule 2
-        self.tool = name(call["tool"])
+        call = members(claims[CALL], ("meta", "method", "params"), ("tool",))
+        self.method = name(call["method"])  # rule 2
+        need(("tool" in call) == (self.method == "tools/call"))  # rule 3
+        self.tool: str | None = name(call["tool"]) if "tool" in call else None
         self.params_digest = digest(call["params"])
         meta = members(call["meta"], ("digest", "names"))  # rule 5; their order is for check 6
         self.meta_digest = digest(meta["digest"])

@@ -1,6 +1,7 @@
 """The verdict on one message: checks 1 to 10 in their order (spec/verification.md, attestation.md, call-proof.md, chain.md)."""
 
 from dataclasses import dataclass
+from typing import Collection
 
 from constraints import arguments_allowed, tools_narrow
 from forms import Refused, check, commitment
@@ -25,8 +26,10 @@ class Verdict:
 
 
 class Verifier:
-    def __init__(self, trust: Trust) -> None:
+    def __init__(self, trust: Trust, methods: Collection[str] = ()) -> None:
         self.trust = trust
+        self.methods = methods  # besides tools/call, those that need a proof
+        self.remembered: dict[tuple[str, ...], tuple[Attestation, list[Delegation]]] = {}  # by the tokens' digests
         self.calls: set[tuple[str, str]] = set()  # (thumbprint of the call key, jti) of accepted calls
 
     def verify(self, message: bytes, now: int) -> Verdict:
@@ -37,12 +40,15 @@ class Verifier:
 
     def _verify(self, message: bytes, now: int) -> Verdict:
         check(len(message) <= MAX_MESSAGE, "too-large")  # check 1
-        call = read_message(message)  # check 2, up to the tokens' claims
+        call = read_message(message, self.methods)  # check 2, up to the tokens' claims
         if call is None:
             return Verdict("pass")
         carrier = read_carrier(call)
-        attestation: Attestation = read_token(Attestation, carrier.att, "attestation")
-        chain: list[Delegation] = [read_token(Delegation, text, f"delegation {i}") for i, text in enumerate(carrier.delegations)]
+        if carrier.short:
+            attestation, chain = self._recall(carrier)
+        else:
+            attestation = read_token(Attestation, carrier.att, "attestation")
+            chain = [read_token(Delegation, text, f"delegation {i}") for i, text in enumerate(carrier.delegations)]
         proof: CallProof = read_token(CallProof, carrier.prf, "call proof")
 
         self._times(attestation, "attestation", now)  # check 3
@@ -57,12 +63,27 @@ class Verifier:
         check(entry not in self.calls, "replay")  # check 7
         self._state(attestation)  # check 8
         self._chain(chain, attestation.cnf)  # check 9
-        granted = chain[-1].tools.get(f"{self.trust.audience}#{proof.tool}")
-        if granted is None:
-            raise Refused("tool-not-granted")  # check 10
-        check(arguments_allowed(granted, call.params.get("arguments")), "arguments-not-granted")
+        self._grant(chain[-1], call)  # check 10
         self.calls.add(entry)  # check 13, as far as memory goes
+        self.remembered[attestation.hash, *(token.hash for token in chain)] = attestation, chain
         return Verdict("accept", forward=call.forward(proof.meta_names))
+
+    def _recall(self, carrier: Carrier) -> tuple[Attestation, list[Delegation]]:
+        """carrier.md, rule 8."""
+        found = self.remembered.get((carrier.att, *carrier.delegations))
+        if found is None:
+            raise Refused("not-cached")
+        return found
+
+    def _grant(self, leaf: Delegation, call: Call) -> None:
+        """delegation.md, rules 10 and 11."""
+        if call.tool is None:
+            check(any(tool.partition("#")[0] == self.trust.audience for tool in leaf.tools), "method-not-granted")
+            return
+        granted = leaf.tools.get(f"{self.trust.audience}#{call.tool}")
+        if granted is None:
+            raise Refused("tool-not-granted")
+        check(arguments_allowed(granted, call.params.get("arguments")), "arguments-not-granted")
 
     def _times(self, token: Token, about: str, now: int) -> None:
         """verification.md, rules 1 to 3."""
@@ -83,11 +104,12 @@ class Verifier:
         return key.thumbprint in self.trust.attesters or key.thumbprint in self.trust.roots
 
     def _bindings(self, call: Call, carrier: Carrier, attestation: Attestation, chain: list[Delegation], proof: CallProof) -> None:
-        """call-proof.md, check 6: six lines in order."""
+        """call-proof.md, check 6: seven lines in order."""
         check(proof.audience == self.trust.audience, "wrong-audience")
         check(proof.attestation_hash == attestation.hash, "wrong-attestation")
         check(proof.leaf_hash == chain[-1].hash, "wrong-delegation")
-        check(proof.tool == call.params["name"], "tool-mismatch")
+        check(proof.method == call.method, "method-mismatch")
+        check(proof.tool == call.tool, "tool-mismatch")
         check(proof.params_digest == commitment(carrier.salt, call.signed_params()), "params-mismatch")
         bound = call.bound(proof.meta_names)
         check(in_order(bound) == proof.meta_names and proof.meta_digest == commitment(carrier.salt, bound), "meta-mismatch")

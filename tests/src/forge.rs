@@ -100,7 +100,10 @@ impl Forge {
             life: self.life,
         };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
-        Forged { line: String::from_utf8(signed.request(Form::Full)).unwrap(), call: Digest::of(&signed.token).to_b64() }
+        Forged {
+            line: String::from_utf8(signed.request(Form::Full)).unwrap(),
+            call: Digest::of(&signed.token).to_b64(),
+        }
     }
 
     /// Signs a call of `tool` under `id`.

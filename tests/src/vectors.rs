@@ -24,6 +24,7 @@ mod chain;
 mod constraint;
 mod delegation;
 mod digest;
+mod extension;
 mod json;
 mod jwk;
 mod jws;
@@ -31,6 +32,7 @@ mod measurement;
 mod refusals;
 mod request;
 mod response;
+mod task;
 mod verification;
 
 use std::collections::BTreeMap;
@@ -51,7 +53,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 16] = [
+    let families: [fn() -> Vec<Vector>; 18] = [
         attestation::vectors,
         call_proof::vectors,
         carrier::vectors,
@@ -59,6 +61,7 @@ pub fn all() -> Vec<Vector> {
         constraint::vectors,
         delegation::vectors,
         digest::vectors,
+        extension::vectors,
         json::vectors,
         jwk::vectors,
         jws::vectors,
@@ -66,6 +69,7 @@ pub fn all() -> Vec<Vector> {
         refusals::vectors,
         request::vectors,
         response::vectors,
+        task::vectors,
         trust::vectors,
         verification::vectors,
     ];

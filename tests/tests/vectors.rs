@@ -13,14 +13,16 @@ use std::fs;
 use attest_core::b64;
 use attest_core::constraint::Constraint;
 use attest_core::digest::{Digest, Salt};
+use attest_core::extension::{self, Era, Offer};
 use attest_core::json::{self, Value};
 use attest_core::jwk::PublicKey;
 use attest_core::limits::MAX_CONSTRAINT_NODES;
 use attest_core::measurement::Component;
 use attest_core::refusal::{About, Check, Reason, Refusal, Token};
 use attest_core::reply::{Shape, refuse};
-use attest_core::request::{Message, classify};
+use attest_core::request::{Message, attested, classify};
 use attest_core::response::{Outcome, without_ours};
+use attest_core::task::{self, Asked};
 use attest_core::tools::Tools;
 use attest_core::verifier::{CallId, Verifier};
 use attest_tests::vectors::call::{Call, NOW};
@@ -75,13 +77,20 @@ fn verifier(vector: &Vector) -> Verifier {
     Verifier::new(trust::read(&fs::read(path).unwrap()).expect("a readable trust configuration"))
 }
 
-fn judge(verifier: &Verifier, message: &[u8], now: u64, seen: Option<&str>) -> Verdict {
+/// `methods` are those besides `tools/call` that need a proof.
+fn judge(verifier: &Verifier, message: &[u8], now: u64, seen: Option<&str>, methods: &str) -> Verdict {
     let seen = |id: &CallId| Some(format!("{}/{}", id.key, b64::encode(id.id.0)).as_str()) == seen;
     let value = match json::parse(message) {
         Ok(value) => value,
         Err(error) => return Verdict::Refuse(error.into()),
     };
-    match classify(&value) {
+    let method = value.as_object().and_then(|m| m.get("method")).and_then(Value::as_str);
+    let needs_proof = method.is_some_and(|method| methods.split(' ').any(|m| m == method));
+    let message = match classify(&value) {
+        Ok(Message::Other) if needs_proof => attested(&value).map(Message::Call),
+        message => message,
+    };
+    match message {
         Err(error) => Verdict::Refuse(error.into()),
         Ok(Message::Other) => Verdict::Pass,
         Ok(Message::Call(call)) => match verifier.check(&call, now, seen, &mut ()) {
@@ -92,8 +101,12 @@ fn judge(verifier: &Verifier, message: &[u8], now: u64, seen: Option<&str>) -> V
 }
 
 fn judge_vector(vector: &Vector, verifier: &Verifier) -> Verdict {
+    if let Some(file) = vector.get("after") {
+        let before = Vector::parse(file, &fs::read(directory().join(file)).unwrap()).expect(file);
+        assert_eq!(mismatch(&before, &judge_vector(&before, verifier)), None, "{}", vector.name);
+    }
     let now = vector.get("now").unwrap().parse().unwrap();
-    judge(verifier, &vector.body, now, vector.get("seen"))
+    judge(verifier, &vector.body, now, vector.get("seen"), vector.get("methods").unwrap_or_default())
 }
 
 /// What the vector's header says, word for word.
@@ -103,6 +116,7 @@ fn words(about: &About) -> Option<String> {
         About::Token(Token::Attestation) => Some("attestation".to_owned()),
         About::Token(Token::Delegation(n)) => Some(format!("delegation {n}")),
         About::Token(Token::CallProof) => Some("call proof".to_owned()),
+        About::Undeclared => Some("extension".to_owned()),
         // Where in a text a reader notices is its own affair.
         _ => None,
     }
@@ -161,7 +175,7 @@ fn each_request_has_the_same_verdict_where_the_good_call_is_remembered() {
         .iter()
         .filter_map(|vector| {
             let verifier = verifier(vector);
-            assert!(matches!(judge(&verifier, &good, NOW, None), Verdict::Accept(_)));
+            assert!(matches!(judge(&verifier, &good, NOW, None, ""), Verdict::Accept(_)));
             mismatch(vector, &judge_vector(vector, &verifier))
         })
         .collect();
@@ -174,18 +188,20 @@ fn what_is_forwarded_is_canonical_and_a_call_without_proof() {
         let forward = b64::decode(vector.get("forward").unwrap()).unwrap();
         let value = json::parse(&forward).unwrap();
         assert_eq!(value.to_canonical(), forward, "{}", vector.name);
-        let Ok(Message::Call(call)) = classify(&value) else {
-            panic!("{}: no call is forwarded", vector.name);
-        };
+        let call = attested(&value).unwrap_or_else(|error| panic!("{}: {error}", vector.name));
         assert!(call.proof().is_none(), "{}", vector.name);
+        let is_call = matches!(classify(&value), Ok(Message::Call(_)));
+        assert_eq!(is_call, vector.get("methods").is_none(), "{}", vector.name);
     }
 }
 
 #[test]
 fn each_reason_of_the_pure_checks_has_a_vector() {
     let shown: BTreeSet<String> = of_kind("request").iter().map(|v| expected(v).to_owned()).collect();
-    let missing: Vec<_> =
-        Reason::ALL.iter().filter(|r| r.check() <= Check::Constraints && !shown.contains(r.code())).collect();
+    // Raised by what stands around the pure checks: the transport, and the operator's setting for a method.
+    let elsewhere = [Reason::BadHttp, Reason::HeaderMismatch, Reason::MethodDenied];
+    let pure = |reason: &&Reason| reason.check() <= Check::Constraints && !elsewhere.contains(reason);
+    let missing: Vec<_> = Reason::ALL.iter().filter(pure).filter(|r| !shown.contains(r.code())).collect();
     assert!(missing.is_empty(), "no vector for {missing:?}");
 }
 
@@ -294,6 +310,102 @@ fn each_text_and_value_has_the_digest_that_its_vector_says() {
     });
 }
 
+/// What a message becomes: its canonical bytes, which must be the vector's, or nothing.
+fn becomes(vector: &Vector, changed: Option<Value<'_>>) -> String {
+    let forward = changed.map(|value| b64::encode(value.to_canonical()));
+    assert_eq!(forward.as_deref(), vector.get("forward"), "{}", vector.name);
+    if forward.is_some() { "changed" } else { "unchanged" }.to_owned()
+}
+
+fn era(vector: &Vector) -> Era {
+    match vector.get("era").unwrap() {
+        "legacy" => Era::Legacy,
+        "modern" => Era::Modern,
+        other => panic!("{}: no era {other}", vector.name),
+    }
+}
+
+#[test]
+fn each_client_declares_as_its_vector_says() {
+    each("declare", |vector| {
+        let message = json::parse(&vector.body).unwrap();
+        becomes(
+            vector,
+            match vector.get("where").unwrap() {
+                "initialize" => extension::declare_once(&message),
+                "request" => extension::declare_in_request(&message),
+                other => panic!("{}: no place {other}", vector.name),
+            },
+        )
+    });
+    each("era", |vector| {
+        let message = json::parse(&vector.body).unwrap();
+        let era = match (extension::is_modern(&message), extension::is_declared(&message)) {
+            (true, true) => "declared",
+            (true, false) => "modern",
+            (false, _) => "legacy",
+        };
+        era.to_owned()
+    });
+}
+
+#[test]
+fn each_server_offers_as_its_vector_says() {
+    each("offer", |vector| {
+        let settings = b64::decode(vector.get("settings").unwrap()).unwrap();
+        let settings: serde_json::Value = serde_json::from_slice(&settings).unwrap();
+        let methods = settings["methods"].as_array().unwrap().iter().map(|m| m.as_str().unwrap().to_owned()).collect();
+        let offer = Offer { cache: settings["cache"].as_bool().unwrap(), methods };
+        let message = json::parse(&vector.body).unwrap();
+        let changed = extension::with_offer(&message, era(vector), &offer);
+        if let Some(changed) = &changed {
+            assert_eq!(extension::offered(changed, era(vector)), Some(offer), "{}", vector.name);
+        }
+        becomes(vector, changed)
+    });
+    each("offered", |vector| {
+        let offer = extension::offered(&json::parse(&vector.body).unwrap(), era(vector));
+        let written = offer.as_ref().map(|o| serde_json::json!({"cache": o.cache, "methods": o.methods}));
+        let written = written.map(|o| b64::encode(attest_core::canon::jcs(&o)));
+        assert_eq!(written.as_deref(), vector.get("offered"), "{}", vector.name);
+        if offer.is_some() { "yes" } else { "no" }.to_owned()
+    });
+    each("withhold", |vector| becomes(vector, extension::without_offer(&json::parse(&vector.body).unwrap())));
+}
+
+#[test]
+fn each_task_is_found_as_its_vector_says() {
+    let found = |vector: &Vector, id: Option<&str>, word: &str| {
+        assert_eq!(id, vector.get("task"), "{}", vector.name);
+        if id.is_some() { word } else { "no" }.to_owned()
+    };
+    each("task-created", |vector| found(vector, task::created(&json::parse(&vector.body).unwrap()), "yes"));
+    each("task-told", |vector| found(vector, task::told(&json::parse(&vector.body).unwrap()), "yes"));
+    each("task-asked", |vector| {
+        let message = json::parse(&vector.body).unwrap();
+        let asked = task::asked(&message);
+        let word = asked.map_or("no", |(asked, _)| if asked == Asked::State { "state" } else { "result" });
+        found(vector, asked.map(|(_, id)| id), word)
+    });
+}
+
+#[test]
+fn each_task_ends_as_its_vector_says() {
+    each("task-outcome", |vector| {
+        let salt = Salt(b64::decode_exact(vector.get("salt").unwrap()).unwrap());
+        let message = json::parse(&vector.body).ok();
+        let outcome = match vector.get("asked").unwrap() {
+            "state" => task::outcome(Asked::State, message.as_ref(), &salt),
+            "result" => task::outcome(Asked::Result, message.as_ref(), &salt),
+            "told" => task::outcome_told(&message.unwrap(), &salt),
+            other => panic!("{}: no question {other}", vector.name),
+        };
+        let digest = outcome.and_then(|o| o.digest).map(|d| d.to_b64());
+        assert_eq!(digest.as_deref(), vector.get("digest"), "{}", vector.name);
+        outcome.map_or("open", |o| o.status.as_str()).to_owned()
+    });
+}
+
 fn reason(code: &str) -> Reason {
     *Reason::ALL.iter().find(|reason| reason.code() == code).unwrap()
 }
@@ -305,6 +417,8 @@ fn each_refusal_reads_as_its_vector_says() {
         let object = body.as_object().unwrap();
         let text = |name| object.get(name).and_then(Value::as_str);
         let about = text("component").map(|name| About::Component(Component::parse(name).unwrap()));
+        let undeclared = object.get("undeclared").and_then(Value::as_bool) == Some(true);
+        let about = about.or(undeclared.then_some(About::Undeclared));
         let refusal = Refusal { about, ..reason(text("reason").unwrap()).into() };
         let shape = match text("shape").unwrap() {
             "error" => Shape::Error,
@@ -368,6 +482,15 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "outcome",
         "answer",
         "refusal",
+        "declare",
+        "era",
+        "offer",
+        "offered",
+        "withhold",
+        "task-created",
+        "task-asked",
+        "task-told",
+        "task-outcome",
     ];
     let families = [
         "attestation",
@@ -377,6 +500,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "constraint",
         "delegation",
         "digest",
+        "extension",
         "json",
         "jwk",
         "jws",
@@ -384,6 +508,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "refusals",
         "request",
         "response",
+        "task",
         "trust",
         "verification",
     ];

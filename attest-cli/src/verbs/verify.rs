@@ -157,6 +157,7 @@ fn about(about: &About) -> String {
         About::Token(Token::Delegation(n)) => format!("token {} of the chain", n + 1),
         About::Token(Token::CallProof) => "call proof".to_owned(),
         About::Json(error) => error.to_string(),
+        About::Undeclared => "the client does not declare the extension".to_owned(),
         _ => String::new(),
     }
 }

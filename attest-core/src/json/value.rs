@@ -114,6 +114,27 @@ impl<'a> Object<'a> {
         self.members.iter().find(|(k, _)| k == name).map(|(_, v)| v)
     }
 
+    /// The same with this member, in place of one of this name where there is one.
+    #[must_use]
+    pub(crate) fn with(&self, name: &'static str, value: Value<'a>) -> Self {
+        let mut members = self.members.clone();
+        match members.binary_search_by(|(there, _)| utf16_cmp(there, name)) {
+            Ok(at) => {
+                if let Some((_, there)) = members.get_mut(at) {
+                    *there = value;
+                }
+            }
+            Err(at) => members.insert(at, (Cow::Borrowed(name), value)),
+        }
+        Self { members }
+    }
+
+    /// The same without the member of this name.
+    #[must_use]
+    pub(crate) fn without(&self, name: &str) -> Self {
+        Self { members: self.members.iter().filter(|(there, _)| there != name).cloned().collect() }
+    }
+
     /// All members in canonical order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value<'a>)> {
         self.members.iter().map(|(k, v)| (k.as_ref(), v))

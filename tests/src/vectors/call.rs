@@ -194,7 +194,7 @@ impl Call {
         let mut proof = self.proof.clone();
         fill(proof.claims.get_mut("wth"), hash(&attestation));
         fill(proof.claims.pointer_mut("/oth/del"), hash(chain.last().map_or("", |t| t)));
-        let mut params = self.request["params"].clone();
+        let mut params = self.request.get("params").cloned().unwrap_or_else(|| json!({}));
         let mut meta = json!({});
         if let Some(params) = params.as_object_mut() {
             meta = params.remove("_meta").unwrap_or(meta);

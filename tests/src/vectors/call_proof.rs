@@ -49,8 +49,12 @@ fn wrong_claims() -> Vec<Vector> {
             c[CALL]["meta"]["x"] = json!(1)
         }),
         claims("oth_unknown_member", "another hash beside del", |c| c["oth"]["txn"] = json!(hash("x"))),
-        claims("other_method", "a proof over another method", |c| c[CALL]["method"] = json!("tools/list")),
-        claims("method_case", "the method in another case", |c| c[CALL]["method"] = json!("Tools/Call")),
+        claims("other_method", "a proof over another method that names a tool", |c| {
+            c[CALL]["method"] = json!("tools/list")
+        }),
+        claims("method_case", "the method in another case, which is another method, with a tool", |c| {
+            c[CALL]["method"] = json!("Tools/Call")
+        }),
         claims("audience_array", "an audience that is an array", |c| c["aud"] = json!(["files"])),
         claims("audience_empty", "an empty audience", |c| c["aud"] = json!("")),
         claims("jti_short", "a jti of 15 bytes", |c| c["jti"] = json!(b64([6; 15]))),

@@ -1,10 +1,12 @@
 //! The family `carrier`: the member of `_meta` that holds the tokens.
 
+mod short;
+
 use serde_json::{Value, json};
 
-use super::call::{Call, chain};
+use super::call::{AGENT, Call, chain};
 use super::file::Vector;
-use super::token::{b64, hash};
+use super::token::b64;
 
 fn refused(code: &str, name: &str, comment: &str, edit: impl FnOnce(&mut Value)) -> Vector {
     let sent = Call::default().sign().with(|sent| edit(&mut sent.carrier));
@@ -77,15 +79,6 @@ pub fn vectors() -> Vec<Vector> {
         }),
         refused(
             "token-encoding",
-            "att_shorthand",
-            "a shorthand for the attestation, which this version does not know",
-            |c| {
-                c["att"] = json!(format!("sha256:{}", hash(c["att"].as_str().unwrap())));
-            },
-        )
-        .about("attestation"),
-        refused(
-            "token-encoding",
             "att_and_root",
             "attestation and root in one string with a comma between them",
             |c| {
@@ -112,5 +105,6 @@ pub fn vectors() -> Vec<Vector> {
         )
         .refused("too-large"),
     ]);
+    all.extend(short::vectors());
     all
 }

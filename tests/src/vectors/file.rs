@@ -91,6 +91,8 @@ impl Vector {
 pub fn on_the_wire(code: &str) -> &str {
     match code {
         "too-large"
+        | "bad-http"
+        | "header-mismatch"
         | "not-strict-json"
         | "duplicate-member"
         | "number-range"

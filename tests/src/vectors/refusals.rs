@@ -7,9 +7,15 @@ use super::token::{b64, canonical};
 
 /// Every reason that is sent to a caller, and what it means, from `spec/refusals.md` a second time.
 const MEANINGS: &[(&str, &str)] = &[
+    ("method-denied", "The operator of this server does not let this method through."),
+    (
+        "not-cached",
+        "The verifier does not remember the tokens that the shorthand stands for; send the same call again with the tokens in full.",
+    ),
     ("wrong-audience", "The call is made out to another server."),
     ("wrong-attestation", "The call proof belongs to another attestation."),
     ("wrong-delegation", "The call proof belongs to another delegation."),
+    ("method-mismatch", "The method is not the one that was signed."),
     ("tool-mismatch", "The tool is not the one that was signed."),
     ("params-mismatch", "The parameters are not the ones that were signed."),
     ("meta-mismatch", "The metadata is not what was signed."),
@@ -32,6 +38,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("holder-mismatch", "The delegation is held by another key than the one that makes the call."),
     ("tool-not-granted", "The delegation does not grant this tool of this server."),
     ("arguments-not-granted", "The delegation grants the tool, but not with these arguments."),
+    ("method-not-granted", "The delegation grants no tool of this server, and so no other method of it."),
     (
         "log-unavailable",
         "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
@@ -48,8 +55,9 @@ const MEANINGS: &[(&str, &str)] = &[
 ];
 
 /// The reasons of which a caller is told the kind alone.
-const BEFORE_THE_CALLER: [&str; 17] = [
+const BEFORE_THE_CALLER: [&str; 18] = [
     "too-large",
+    "bad-http",
     "not-strict-json",
     "duplicate-member",
     "number-range",
@@ -79,13 +87,23 @@ fn meaning(wire: &str) -> &'static str {
     }
 }
 
+/// The code of the JSON-RPC error, from `spec/refusals.md` a second time.
+fn code(question: &Value) -> i32 {
+    match (question["reason"].as_str(), question["undeclared"].as_bool()) {
+        (Some("no-proof"), Some(true)) => -32021,
+        (Some("header-mismatch"), _) => -32020,
+        _ => -31401,
+    }
+}
+
 /// `told` is the component that the reply names.
 fn vector(name: &str, comment: &str, question: Value, told: Option<&str>, tool_result: bool) -> Vector {
     let reason = question["reason"].as_str().unwrap();
     let wire = on_the_wire(reason).to_owned();
     let about = told.map_or_else(|| wire.clone(), |component| format!("{wire}, {component}"));
     let text = format!("attest refused this call ({about}). {}", meaning(&wire));
-    let data = match told {
+    let code = code(&question);
+    let mut data = match told {
         Some(component) => json!({"component": component, "reason": wire}),
         None => json!({"reason": wire}),
     };
@@ -98,7 +116,10 @@ fn vector(name: &str, comment: &str, question: Value, told: Option<&str>, tool_r
             "resultType": "complete",
         }})
     } else {
-        json!({"error": {"code": -31401, "data": data, "message": text}, "id": id, "jsonrpc": "2.0"})
+        if code == -32021 {
+            data["requiredCapabilities"] = json!({"extensions": {attest_core::names::EXTENSION: {}}});
+        }
+        json!({"error": {"code": code, "data": data, "message": text}, "id": id, "jsonrpc": "2.0"})
     };
     Vector::new("refusal", format!("refusals_{name}"), comment, canonical(&question))
         .with("expect", &wire)
@@ -115,7 +136,20 @@ pub fn vectors() -> Vec<Vector> {
         before.map(|reason| error(reason, "told before the caller is known: the kind alone")).collect();
     all.extend(MEANINGS.iter().map(|(reason, _)| error(reason, "told as it is")));
     let component = |id: Value, shape: &str| json!({"component": "system-prompt", "id": id, "reason": "state-mismatch", "shape": shape});
+    let undeclared = |name: &str, comment: &str, reason: &str, shape: &str| {
+        let question = json!({"id": 7, "reason": reason, "shape": shape, "undeclared": true});
+        vector(name, comment, question, None, shape == "tool-result")
+    };
     all.extend([
+        error("header-mismatch", "MCP's own code"),
+        undeclared(
+            "undeclared",
+            "a modern client that did not declare the extension: MCP's own code",
+            "no-proof",
+            "error",
+        ),
+        undeclared("undeclared_tool_result", "a tool result has no code", "no-proof", "tool-result"),
+        undeclared("undeclared_other_reason", "only where there is no proof", "bad-carrier", "error"),
         vector(
             "component",
             "the first example of the page",

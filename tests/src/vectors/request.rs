@@ -1,5 +1,7 @@
 //! The family `request`: which bytes are a call, and the tricks that made real servers run a call that nobody had seen.
 
+mod attested;
+
 use serde_json::{Value, json};
 
 use super::call::Call;
@@ -218,6 +220,17 @@ fn wrong_case() -> Vec<Vector> {
     all
 }
 
+/// A call of 2026-07-28 without a proof, by a client of these capabilities.
+fn undeclared(capabilities: &Value) -> Vec<u8> {
+    let meta = json!({
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    });
+    canonical(
+        &json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"_meta": meta, "name": "read_file"}}),
+    )
+}
+
 fn shapes() -> Vec<Vector> {
     let call = Call::default();
     let signed_without = |code: &str, name: &str, comment: &str, member: &str| {
@@ -227,6 +240,11 @@ fn shapes() -> Vec<Vector> {
         vector("no_proof", "a call without a proof", call.forward()).refused("no-proof"),
         vector("no_meta", "a call without _meta", canonical(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read_file"}})))
             .refused("no-proof"),
+        vector("undeclared", "no proof, from a modern client that did not declare the extension", undeclared(&json!({})))
+            .refused("no-proof")
+            .about("extension"),
+        vector("declared", "no proof, from a modern client that declared the extension",
+            undeclared(&json!({"extensions": {attest_core::names::EXTENSION: {}}}))).refused("no-proof"),
         vector("meta_empty", "a call with an empty _meta",
             canonical(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"_meta": {}, "name": "read_file"}}))).refused("no-proof"),
         vector("no_params", "a call without params", r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#).refused("bad-request"),
@@ -393,5 +411,5 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// The family.
 pub fn vectors() -> Vec<Vector> {
-    [tricks(), wrong_case(), shapes(), spellings(), others()].concat()
+    [tricks(), wrong_case(), shapes(), spellings(), others(), attested::vectors()].concat()
 }
