@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::RelayError;
 use super::engine::{Engine, Presence, is_one_line};
 use super::inlet::Inlet;
-use crate::{BoxFuture, Exit, Interceptor};
+use crate::{BoxFuture, Interceptor};
 
 /// The interceptor is told that a side is gone.
 pub(super) enum Farewell<T> {
@@ -44,13 +44,29 @@ impl<I: Interceptor> Engine<I> {
         let Poll::Ready(joined) = Pin::new(&mut self.running).poll(cx) else {
             return Ok(false);
         };
-        let status = joined.map_err(io::Error::from).flatten().map_err(RelayError::Wait)?;
-        self.exit = Some(Exit::from(status));
+        self.exit = Some(joined.map_err(io::Error::from).flatten().map_err(RelayError::Wait)?);
         self.from_client = None;
         self.to_server.close();
         self.from_server.iter_mut().for_each(Inlet::writer_gone);
         self.patience = Some(Box::pin(sleep(self.options.grace)));
         Ok(true)
+    }
+
+    /// Takes nothing more from the client once the server is dismissed. What was taken is still handled.
+    pub(super) fn watch_dismissal(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(Poll::Ready(told)) = self.dismissal.as_mut().map(|dismissal| Pin::new(dismissal).poll(cx)) else {
+            return false;
+        };
+        self.dismissal = None;
+        if told.is_err() {
+            // The server has ended instead.
+            return false;
+        }
+        self.from_client = None;
+        if self.client == Presence::Here {
+            self.client = Presence::Quiet;
+        }
+        true
     }
 
     /// Nothing more goes to or comes from the server, and it has to end.

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::process::ExitStatus;
 use std::task::{Context, Poll};
 
 use attest_core::json;
@@ -51,9 +50,11 @@ pub(super) struct Engine<I> {
     /// The server's lines whose results are not applied.
     pub(super) answers: InOrder<ToClient>,
     pub(super) client: Presence,
-    pub(super) running: JoinHandle<io::Result<ExitStatus>>,
+    pub(super) running: JoinHandle<io::Result<Exit>>,
     /// While held, the server may run.
     pub(super) lease: Option<oneshot::Sender<()>>,
+    /// Resolves when the server is to be ended as if the client had left.
+    pub(super) dismissal: Option<oneshot::Receiver<()>>,
     /// Set once the server has ended.
     pub(super) exit: Option<Exit>,
     /// What to end with instead of the server's exit.
@@ -80,6 +81,7 @@ impl<I: Interceptor> Engine<I> {
             client: Presence::Here,
             running: server.exit,
             lease: Some(server.lease),
+            dismissal: server.dismissal,
             exit: None,
             error: None,
             client_gone: None,
@@ -92,6 +94,7 @@ impl<I: Interceptor> Engine<I> {
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Exit, RelayError>> {
         loop {
             let mut moved = self.watch_server(cx)?;
+            moved |= self.watch_dismissal(cx);
             moved |= self.take_calls();
             moved |= self.take_answers();
             self.calls.poll_futures(cx);

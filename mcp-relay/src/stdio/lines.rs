@@ -10,7 +10,7 @@ const READ_SIZE: usize = 64 * 1024;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// The bytes as they came, with the ending.
     pub raw: Bytes,
     /// Length without the ending.
@@ -45,7 +45,7 @@ fn content_len(raw: &[u8]) -> usize {
 
 /// What comes out of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub(crate) enum Frame {
     /// A line within the limit.
     Line(Line),
     /// The bytes since the last LF have passed the limit. Reported once, at once; the rest is skipped up to its LF.
@@ -53,7 +53,7 @@ pub(super) enum Frame {
 }
 
 /// Cuts bytes into lines, keeping at most one read and one line within the limit.
-pub(super) struct Lines {
+pub(crate) struct Lines {
     /// Most bytes in a line, ending not counted.
     limit: usize,
     /// What the last read gave; `at..end` is still to be cut.

@@ -1,4 +1,5 @@
-//! The stdio transport: the client on this process's standard input and output, the server a child process.
+//! The stdio transport: the client on this process's standard input and output, the server a child process or a part of
+//! this one that reads and writes lines.
 //!
 //! One task moves everything. Lines are taken from each side, given to the interceptor, and their results applied in
 //! order; each side stops being read while its results or the other side's pipe are full, so a slow reader slows the
@@ -11,15 +12,21 @@
 //!   input closes; it has [`Options::grace`] to exit, then as long again after SIGTERM, then SIGKILL.
 //! - The relay is killed: the server's standard input closes. A server that ignores that lives on; this crate has no
 //!   unsafe code to ask the kernel for more.
+//!
+//! A server in this process exits by dropping its output, with code 0. SIGTERM, SIGINT and SIGHUP close its input as the
+//! client's leaving does, and then, or where it would have got SIGTERM, it has [`Options::grace`] before the relay ends
+//! without it.
 
 mod client;
 mod ending;
 mod engine;
 mod fds;
 mod in_order;
+mod in_process;
 mod inlet;
-mod lines;
+pub(crate) mod lines;
 mod outlet;
+mod process;
 mod server;
 mod signals;
 mod source;
@@ -32,6 +39,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use client::Client;
+pub use in_process::InProcess;
 
 use crate::{Exit, Interceptor};
 use engine::Engine;
@@ -109,9 +117,34 @@ pub async fn run(
     interceptor: impl Interceptor,
     options: Options,
 ) -> Result<Exit, RelayError> {
+    relay(client, || process::start(command, options.grace), interceptor, options).await
+}
+
+/// Relays between `client` and a server in this process until the server has ended.
+///
+/// The server runs elsewhere in the same runtime, on the ends that [`InProcess::new`] gave out; dropping its output is its
+/// end, and the relay's with [`Exit::Code`] 0. One that does not end in its time is left behind and counts as
+/// [`Exit::Signal`] 15. SIGINT, SIGTERM and SIGHUP are taken over for this process. If the returned future is dropped the
+/// server's input ends.
+pub async fn run_with(
+    server: InProcess,
+    client: Client,
+    interceptor: impl Interceptor,
+    options: Options,
+) -> Result<Exit, RelayError> {
+    relay(client, || in_process::start(server, options.grace), interceptor, options).await
+}
+
+/// The client's descriptors are looked at first: where they are unfit, no server is started.
+async fn relay(
+    client: Client,
+    start: impl FnOnce() -> Result<Server, RelayError>,
+    interceptor: impl Interceptor,
+    options: Options,
+) -> Result<Exit, RelayError> {
     let input = Source::shared(client.input).map_err(RelayError::Setup)?;
     let output = Outlet::shared(client.output).map_err(RelayError::Setup)?;
-    let server = Server::start(command, options.grace)?;
+    let server = start()?;
     let input = Inlet::new(input, options.client_line_limit);
     let mut engine = Engine::new(input, output, server, interceptor, options);
     poll_fn(|cx| engine.poll(cx)).await

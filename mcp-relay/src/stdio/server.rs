@@ -1,80 +1,26 @@
-//! The server process: started, signalled, ended, waited for.
+//! The server as the relay sees it, whatever stands behind the pipes.
 
 use std::io;
-use std::process::{Command, ExitStatus};
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::Child;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
 
-use super::RelayError;
 use super::outlet::Outlet;
-use super::signals::Signals;
 use super::source::Source;
+use crate::Exit;
 
-/// A running server.
+/// A running server: a process ([`process`](super::process)) or a part of this one ([`in_process`](super::in_process)).
 pub(super) struct Server {
     /// Its standard input. Nobody else holds this end, so it closes with the relay, however the relay ends.
     pub stdin: Outlet,
     /// Its standard output.
     pub stdout: Source,
-    /// Resolves when it has ended.
-    pub exit: JoinHandle<io::Result<ExitStatus>>,
+    /// Resolves when it has ended. A task of its own: nothing in it happens per message, so the relay's task need not look
+    /// at it each time.
+    pub exit: JoinHandle<io::Result<Exit>>,
     /// Dropped to have the server ended, by force if need be.
     pub lease: oneshot::Sender<()>,
-}
-
-impl Server {
-    /// Starts `command` with pipes for its standard input and output; the rest of it is the caller's.
-    pub fn start(mut command: Command, grace: Duration) -> Result<Self, RelayError> {
-        let (stdin_reader, stdin) = io::pipe().map_err(RelayError::Setup)?;
-        let (stdout, stdout_writer) = io::pipe().map_err(RelayError::Setup)?;
-        let stdin = Outlet::own(stdin).map_err(RelayError::Setup)?;
-        let stdout = Source::own(stdout).map_err(RelayError::Setup)?;
-        let signals = Signals::listen().map_err(RelayError::Setup)?;
-        command.stdin(stdin_reader).stdout(stdout_writer);
-        let program = command.get_program().to_owned();
-        let mut command = tokio::process::Command::from(command);
-        let child = command.spawn().map_err(|source| RelayError::Spawn { program, source })?;
-        // It still holds the server's ends of the pipes, which would keep them from ever reporting the end.
-        drop(command);
-        let (lease, expired) = oneshot::channel();
-        // A task of its own: nothing in it happens per message, so the relay's task need not look at it each time.
-        let exit = tokio::spawn(supervise(child, signals, expired, grace));
-        Ok(Self { stdin, stdout, exit, lease })
-    }
-}
-
-/// Passes signals on until the server has ended. Once `lease` expires the server has `grace` to end by itself, then as
-/// long again after SIGTERM, then it is killed.
-async fn supervise(
-    mut child: Child,
-    mut signals: Signals,
-    lease: oneshot::Receiver<()>,
-    grace: Duration,
-) -> io::Result<ExitStatus> {
-    // Nothing but `child.wait()` below reaps the process, and nothing is sent after it has: the id cannot have passed to
-    // another process.
-    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    // A process that ended but is not yet reaped takes no signal. That is no error.
-    let send = |signal| pid.map_or(Ok(()), |pid| kill_process(pid, signal)).unwrap_or(());
-    let force = async {
-        let _ = lease.await;
-        sleep(grace).await;
-        send(Signal::TERM);
-        sleep(grace).await;
-        send(Signal::KILL);
-        std::future::pending::<()>().await;
-    };
-    tokio::pin!(force);
-    loop {
-        tokio::select! {
-            status = child.wait() => return status,
-            signal = signals.next() => send(signal),
-            () = &mut force => {}
-        }
-    }
+    /// Resolves when the server has to be ended as if the client had left: a signal came, and there is no process to pass
+    /// it to. `None` where there is one.
+    pub dismissal: Option<oneshot::Receiver<()>>,
 }

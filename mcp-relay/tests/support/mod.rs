@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::time::Duration;
 
-use mcp_relay::stdio::{Client, Options, RelayError, run};
+use mcp_relay::stdio::{Client, InProcess, Options, RelayError, run, run_with};
 use mcp_relay::{Exit, Interceptor};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::pipe::{Receiver, Sender};
@@ -45,11 +45,20 @@ pub struct Session {
 
 impl Session {
     pub fn start(server: Command, interceptor: impl Interceptor, options: Options) -> Self {
+        Self::of(|client| tokio::spawn(run(server, client, interceptor, options)))
+    }
+
+    /// In front of a server in this process; its ends of the pipes come with the session.
+    pub fn in_process(interceptor: impl Interceptor, options: Options) -> (Self, Receiver, Sender) {
+        let (server, input, output) = InProcess::new().unwrap();
+        (Self::of(|client| tokio::spawn(run_with(server, client, interceptor, options))), input, output)
+    }
+
+    fn of(relay: impl FnOnce(Client) -> JoinHandle<Result<Exit, RelayError>>) -> Self {
         let (relay_reads, to) = std::io::pipe().unwrap();
         let (from, relay_writes) = std::io::pipe().unwrap();
-        let client = Client::new(relay_reads.into(), relay_writes.into());
         Self {
-            relay: tokio::spawn(run(server, client, interceptor, options)),
+            relay: relay(Client::new(relay_reads.into(), relay_writes.into())),
             to: Some(Sender::from_owned_fd(OwnedFd::from(to)).unwrap()),
             from: BufReader::new(Receiver::from_owned_fd(OwnedFd::from(from)).unwrap()),
         }
