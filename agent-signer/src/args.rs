@@ -1,6 +1,7 @@
 //! The command lines of `attest wrap` and `attest signer`.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,17 +9,18 @@ use crate::config::Config;
 use crate::launch::{Target, socket_of};
 use crate::link::Link;
 use crate::wire::{Kind, Welcome};
-use crate::{daemon, wrap};
+use crate::{daemon, serve};
 
 type Failure = Box<dyn std::error::Error>;
 
 /// Signs each tools/call of an agent on its way to one of its servers.
 ///
-/// Put it where the server's own command stood in the host's configuration: everything after `--` is started as the
-/// server. All wraps of one agent share one signer, which is started when it is first needed.
+/// Put it where the server's own entry stood in the host's configuration: everything after `--` is started as the server, or
+/// the server is the MCP endpoint at --upstream. With --listen the agent reaches it over HTTP instead of stdio. All wraps of
+/// one agent share one signer, which is started when it is first needed.
 #[derive(Debug, clap::Args)]
 pub struct WrapArgs {
-    /// What the agent is
+    /// What the agent is; also the addresses and headers of its remote servers
     #[arg(long, value_name = "FILE", default_value = "agent.toml", env = "ATTEST_AGENT_CONFIG")]
     config: PathBuf,
 
@@ -30,24 +32,47 @@ pub struct WrapArgs {
     #[arg(long, value_name = "NAME")]
     audience: String,
 
+    /// The server's MCP endpoint, for example https://example.com/mcp (its headers: [upstream.NAME] in agent.toml)
+    #[arg(long, value_name = "URL", conflicts_with = "server")]
+    upstream: Option<String>,
+
+    /// Serve the agent over HTTP here, for example 127.0.0.1:8081 (port 0: any free one); only programs of this machine
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "server")]
+    listen: Option<SocketAddr>,
+
     /// The server's command and its arguments
-    #[arg(last = true, required = true, value_name = "SERVER COMMAND")]
+    #[arg(last = true, value_name = "SERVER COMMAND")]
     server: Vec<OsString>,
 }
 
-/// Runs a wrap; returns the code to exit with.
-pub fn wrap(args: WrapArgs) -> Result<u8, Failure> {
-    let mut words = args.server.into_iter();
-    let program = words.next().ok_or("no server command: write it after --")?;
-    let mut server = Command::new(program);
-    server.args(words);
-    let target = match args.socket {
-        Some(socket) => Target::Socket(socket),
-        // The signer may be started from another folder than ours.
-        None => Target::Config(absolute(&args.config)?),
+/// Runs a wrap; returns the code to exit with. `ready` is told the URL of a wrap that listens.
+pub fn wrap(args: WrapArgs, ready: impl FnOnce(&str)) -> Result<u8, Failure> {
+    let WrapArgs { config, socket, audience, upstream, listen, server } = args;
+    let mut words = server.into_iter();
+    let command = words.next().map(|program| {
+        let mut command = Command::new(program);
+        command.args(words);
+        command
+    });
+    // The signer may be started from another folder than ours.
+    let config = absolute(&config)?;
+    let remote = match (&command, socket.is_some() && !config.exists()) {
+        (None, false) => Config::read(&config)?.upstream.remove(&audience),
+        _ => None,
     };
+    let target = socket.map_or(Target::Config(config), Target::Socket);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(wrap::run(target, args.audience, server))?.code())
+    if let Some(command) = command {
+        return Ok(runtime.block_on(serve::over_stdio(target, audience, command))?.code());
+    }
+    let remote = remote.unwrap_or_default();
+    let url = upstream.or_else(|| remote.url.clone()).ok_or(
+        "no server: write its command after --, its URL with --upstream, or `url` in [upstream.NAME] of agent.toml",
+    )?;
+    let upstream = remote.connect(&url)?;
+    let address = listen.ok_or("write --listen 127.0.0.1:8081")?;
+    runtime.block_on(serve::over_http(target, audience, address, upstream, ready))?;
+    Ok(0)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -3,11 +3,14 @@
 //! Trust sentence: whoever can change this file decides what is measured and in whose name; it belongs to the person who
 //! runs the agent, and the agent itself should not be able to write it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_keys::{KeyError, KeySource};
 use serde::Deserialize;
+
+pub use upstream::{Remote, RemoteError};
 
 /// An agent's configuration. All paths are absolute, or relative to the working directory like the file's own.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub struct Config {
     pub strict: bool,
     /// What is measured.
     pub measure: Measure,
+    /// Remote servers, by the name that their guard goes by.
+    pub upstream: BTreeMap<String, Remote>,
 }
 
 /// What is measured.
@@ -140,6 +145,8 @@ struct File {
     #[serde(default)]
     strict: bool,
     measure: MeasureTable,
+    #[serde(default)]
+    upstream: BTreeMap<String, Remote>,
 }
 
 fn five_minutes() -> u64 {
@@ -221,6 +228,7 @@ impl Config {
             idle_seconds: range(file.idle_seconds, "idle_seconds", 365 * 86_400)?,
             strict: file.strict,
             measure,
+            upstream: file.upstream.into_iter().map(|(name, remote)| (name, remote.within(folder))).collect(),
         })
     }
 }
@@ -231,3 +239,5 @@ impl Measure {
         files && self.model.is_none() && self.system_prompt.is_none() && self.config.is_none() && !self.signer
     }
 }
+
+mod upstream;

@@ -1,7 +1,7 @@
 //! The client half of attest: the attester of RATS (RFC 9334), one process per agent, beside it and not in it.
 //!
 //! The [`daemon`] alone measures, holds the key, the context and the caller's log, and is the only writer of our `_meta`
-//! keys. Every `attest wrap` of that agent ([`wrap`]) is its client over a Unix socket ([`wire`]), so that all servers of the
+//! keys. Every `attest wrap` of that agent ([`serve`]) is its client over a Unix socket ([`wire`]), so that all servers of the
 //! agent share one context. The model, and the host that runs it, can write none of our keys.
 
 pub mod args;
@@ -9,11 +9,14 @@ pub mod config;
 pub mod daemon;
 mod grant;
 pub mod launch;
+mod line;
 mod link;
+pub mod serve;
+mod server;
 pub mod service;
 pub mod state;
 pub mod wire;
-pub mod wrap;
+mod wrap;
 
 pub use config::Config;
 pub use service::Signer;

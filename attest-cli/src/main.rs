@@ -53,8 +53,8 @@ fn main() -> ExitCode {
         Verb::Measure(args) => verbs::measure::run(args),
         Verb::Issue(args) => verbs::issue::run(args),
         Verb::Delegate(args) => verbs::delegate::run(args),
-        Verb::Wrap(args) => agent_signer::args::wrap(args),
-        Verb::Guard(args) => server_verifier::args::run(args),
+        Verb::Wrap(args) => agent_signer::args::wrap(args, output::listening),
+        Verb::Guard(args) => server_verifier::args::run(args, output::listening),
         Verb::Signer(args) => verbs::signer::run(args),
         #[cfg(feature = "josekit")]
         Verb::Jwk(args) => verbs::jwk::run(args),

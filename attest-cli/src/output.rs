@@ -32,6 +32,11 @@ pub(crate) fn remark(text: impl Display) {
     eprintln!("{text}");
 }
 
+/// Where a program listens, for the person who started it, or the program that did.
+pub(crate) fn listening(url: &str) {
+    remark(format_args!("listening on {url}"));
+}
+
 /// Why the program ends.
 pub(crate) fn failure(error: &dyn std::error::Error) {
     eprintln!("attest: {error}");

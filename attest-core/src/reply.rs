@@ -75,6 +75,21 @@ pub fn refuse(id: Option<&Value<'_>>, refusal: &Refusal, shape: Shape) -> Vec<u8
     out
 }
 
+/// Why a verifier refused the call that `answer` answers, in either shape; `None` where it did not.
+pub fn reason<'m>(answer: &'m Value<'_>) -> Option<&'m str> {
+    let answer = answer.as_object()?;
+    let member = |outer: &str, inner: &str, name: &str| {
+        let outer = answer.get(outer)?.as_object()?;
+        outer.get(inner)?.as_object()?.get(name)
+    };
+    let said = match (member("error", "data", "reason"), member("result", "_meta", REFUSAL)) {
+        (Some(reason), _) => Some(reason),
+        (None, Some(refusal)) => refusal.as_object()?.get("reason"),
+        (None, None) => None,
+    };
+    said?.as_str()
+}
+
 /// Our own code, but for the two failures for which MCP has one.
 fn code(refusal: &Refusal) -> i32 {
     match (refusal.reason, &refusal.about) {

@@ -1,0 +1,82 @@
+//! The wrap at work: in front of a server over stdio, of a remote one for an agent that speaks stdio, or of a remote one
+//! for an agent that speaks HTTP.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use mcp_relay::Exit;
+use mcp_relay::http::{Callers, Endpoint, Limits, Listener, Relay, Upstream};
+use mcp_relay::stdio::{self, Client};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::launch::Target;
+use crate::line::Line;
+use crate::wrap::{Shared, Wrap};
+
+/// Why a wrap could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WrapError {
+    /// No signer.
+    #[error("{0}")]
+    Signer(String),
+    /// The relay failed.
+    #[error(transparent)]
+    Relay(#[from] stdio::RelayError),
+    /// The address to listen on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Signal handlers.
+    #[error("cannot set up the wrap: {0}")]
+    Setup(#[source] std::io::Error),
+}
+
+async fn shared(target: Target, audience: String) -> Result<Shared, WrapError> {
+    let line = Line::open(target, audience).await.map_err(|error| WrapError::Signer(error.to_string()))?;
+    Ok(Shared::new(line))
+}
+
+/// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
+pub async fn over_stdio(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
+    let shared = shared(target, audience).await?;
+    let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
+    let exit = stdio::run(server, client, Wrap::new(shared.clone()), stdio::Options::default()).await;
+    shared.close().await;
+    Ok(exit?)
+}
+
+/// Listens on `address` for programs of this machine until SIGTERM, SIGINT or SIGHUP, with every call to the server behind
+/// signed. `ready` is told the endpoint's URL.
+pub async fn over_http(
+    target: Target,
+    audience: String,
+    address: SocketAddr,
+    upstream: Upstream,
+    ready: impl FnOnce(&str),
+) -> Result<(), WrapError> {
+    let listen = |source| WrapError::Listen { address, source };
+    let listener = Listener::bind(address).await.map_err(listen)?;
+    let mut signals = Vec::new();
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        signals.push(signal(kind).map_err(WrapError::Setup)?);
+    }
+    let stop = std::future::poll_fn(move |cx| {
+        let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
+        if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    });
+    let shared = shared(target, audience).await?;
+    let path = upstream.path().to_owned();
+    let url = format!("http://{}{path}", listener.address().map_err(listen)?);
+    let limits = Limits::default();
+    let relay = Relay::new(upstream, shared.clone(), Endpoint::Path(path), Callers::ThisMachine, limits);
+    ready(&url);
+    listener.serve(relay.clone(), &limits, stop).await;
+    relay.close().await;
+    shared.close().await;
+    Ok(())
+}
