@@ -1,0 +1,149 @@
+//! One agent, one server, everything right; a test changes one thing.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests, each of which uses a part")]
+
+use std::collections::{BTreeMap, HashMap};
+
+use attest_core::attestation::Attestation;
+use attest_core::constraint::Constraint;
+use attest_core::delegation::{Delegation, thumbprint_uri};
+use attest_core::digest::{Digest, Jti, Salt};
+use attest_core::json;
+use attest_core::jws::Unverified;
+use attest_core::measurement::{Component, Grade, Measurement};
+use attest_core::refusal::{Check, Refusal};
+use attest_core::request::attested;
+use attest_core::sign::{MemoryKey, Sign};
+use attest_core::signing::{Credentials, Form, Particulars, sign_call};
+use attest_core::tools::Tools;
+use attest_core::trust::{Attester, Reference, Root, Scope, Trust};
+use attest_core::verifier::{Accepted, Verifier};
+
+pub const NOW: u64 = 1_800_000_000;
+pub const REQUEST: &str = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"read_file","arguments":{"path":"/srv/a.txt"},"_meta":{"progressToken":1,"com.example/tenant":"acme"}}}"#;
+
+/// What each test starts from.
+pub struct World {
+    pub attester: MemoryKey,
+    pub root: MemoryKey,
+    pub agent: MemoryKey,
+    /// Of the system prompt.
+    pub digest: Digest,
+    pub tools: Tools,
+    /// Of the attestation: another one is another token.
+    pub id: Jti,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let tools = BTreeMap::from([(
+            "files#read_file".to_owned(),
+            BTreeMap::from([("path".to_owned(), Constraint::Wildcard)]),
+        )]);
+        Self {
+            attester: MemoryKey::from_seed(&[1; 32]),
+            root: MemoryKey::from_seed(&[2; 32]),
+            agent: MemoryKey::from_seed(&[3; 32]),
+            digest: Digest::of("the prompt"),
+            tools: Tools(tools),
+            id: Jti([9; 16]),
+        }
+    }
+
+    pub fn trust(&self) -> Trust {
+        let references = BTreeMap::from([(
+            Component::SystemPrompt,
+            Reference { digests: Some(vec![Digest::of("the prompt")]), grade: Grade::OnDisk },
+        )]);
+        Trust::new(
+            "files".to_owned(),
+            vec![Attester {
+                key: self.attester.public().clone(),
+                issuer: "acme".to_owned(),
+                agents: vec!["a1".to_owned()],
+            }],
+            vec![Root {
+                key: self.root.public().clone(),
+                issuer: "owner".to_owned(),
+                tools: ["files#*", "mail#*"].map(|scope| Scope::parse(scope).unwrap()).to_vec(),
+            }],
+            HashMap::from([("a1".to_owned(), references)]),
+        )
+        .unwrap()
+    }
+
+    pub fn attestation(&self) -> String {
+        Attestation {
+            issuer: "acme".to_owned(),
+            agent: "a1".to_owned(),
+            issued_at: NOW - 10,
+            expires: NOW + 290,
+            id: self.id,
+            key: self.agent.public().clone(),
+            measurements: vec![Measurement {
+                component: Component::SystemPrompt,
+                digest: self.digest,
+                grade: Grade::OnDisk,
+            }],
+        }
+        .sign(&self.attester)
+        .unwrap()
+    }
+
+    pub fn chain(&self) -> Vec<String> {
+        let middle = MemoryKey::from_seed(&[4; 32]);
+        let root = Delegation {
+            issuer: "owner".to_owned(),
+            id: "r".to_owned(),
+            issued_at: NOW - 100,
+            expires: NOW + 1000,
+            key: middle.public().clone(),
+            depth: 0,
+            max_depth: 2,
+            parent: None,
+            tools: self.tools.clone(),
+        };
+        let root_token = root.sign(&self.root).unwrap();
+        let parent = Unverified::<Delegation>::read(&root_token).unwrap();
+        let child = Delegation {
+            issuer: thumbprint_uri(middle.public().thumbprint()),
+            id: "c".to_owned(),
+            issued_at: NOW - 50,
+            key: self.agent.public().clone(),
+            depth: 1,
+            parent: Some(Digest::of(parent.signing_input())),
+            ..root
+        };
+        vec![root_token, child.sign(&middle).unwrap()]
+    }
+
+    pub fn credentials(&self) -> Credentials {
+        Credentials::new(&self.attestation(), &self.chain()).unwrap()
+    }
+
+    /// The request in each form, of one signing.
+    pub fn forms(&self, request: &str, audience: &str) -> [Vec<u8>; 2] {
+        let message = json::parse(request.as_bytes()).unwrap();
+        let call = attested(&message).unwrap();
+        let credentials = self.credentials();
+        let particulars =
+            Particulars { audience, context: Jti([5; 16]), id: Jti([6; 16]), salt: Salt([7; 16]), now: NOW, life: 60 };
+        let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
+        [Form::Full, Form::Short].map(|form| signed.request(form))
+    }
+
+    /// [`REQUEST`] with everything that a verifier needs.
+    pub fn signed(&self, audience: &str) -> Vec<u8> {
+        let [full, _] = self.forms(REQUEST, audience);
+        full
+    }
+}
+
+/// The verdict, and the checks that passed.
+pub fn check(verifier: &Verifier, request: &[u8], now: u64) -> (Result<Accepted, Refusal>, Vec<Check>) {
+    let message = json::parse(request).unwrap();
+    let call = attested(&message).unwrap();
+    let mut trace = Vec::new();
+    let verdict = verifier.check(&call, now, |_| false, &mut trace);
+    (verdict, trace)
+}

@@ -1,0 +1,138 @@
+//! Less evidence never allows more: nothing that is left out of a message makes a refused call pass.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use attest_core::digest::Digest;
+use attest_core::json;
+use attest_core::refusal::Reason;
+use attest_core::request::attested;
+use attest_core::tools::Tools;
+use attest_core::verifier::Verifier;
+use common::{NOW, REQUEST, World, check};
+use proptest::prelude::*;
+use serde_json::Value;
+
+const READ: &str = r#"{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"file:///srv/a.txt","_meta":{"com.example/tenant":"acme","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+
+/// A signed message and whether it is let through.
+struct Case {
+    message: Value,
+    accepted: bool,
+}
+
+/// Everything that can be wrong with a call, over each method and in each form.
+static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
+    let tools = |name: &str| Tools(BTreeMap::from([(name.to_owned(), BTreeMap::new())]));
+    let worlds = [
+        World::new(),
+        World { digest: Digest::of("another prompt"), ..World::new() },
+        World { tools: tools("mail#read_file"), ..World::new() },
+        World { tools: tools("files#other"), ..World::new() },
+    ];
+    let mut cases = Vec::new();
+    for (world, audience) in worlds.iter().map(|world| (world, "files")).chain([(&worlds[0], "mail")]) {
+        for message in [REQUEST, READ].iter().flat_map(|request| world.forms(request, audience)) {
+            let mut messages = vec![serde_json::from_slice::<Value>(&message).unwrap()];
+            // Changed after the signing.
+            for (place, value) in [("/params/uri", "x"), ("/params/name", "x"), ("/params/arguments/path", "x")] {
+                let mut changed = messages[0].clone();
+                if let Some(place) = changed.pointer_mut(place) {
+                    *place = value.into();
+                    messages.push(changed);
+                }
+            }
+            cases.extend(messages.into_iter().map(|message| {
+                let accepted = verdict(&message, true).is_ok();
+                Case { message, accepted }
+            }));
+        }
+    }
+    cases
+});
+
+/// The verdict of a verifier that remembers the good tokens, or none. What is no call of any method is refused as well.
+fn verdict(message: &Value, warm: bool) -> Result<(), Option<Reason>> {
+    let world = World::new();
+    let verifier = Verifier::new(world.trust());
+    if warm {
+        check(&verifier, &world.signed("files"), NOW).0.unwrap();
+    }
+    let bytes = serde_json::to_vec(message).unwrap();
+    let message = json::parse(&bytes).unwrap();
+    let call = attested(&message).map_err(|_| None)?;
+    verifier.check(&call, NOW, |_| false, &mut ()).map(|_| ()).map_err(|refusal| Some(refusal.reason))
+}
+
+/// The paths of all members and elements below `value`.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    let below: Vec<(String, &Value)> = match value {
+        Value::Object(object) => {
+            object.iter().map(|(name, value)| (name.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        Value::Array(items) => items.iter().enumerate().map(|(n, value)| (n.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (name, value) in below {
+        let path = format!("{at}/{name}");
+        places(value, &path, found);
+        found.push(path);
+    }
+}
+
+fn remove(message: &mut Value, path: &str) {
+    let (parent, name) = path.rsplit_once('/').unwrap();
+    match message.pointer_mut(parent) {
+        Some(Value::Object(object)) => drop(object.remove(&name.replace("~1", "/").replace("~0", "~"))),
+        Some(Value::Array(items)) => {
+            let n: usize = name.parse().unwrap();
+            if n < items.len() {
+                items.remove(n);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_cases_hold_both_verdicts_and_some_reasons() {
+    let reasons: std::collections::BTreeSet<_> =
+        CASES.iter().filter_map(|case| verdict(&case.message, true).err().flatten()).collect();
+    assert!(CASES.iter().filter(|case| case.accepted).count() >= 4);
+    assert!(reasons.len() >= 7, "{reasons:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn leaving_anything_out_never_turns_deny_into_allow(
+        case in any::<prop::sample::Index>(), gone in prop::collection::vec(any::<prop::sample::Index>(), 1..4), warm in any::<bool>(),
+    ) {
+        let case = case.get(&CASES);
+        let mut message = case.message.clone();
+        for index in gone {
+            let mut all = Vec::new();
+            places(&message, "", &mut all);
+            if !all.is_empty() {
+                let place: &String = index.get(&all);
+                remove(&mut message, place);
+            }
+        }
+        if verdict(&message, warm).is_ok() {
+            prop_assert!(case.accepted, "{} passes now", message);
+        }
+    }
+
+    #[test]
+    fn remembering_nothing_never_turns_deny_into_allow(case in any::<prop::sample::Index>()) {
+        let case = case.get(&CASES);
+        if verdict(&case.message, false).is_ok() {
+            prop_assert!(case.accepted);
+        }
+    }
+}
