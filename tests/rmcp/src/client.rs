@@ -3,7 +3,9 @@
 mod answers;
 mod arguments;
 
-use rmcp::model::{CallToolRequestParams, JsonObject, ProtocolVersion, Tool};
+use rmcp::model::{
+    CallToolRequestParams, GetPromptRequestParams, JsonObject, ProtocolVersion, ReadResourceRequestParams, Tool,
+};
 use rmcp::service::{ClientInitializeError, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _, RoleClient, ServiceError};
@@ -31,9 +33,9 @@ pub enum ClientError {
         /// What rmcp said.
         source: Box<ClientInitializeError>,
     },
-    /// The tools could not be listed.
-    #[error("tools/list: {0}")]
-    List(#[from] ServiceError),
+    /// A request failed that no scenario wants to fail.
+    #[error("the server refused what it offers: {0}")]
+    Refused(#[from] ServiceError),
 }
 
 /// What the suite says about one scenario, by environment variables.
@@ -51,6 +53,8 @@ pub struct Scenario {
 enum Plan {
     List,
     CallAll,
+    /// All tools, prompts and resources, for the scenario that looks at the headers of each method.
+    VisitAll,
     EchoSchema,
 }
 
@@ -68,9 +72,11 @@ pub async fn play(scenario: &Scenario, url: &str) -> Result<Vec<String>, ClientE
         .await
         .map_err(|source| ClientError::Connect { url: url.to_owned(), source: Box::new(source) })?;
     let tools = client.list_all_tools().await?;
-    let calls = match plan {
+    let calls = match &plan {
         Plan::List => Vec::new(),
-        Plan::CallAll => calls_of(&scenario.context).unwrap_or_else(|| tools.iter().map(call_of).collect()),
+        Plan::CallAll | Plan::VisitAll => {
+            calls_of(&scenario.context).unwrap_or_else(|| tools.iter().map(call_of).collect())
+        }
         Plan::EchoSchema => echo_of(&tools).into_iter().collect(),
     };
     let mut failures = Vec::new();
@@ -78,6 +84,14 @@ pub async fn play(scenario: &Scenario, url: &str) -> Result<Vec<String>, ClientE
         let name = call.name.clone();
         if let Err(error) = client.call_tool(call).await {
             failures.push(format!("{name}: {error}"));
+        }
+    }
+    if matches!(plan, Plan::VisitAll) {
+        for prompt in client.list_all_prompts().await? {
+            client.get_prompt(GetPromptRequestParams::new(prompt.name)).await?;
+        }
+        for resource in client.list_all_resources().await? {
+            client.read_resource(ReadResourceRequestParams::new(resource.uri)).await?;
         }
     }
     close(client).await;
@@ -93,17 +107,17 @@ fn plan(scenario: &str) -> Result<Plan, ClientError> {
         | "sse-retry"
         | "request-metadata"
         | "sep-2322-client-request-state"
-        | "http-standard-headers"
         | "http-custom-headers"
         | "http-invalid-tool-headers" => Ok(Plan::CallAll),
+        "http-standard-headers" => Ok(Plan::VisitAll),
         other if other.starts_with("auth/") => Err(ClientError::OutOfScope(other.to_owned())),
         other => Err(ClientError::Unknown(other.to_owned())),
     }
 }
 
-/// Revisions are dates, so their text orders them; from 2026-07-28 on there is no handshake.
+/// From 2026-07-28 on there is no handshake.
 fn lifecycle(version: &ProtocolVersion) -> ClientLifecycleMode {
-    if version.as_str() < ProtocolVersion::V_2026_07_28.as_str() {
+    if version.has_initialize() {
         return ClientLifecycleMode::Initialize;
     }
     let others = ProtocolVersion::KNOWN_VERSIONS.iter().rev().filter(|known| *known != version);

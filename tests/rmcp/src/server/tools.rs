@@ -8,9 +8,7 @@ mod tasks;
 
 use std::sync::LazyLock;
 
-use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, LoggingLevel, Tool,
-};
+use rmcp::model::{CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, JsonObject, Tool};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
@@ -27,7 +25,7 @@ pub(super) type Answer = Result<CallToolResponse, ErrorData>;
 pub(super) struct Call<'a> {
     pub(super) fixture: &'a Shared,
     #[expect(deprecated, reason = "2025-11-25 has it")]
-    pub(super) level: LoggingLevel,
+    pub(super) level: rmcp::model::LoggingLevel,
     pub(super) request: CallToolRequestParams,
     pub(super) context: RequestContext<RoleServer>,
 }
