@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use attest_rmcp::serve::{listen, serve, stop_at_signal, url};
 use attest_rmcp::server::{Fixture, service};
@@ -24,8 +25,17 @@ struct Options {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+async fn main() -> ExitCode {
+    match run(Options::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let fixture = Fixture::new(options.runs.as_deref())?;
     if options.stdio {
         fixture.session().serve(rmcp::transport::stdio()).await?.waiting().await?;
@@ -40,4 +50,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 #[expect(clippy::print_stdout, reason = "whoever started this reads the URL there")]
 fn announce(url: &str) {
     println!("{url}");
+}
+
+#[expect(clippy::print_stderr, reason = "stdout is for the URL")]
+fn complain(error: &dyn Error) {
+    eprintln!("conformance-server: {error}");
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rmcp::ErrorData;
 use rmcp::model::{
-    CallToolResult, ClientCapabilities, ContentBlock, CreateTaskResult, InputRequests, InputRequiredResult, Tool,
+    CallToolResult, ClientCapabilities, ContentBlock, CreateTaskResult, InputRequests, InputRequiredResult,
+    ProgressNotificationParam, Tool,
 };
 use rmcp::task_manager::{TaskContext, TaskExit, TaskFuture, TaskOptions};
 use serde_json::{Value, json};
@@ -73,15 +74,25 @@ pub(super) async fn run(call: &Call<'_>) -> Answer {
         other => return Err(unknown(other)),
     };
     if knows_tasks {
-        let task = call.fixture.tasks.spawn(TaskOptions::default(), |context| job.as_task(context));
+        let task = call.fixture.tasks.spawn(TaskOptions::default(), |context| job.into_task(context));
         return Ok(CreateTaskResult::new(task).into());
     }
     match job {
         Job::Compute { time, label } => {
-            tokio::time::sleep(time).await;
-            Ok(computed(&label, time).into())
+            report_start(call).await;
+            tokio::select! {
+                () = call.context.ct.cancelled() => Err(ErrorData::internal_error("the client cancelled this call", None)),
+                () = tokio::time::sleep(time) => Ok(computed(&label, time).into()),
+            }
         }
         _ => Err(broken()),
+    }
+}
+
+/// Shows the client that its call is at work, so that it can cancel it then.
+async fn report_start(call: &Call<'_>) {
+    if let Some(token) = call.context.meta.get_progress_token() {
+        let _ = call.context.peer.notify_progress(ProgressNotificationParam::new(token, 0.0)).await;
     }
 }
 
@@ -95,7 +106,7 @@ enum Job {
 }
 
 impl Job {
-    fn as_task(self, context: TaskContext) -> TaskFuture {
+    fn into_task(self, context: TaskContext) -> TaskFuture {
         Box::pin(async move {
             match self {
                 Self::Compute { time, label } => tokio::select! {
