@@ -2,13 +2,14 @@
 //!
 //! It knows whom to trust ([`config`]), checks each call with the pure verifier of `attest-core`, writes the verdict to its
 //! log, and only then lets the call through ([`gate`]). [`serve`] is the gate as a process of its own, over stdio or HTTP;
-//! [`layer`] is the gate inside a server, which finds the verdict as [`Attested`] in the request. [`args`] is the command
+//! [`layer`] and [`Filter`] are the gate inside a server's own process. [`args`] is the command
 //! line, the same for `attest guard` and the binary `server-verifier`.
 
 pub mod args;
 mod attested;
 pub mod config;
 mod exchanges;
+mod filter;
 pub mod gate;
 pub mod guard;
 pub mod layer;
@@ -18,5 +19,6 @@ mod tally;
 
 pub use attested::Attested;
 pub use config::Config;
+pub use filter::Filter;
 pub use gate::Gate;
 pub use layer::AttestLayer;

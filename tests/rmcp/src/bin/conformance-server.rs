@@ -4,11 +4,14 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use attest_rmcp::serve::{listen, serve, stop_at_signal, url};
 use attest_rmcp::server::{Fixture, service};
 use clap::Parser;
 use rmcp::ServiceExt as _;
+use server_verifier::{AttestLayer, Config, Filter, Gate};
+use tower_layer::Layer as _;
 
 /// An MCP server that answers what the conformance suite asks.
 #[derive(Parser)]
@@ -22,6 +25,9 @@ struct Options {
     /// Append a JSON line for each tool run.
     #[arg(long, value_name = "FILE")]
     runs: Option<PathBuf>,
+    /// Let in only what a gate with this configuration lets in: as a layer over HTTP, as a filter over stdio.
+    #[arg(long, value_name = "GUARD.TOML")]
+    gate: Option<PathBuf>,
 }
 
 #[tokio::main]
@@ -37,14 +43,33 @@ async fn main() -> ExitCode {
 
 async fn run(options: Options) -> Result<(), Box<dyn Error>> {
     let fixture = Fixture::new(options.runs.as_deref())?;
+    let gate = match &options.gate {
+        Some(config) => Some(Arc::new(Gate::open(Config::read(config)?).await?)),
+        None => None,
+    };
     if options.stdio {
-        fixture.session().serve(rmcp::transport::stdio()).await?.waiting().await?;
-        return Ok(());
+        match gate.clone() {
+            Some(gate) => {
+                let filter = Filter::new(gate)?;
+                fixture.session().serve((filter.input, filter.output)).await?.waiting().await?;
+                filter.ended.await??;
+            }
+            None => drop(fixture.session().serve(rmcp::transport::stdio()).await?.waiting().await?),
+        }
+    } else {
+        let stop = stop_at_signal()?;
+        let listener = listen(options.listen).await?;
+        announce(&url(&listener)?);
+        let service = service(&fixture, &stop);
+        match gate.clone() {
+            Some(gate) => serve(listener, AttestLayer::new(gate).layer(service), stop).await?,
+            None => serve(listener, service, stop).await?,
+        }
     }
-    let stop = stop_at_signal()?;
-    let listener = listen(options.listen).await?;
-    announce(&url(&listener)?);
-    Ok(serve(listener, service(&fixture, &stop), stop).await?)
+    if let Some(gate) = gate {
+        gate.close().await;
+    }
+    Ok(())
 }
 
 #[expect(clippy::print_stdout, reason = "whoever started this reads the URL there")]
