@@ -1,6 +1,6 @@
 //! Shorthand: the same call with hashes in place of tokens that the verifier remembers.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

@@ -90,22 +90,18 @@ fn line(entry: &Value<'_>) -> String {
         about if about.is_empty() => String::new(),
         about => format!(" ({about})"),
     };
+    // A `tools/call` by its tool, anything else by its method: one of the two is there.
+    let called = [text("tool"), text("method")].concat();
     let what = match text("type").as_str() {
         "decision" => match text("decision").as_str() {
-            "allow" => format!("allow    {} by {}, call {}", text("tool"), text("agent"), short("call")),
-            _ => format!(
-                "deny     {} by {}: {}{about}, call {}",
-                text("tool"),
-                text("agent"),
-                text("reason"),
-                short("call")
-            ),
+            "allow" => format!("allow    {called} by {}, call {}", text("agent"), short("call")),
+            _ => format!("deny     {called} by {}: {}{about}, call {}", text("agent"), text("reason"), short("call")),
         },
         "outcome" => format!("outcome  {}, call {}", text("status"), short("call")),
         "refused" => format!("refused  {} unauthenticated: {}", number("count"), text("reason")),
         "start" => format!("start    verifier {} of {}", text("version"), text("audience")),
         "context" => format!("context  {} of {}", short("context"), text("agent")),
-        "call" => format!("call     {} to {}, call {}", text("tool"), text("audience"), short("call")),
+        "call" => format!("call     {called} to {}, call {}", text("audience"), short("call")),
         other => other.to_owned(),
     };
     format!("{time}  {what}")

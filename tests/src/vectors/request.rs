@@ -288,6 +288,13 @@ fn shapes() -> Vec<Vector> {
             vector("no_jsonrpc", "no jsonrpc: the server answers that itself", call.bytes()).accepted(&call.forward())
         },
         {
+            let call = Call::with(|c| {
+                c.params()["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"extensions": {}, "roots": {}});
+            });
+            vector("capabilities", "client capabilities pass as they are: a verifier declares nothing", call.bytes())
+                .accepted(&call.forward())
+        },
+        {
             let call = Call::with(|c| c.request["id"] = json!("a-\u{e9}"));
             vector("id_text", "an id that is a string", call.bytes()).accepted(&call.forward())
         },
