@@ -63,6 +63,7 @@ async fn nothing_overtakes_initialize_or_the_word_that_the_host_is_ready() {
     assert!(remote.is_quiet());
     first.answer(200, &[("content-type", "application/json"), ("mcp-session-id", "s")], INITIALIZED);
     let ready = remote.message("notifications/initialized").await;
+    assert_eq!(ready.header("mcp-session-id"), Some("s"));
     tokio::task::yield_now().await;
     assert!(remote.is_quiet());
     ready.accepted();

@@ -48,9 +48,12 @@ impl Cursor {
     }
 }
 
+/// A body, piece by piece.
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>;
+
 /// What a body says.
 pub(super) struct Events {
-    inner: SseByteStream<Pin<Box<dyn Stream<Item = Result<Bytes, Fault>> + Send>>>,
+    inner: SseByteStream<Pieces>,
     /// Bytes since the last event.
     since: Arc<AtomicUsize>,
     limit: usize,
@@ -81,7 +84,8 @@ impl Events {
                 self.since.store(0, Ordering::Relaxed);
                 cursor.pass(&event);
                 let is_message = event.event.as_deref().is_none_or(|name| name.is_empty() || name == "message");
-                let message = event.data.filter(|_| is_message).map_or_else(Bytes::new, Bytes::from);
+                let data = event.data.filter(|data| is_message && !data.trim_ascii().is_empty());
+                let message = data.map_or_else(Bytes::new, Bytes::from);
                 if message.len() > self.limit { Err(Fault::TooLong) } else { Ok(Some(message)) }
             }
             Some(Err(sse_stream::Error::Body(error))) => {
