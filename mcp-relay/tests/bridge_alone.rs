@@ -1,14 +1,16 @@
 //! The bridge in front of a server of the era without sessions (2026-07-28 and later).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/remote.rs"]
+mod remote;
 mod support;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use mcp_relay::http::bridge::BridgeOptions;
+use remote::{Host, Remote, options, with_grace};
 use serde_json::{Value, json};
-use support::remote::{Host, Remote, options, with_grace};
 
 /// A request that says its version.
 fn request(id: u32, method: &str, mut params: Value) -> String {

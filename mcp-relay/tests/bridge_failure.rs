@@ -1,11 +1,13 @@
 //! What a host is told when things go wrong, and that each request is told exactly once.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/remote.rs"]
+mod remote;
 mod support;
 
 use mcp_relay::http::bridge::{BridgeError, BridgeOptions};
+use remote::{Host, INITIALIZE, Remote, options};
 use serde_json::Value;
-use support::remote::{Host, INITIALIZE, Remote, options};
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#;
 const PONG: &str = r#"{"jsonrpc":"2.0","id":"p","result":{}}"#;

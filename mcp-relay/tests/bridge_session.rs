@@ -1,10 +1,14 @@
 //! The bridge in front of a server of the era of sessions (2025-11-25 and before).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "support/remote.rs"]
+mod remote;
 mod support;
 
+use std::time::Duration;
+
 use http::Method;
-use support::remote::{Host, INITIALIZE, INITIALIZED, READY, Remote, options};
+use remote::{Host, INITIALIZE, INITIALIZED, READY, Remote, options, with_grace};
 
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
 const PONG: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
@@ -257,6 +261,22 @@ async fn a_cancellation_is_posted_and_the_request_is_owed_no_answer() {
 }
 
 #[tokio::test]
+async fn a_cancelled_request_whose_stream_the_server_leaves_open_is_closed_after_a_while() {
+    let mut remote = Remote::start().await;
+    let mut host = Host::start(with_grace(&remote.url, Duration::from_millis(20)));
+    host.begin_session(&mut remote, "s").await;
+    host.send(PING).await;
+    let stream = remote.message("ping").await.events(&[]);
+    host.send(CANCEL).await;
+    remote.message("notifications/cancelled").await.accepted();
+    stream.closed().await;
+    // The id is free again.
+    host.send(PING).await;
+    remote.message("ping").await.json(PONG);
+    assert_eq!(host.line().await, PONG);
+}
+
+#[tokio::test]
 async fn open_requests_are_finished_after_the_host_has_closed_its_end() {
     let mut remote = Remote::start().await;
     let mut host = Host::start(options(&remote.url));
@@ -277,8 +297,8 @@ async fn open_requests_are_finished_after_the_host_has_closed_its_end() {
 #[tokio::test]
 async fn a_server_that_does_not_answer_does_not_keep_a_bridge_whose_host_has_left() {
     let mut remote = Remote::start().await;
-    let grace = std::time::Duration::from_millis(20);
-    let mut host = Host::start(support::remote::with_grace(&remote.url, grace));
+    let grace = Duration::from_millis(20);
+    let mut host = Host::start(with_grace(&remote.url, grace));
     host.begin_session(&mut remote, "s").await;
     host.send(PING).await;
     let ping = remote.message("ping").await;

@@ -1,8 +1,6 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-pub mod remote;
-
 use std::os::fd::OwnedFd;
 use std::process::Command;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! A remote server whose answers a test writes, and a host in front of it.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -21,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle};
 
-use super::soon;
+use crate::support::soon;
 
 /// A request that waits for the test to answer it.
 pub struct Arrived {

@@ -124,13 +124,31 @@ where
     let sessions = Arc::new(Sessions::default());
     let grace = options.grace;
     let (out, queue) = mpsc::channel(QUEUE);
+    // Held until the session is ended: whoever sees the end of the lines may end the process.
+    let last = out.clone();
     let context = Context::new(wire.clone(), sessions.clone(), out, options);
-    let outcome = relay(Front::new(context).run(lines_in), output::write(lines_out, queue), grace).await;
+    let front = async {
+        let read = Front::new(context).run(lines_in).await;
+        end_session(&sessions, &wire, grace).await;
+        drop(last);
+        read
+    };
+    let outcome = relay(front, output::write(lines_out, queue), grace).await;
+    // The host read no more before all was said.
+    end_session(&sessions, &wire, grace).await;
+    outcome
+}
+
+/// Tells the server that the session, if there is one, is over.
+async fn end_session<S>(sessions: &Sessions, wire: &Wire<S>, grace: Duration)
+where
+    S: Service<Request, Response = Response, Error = BoxError> + Clone + Send + 'static,
+    S::Future: Send,
+{
     if let Some(session) = sessions.take() {
         // A server that does not answer forgets the session by itself. There is nobody left to tell.
         let _ = timeout(grace, wire.delete(session.headers())).await;
     }
-    outcome
 }
 
 /// Runs both sides to the end of either.
