@@ -218,8 +218,13 @@ async fn an_answer_to_another_request_is_not_taken_for_this_ones() {
     one.json(answer(2));
     let told = host.value().await;
     assert_eq!((&told["id"], &told["error"]["code"]), (&1.into(), &(-32000).into()));
+    host.send(&request(3, "ping", json!({}))).await;
+    let three = remote.message("ping").await;
     let stream = two.events(&[]);
-    stream.send(&format!("data: {}\n\ndata: {}\n\n", answer(1), answer(2))).await;
+    // One that is answered, and one that is open.
+    stream.send(&format!("data: {}\n\ndata: {}\n\ndata: {}\n\n", answer(1), answer(3), answer(2))).await;
     assert_eq!(host.line().await, answer(2));
+    three.json(answer(3));
+    assert_eq!(host.line().await, answer(3));
     assert_eq!(host.finish().await.0, "");
 }

@@ -157,6 +157,24 @@ async fn a_stream_that_breaks_before_its_answer_is_resumed_after_its_last_event(
 }
 
 #[tokio::test]
+async fn a_server_that_has_itself_polled_may_take_any_number_of_connections() {
+    let mut remote = Remote::start().await;
+    let options = options(&remote.url);
+    let polls = 2 * options.tries;
+    let mut host = Host::start(options);
+    host.begin_session(&mut remote, "s").await;
+    host.send(PING).await;
+    remote.message("ping").await.events(&[]).send("id: 0\nretry: 1\ndata:\n\n").await;
+    for n in 1..=polls {
+        let again = remote.next().await;
+        assert_eq!(again.header("last-event-id"), Some(&*(n - 1).to_string()));
+        again.events(&[]).send(&format!("id: {n}\ndata:\n\n")).await;
+    }
+    remote.next().await.events(&[]).send(&format!("data: {PONG}\n\n")).await;
+    assert_eq!(host.line().await, PONG);
+}
+
+#[tokio::test]
 async fn resuming_is_given_up_after_the_bound() {
     let mut remote = Remote::start().await;
     let options = options(&remote.url);
