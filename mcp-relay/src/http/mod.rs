@@ -22,6 +22,8 @@ mod relay;
 mod tls;
 mod upstream;
 
+pub mod bridge;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
