@@ -70,8 +70,10 @@ pub fn wrap(args: WrapArgs, ready: impl FnOnce(&str)) -> Result<u8, Failure> {
         "no server: write its command after --, its URL with --upstream, or `url` in [upstream.NAME] of agent.toml",
     )?;
     let upstream = remote.connect(&url)?;
-    let address = listen.ok_or("write --listen 127.0.0.1:8081")?;
-    runtime.block_on(serve::over_http(target, audience, address, upstream, ready))?;
+    match listen {
+        Some(address) => runtime.block_on(serve::over_http(target, audience, address, upstream, ready))?,
+        None => return Ok(runtime.block_on(serve::stdio_to_http(target, audience, upstream))?.code()),
+    }
     Ok(0)
 }
 

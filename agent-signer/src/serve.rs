@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use mcp_relay::Exit;
+use mcp_relay::http::bridge::{self, BridgeOptions};
 use mcp_relay::http::{Callers, Endpoint, Limits, Listener, Relay, Upstream};
-use mcp_relay::stdio::{self, Client};
+use mcp_relay::stdio::{self, Client, InProcess};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::launch::Target;
@@ -46,6 +47,20 @@ pub async fn over_stdio(target: Target, audience: String, server: Command) -> Re
     let shared = shared(target, audience).await?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let exit = stdio::run(server, client, Wrap::new(shared.clone()), stdio::Options::default()).await;
+    shared.close().await;
+    Ok(exit?)
+}
+
+/// Stands in front of a remote server for an agent that speaks stdio on our own standard input and output, until that ends.
+pub async fn stdio_to_http(target: Target, audience: String, upstream: Upstream) -> Result<Exit, WrapError> {
+    let shared = shared(target, audience).await?;
+    let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
+    let (server, input, output) = InProcess::new().map_err(stdio::RelayError::Setup)?;
+    let options = BridgeOptions::new(upstream.uri());
+    let bridge = tokio::spawn(bridge::run(input, output, upstream, options));
+    let exit = stdio::run_with(server, client, Wrap::new(shared.clone()), stdio::Options::default()).await;
+    // The session is given back last of all; it says so itself where that fails.
+    let _ = bridge.await;
     shared.close().await;
     Ok(exit?)
 }

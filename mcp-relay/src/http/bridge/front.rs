@@ -125,7 +125,7 @@ where
             };
             match line {
                 Ok(Some(Ok(line))) => self.message(line).await,
-                Ok(Some(Err(defect))) => self.say(defect.reply()).await,
+                Ok(Some(Err(defect))) => self.say(defect.reply(None)).await,
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
@@ -150,7 +150,7 @@ where
     async fn message(&mut self, line: Bytes) {
         let value = match object(&line) {
             Ok(value) => value,
-            Err(defect) => return self.say(defect.reply()).await,
+            Err(defect) => return self.say(defect.reply(None)).await,
         };
         let Some(message) = value.as_object() else { return };
         match Kind::of(&value) {
