@@ -4,6 +4,8 @@
 //! a [`Response`], whose body may stream. So the same relay stands in front of a remote server, of processes that speak
 //! stdio, and of a service inside this process.
 
+pub mod gateway;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
