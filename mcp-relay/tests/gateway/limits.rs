@@ -69,7 +69,8 @@ async fn a_line_over_the_limit_ends_the_server_and_not_the_gateway() {
 
 #[tokio::test]
 async fn silence_is_filled_with_comments_once_a_stream_could_be_taken_for_dead() {
-    let world = World::with(GatewayOptions { keep_alive: Duration::from_millis(20), ..GatewayOptions::default() }).await;
+    let world =
+        World::with(GatewayOptions { keep_alive: Duration::from_millis(20), ..GatewayOptions::default() }).await;
     let alice = world.caller();
     // Without a token the server says nothing, so the stream begins with the first comment.
     let answer = tool(&alice, "hold", json!({"key": "a"})).await;
@@ -82,7 +83,8 @@ async fn silence_is_filled_with_comments_once_a_stream_could_be_taken_for_dead()
 
 #[tokio::test]
 async fn a_server_that_cannot_be_started_is_an_error_of_the_call_in_both_eras() {
-    let world = World::of(Gateway::new(|| std::process::Command::new("/no/such/server"), GatewayOptions::default())).await;
+    let world =
+        World::of(Gateway::new(|| std::process::Command::new("/no/such/server"), GatewayOptions::default())).await;
     let caller = world.caller();
     for answer in [
         caller.post(&[BOTH], &initialize("2025-11-25")).await,

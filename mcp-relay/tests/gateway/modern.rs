@@ -106,7 +106,8 @@ async fn nobody_can_cancel_for_another() {
     let [alice, bob] = [world.caller(), world.caller()];
     let from_a = held(&alice, "alice").await;
     for number in 0..9 {
-        let note = modern(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}}));
+        let note =
+            modern(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": number}}));
         assert_eq!(post(&bob, &note, BOTH).await.status, 202);
     }
     tool(&bob, "release", json!({"keys": ["alice"]})).await;

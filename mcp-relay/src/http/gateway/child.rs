@@ -169,7 +169,10 @@ async fn read(stdout: ChildStdout, listener: &impl Listener, limit: usize) {
         }
         let content = line.strip_suffix(b"\r\n").or_else(|| line.strip_suffix(b"\n")).unwrap_or(&line);
         if content.len() > limit {
-            tracing::error!(limit, "the MCP server wrote a line longer than the limit and is ended; raise the limit or page its results");
+            tracing::error!(
+                limit,
+                "the MCP server wrote a line longer than the limit and is ended; raise the limit or page its results"
+            );
             return;
         }
         if !content.trim_ascii().is_empty() {

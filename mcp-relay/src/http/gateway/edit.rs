@@ -30,7 +30,9 @@ fn write(value: &Value<'_>, edits: &[Edit<'_>], out: &mut Vec<u8>) {
         out.push(b':');
         let below: Vec<Edit<'_>> = edits
             .iter()
-            .filter_map(|(path, new)| path.split_first().filter(|(first, _)| **first == name).map(|(_, rest)| (rest, *new)))
+            .filter_map(|(path, new)| {
+                path.split_first().filter(|(first, _)| **first == name).map(|(_, rest)| (rest, *new))
+            })
             .collect();
         write(member, &below, out);
     }

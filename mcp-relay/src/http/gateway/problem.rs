@@ -43,7 +43,9 @@ pub(super) enum Problem {
     Closing,
     #[error("Header mismatch: the {0} header is missing; send what the body says")]
     HeaderMissing(HeaderName),
-    #[error("Header mismatch: the {0} header is not one valid value; send what the body says, encoded where it must be")]
+    #[error(
+        "Header mismatch: the {0} header is not one valid value; send what the body says, encoded where it must be"
+    )]
     HeaderInvalid(HeaderName),
     #[error("Header mismatch: the {0} header is not what the body says; send the same in both")]
     HeaderDiffers(HeaderName),
@@ -114,7 +116,8 @@ impl Problem {
 
 /// A request to a child that may ask for nothing: no such method.
 pub(super) fn refuse_child(id: &Value<'_>) -> Bytes {
-    let mut out = br#"{"error":{"code":-32601,"message":"a server of this protocol version sends no requests"},"id":"#.to_vec();
+    let mut out =
+        br#"{"error":{"code":-32601,"message":"a server of this protocol version sends no requests"},"id":"#.to_vec();
     write_canonical(id, &mut out);
     out.extend_from_slice(br#","jsonrpc":"2.0"}"#);
     out.into()

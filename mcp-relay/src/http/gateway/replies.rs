@@ -27,7 +27,9 @@ const INVALID_PARAMS: i32 = -32602;
 pub(super) fn status(answer: &Value<'_>, lacks_metadata: bool) -> StatusCode {
     let code = answer.as_object().and_then(|o| o.get("error")?.as_object()?.get("code")?.as_number());
     match code {
-        Some(code) if [HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION].iter().any(|c| f64::from(*c) == code) => {
+        Some(code)
+            if [HEADER_MISMATCH, MISSING_CAPABILITY, UNSUPPORTED_VERSION].iter().any(|c| f64::from(*c) == code) =>
+        {
             StatusCode::BAD_REQUEST
         }
         Some(code) if code == f64::from(METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,
@@ -63,7 +65,10 @@ pub(super) fn event(message: Bytes, id: Option<String>) -> Bytes {
 }
 
 /// An event stream of encoded events, with a comment whenever `keep_alive` passes without one.
-pub(super) fn event_stream(events: impl Stream<Item = Bytes> + Send + Unpin + 'static, keep_alive: Duration) -> Response {
+pub(super) fn event_stream(
+    events: impl Stream<Item = Bytes> + Send + Unpin + 'static,
+    keep_alive: Duration,
+) -> Response {
     let frames = stream::unfold(events, move |mut events| async move {
         let next = tokio::time::timeout(keep_alive, events.next()).await;
         let bytes = next.unwrap_or_else(|_silence| Some(Bytes::from_static(b":\n\n")))?;

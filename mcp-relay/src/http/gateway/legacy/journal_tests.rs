@@ -22,10 +22,7 @@ fn a_reader_gets_what_was_said_before_and_after_it_came_then_the_end() {
     let stream = journal.open(Form::Events { primed: true });
     journal.push(stream, "a".into());
     let mut cursor = journal.attach(stream, From::Unread).unwrap();
-    assert_eq!(
-        read_all(&mut journal, &mut cursor),
-        (vec![event(stream, 0, ""), event(stream, 1, "a")], Next::Wait)
-    );
+    assert_eq!(read_all(&mut journal, &mut cursor), (vec![event(stream, 0, ""), event(stream, 1, "a")], Next::Wait));
     journal.push(stream, "b".into());
     journal.end(stream);
     journal.push(stream, "after the end".into());
@@ -45,10 +42,7 @@ fn a_stream_is_resumed_after_the_event_that_was_had_last_and_holds_nothing_of_ot
     assert!(matches!(journal.read(&mut first), Next::Bytes(_)));
     journal.detach(&first);
     let mut second = journal.attach(stream, From::After(1)).unwrap();
-    assert_eq!(
-        read_all(&mut journal, &mut second),
-        (vec![event(stream, 2, "b"), event(stream, 3, "c")], Next::End)
-    );
+    assert_eq!(read_all(&mut journal, &mut second), (vec![event(stream, 2, "b"), event(stream, 3, "c")], Next::End));
     assert!(journal.attach(stream, From::After(4)).is_none());
     assert!(journal.attach(99, From::After(0)).is_none());
 }

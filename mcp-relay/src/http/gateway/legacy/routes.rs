@@ -71,7 +71,8 @@ impl Routes {
             let id = Id::of_opaque_answer(line)?;
             // The caller is alone with its child, so it may read what it can; but it must stay one message to it.
             let is_plain = std::str::from_utf8(line).is_ok() && !line.contains(&b'\r');
-            let passed = if is_plain { Bytes::copy_from_slice(line) } else { Problem::Unreadable.to_message(Some(&id)) };
+            let passed =
+                if is_plain { Bytes::copy_from_slice(line) } else { Problem::Unreadable.to_message(Some(&id)) };
             self.answer(journal, &id, passed);
             return Some((id, None));
         };
@@ -79,7 +80,8 @@ impl Routes {
         let passed = if line.contains(&b'\r') { message.to_canonical().into() } else { Bytes::copy_from_slice(line) };
         let stream = match Kind::of(&message) {
             Kind::Notification { method: "notifications/progress" } => {
-                let token = message.as_object().and_then(|o| Id::of(o.get("params")?.as_object()?.get("progressToken")?));
+                let token =
+                    message.as_object().and_then(|o| Id::of(o.get("params")?.as_object()?.get("progressToken")?));
                 self.by_token(token.as_ref()).unwrap_or_else(|| self.unasked(journal))
             }
             Kind::Notification { .. } | Kind::Request { .. } => self.unasked(journal),
@@ -118,7 +120,8 @@ impl Routes {
     /// The stream for what names no request. With one request open it is most likely about that one; with several it is
     /// for the standalone stream, unless nobody reads that, when it is better said somewhere than not heard.
     fn unasked(&self, journal: &Journal) -> u64 {
-        let mut waiting = self.open.iter().filter(|(_, open)| open.streams && !open.cancelled).map(|(stream, _)| *stream);
+        let mut waiting =
+            self.open.iter().filter(|(_, open)| open.streams && !open.cancelled).map(|(stream, _)| *stream);
         match (waiting.next(), waiting.next_back()) {
             (Some(only), None) => only,
             (_, Some(newest)) if !journal.is_attached(STANDALONE) => newest,

@@ -52,7 +52,11 @@ fn with_several_requests_open_the_standalone_stream_has_what_names_none_where_it
     let a = open(&mut routes, &mut journal, 1.0, None);
     let b = open(&mut routes, &mut journal, 2.0, None);
     routes.line(&mut journal, ASK);
-    assert_eq!((said(&mut journal, a).len(), said(&mut journal, b).len()), (0, 1), "heard, since nobody reads the other");
+    assert_eq!(
+        (said(&mut journal, a).len(), said(&mut journal, b).len()),
+        (0, 1),
+        "heard, since nobody reads the other"
+    );
     let listening = journal.attach(STANDALONE, From::Unread).unwrap();
     routes.line(&mut journal, ASK);
     assert_eq!((said(&mut journal, a).len(), said(&mut journal, b).len()), (0, 1));

@@ -69,7 +69,11 @@ impl Sessions {
     }
 
     /// A new session with a child of its own, to be kept once `initialize` has succeeded.
-    pub fn start(self: &Arc<Self>, household: &Arc<Household>, opening: Id) -> Result<(Arc<Session>, Opening), Problem> {
+    pub fn start(
+        self: &Arc<Self>,
+        household: &Arc<Household>,
+        opening: Id,
+    ) -> Result<(Arc<Session>, Opening), Problem> {
         let id = random_id()?;
         let session = Arc::new(Session::new(opening, self.options));
         {

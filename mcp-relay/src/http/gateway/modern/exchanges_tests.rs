@@ -149,8 +149,7 @@ fn a_child_answers_only_what_it_was_itself_asked() {
 fn a_caller_that_does_not_read_is_given_up_and_the_child_told() {
     let mut all = Exchanges::default();
     let (slow, mut from_slow) = caller(&mut all, false, 1);
-    let progress =
-        format!(r#"{{"method":"notifications/progress","params":{{"progressToken":{slow},"progress":1}}}}"#);
+    let progress = format!(r#"{{"method":"notifications/progress","params":{{"progressToken":{slow},"progress":1}}}}"#);
     let after: Vec<_> = (0..4).map(|_| say(&mut all, &progress)).collect();
     assert_eq!(after, [After::Done, After::Done, After::Cancel(slow), After::Done]);
     assert_eq!(read(&mut from_slow).len(), 2);

@@ -93,7 +93,9 @@ impl Modern {
         let (child, lines) = self.shared.child().await?;
         let (outbox, inbox) = queue(self.options.stream_messages, self.options.stream_bytes);
         // One that is neither text nor number is no token; the server will say so, or use none.
-        let token = message.as_object().and_then(|o| o.get("params")?.as_object()?.get("_meta")?.as_object()?.get("progressToken"));
+        let token = message
+            .as_object()
+            .and_then(|o| o.get("params")?.as_object()?.get("_meta")?.as_object()?.get("progressToken"));
         let token = token.filter(|t| matches!(t, Value::String(_) | Value::Number(_))).map(|t| t.clone().into_owned());
         let has_token = token.is_some();
         let exchange = Exchange {
