@@ -202,6 +202,20 @@ async fn what_the_headers_lack_is_refused_before_the_server_sees_it() {
 }
 
 #[tokio::test]
+async fn parameters_that_the_tool_list_marks_must_stand_in_headers() {
+    let world = World::new().await;
+    let caller = world.caller();
+    let list = modern(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}));
+    assert_eq!(post(&caller, &list, BOTH).await.status, 200);
+    let message = modern(call(1, "echo", json!({"x": "ü"})));
+    let headers = [BOTH, ("mcp-protocol-version", VERSION), ("mcp-method", "tools/call"), ("mcp-name", "echo")];
+    let without = caller.post(&headers, &message).await;
+    assert_eq!((without.status.as_u16(), without.json().await["error"]["code"].clone()), (400, json!(-32020)));
+    let with: Vec<_> = headers.into_iter().chain([("mcp-param-x", "=?base64?w7w=?=")]).collect();
+    assert_eq!(said(&caller.post(&with, &message).await.json().await), json!({"x": "ü"}));
+}
+
+#[tokio::test]
 async fn there_is_nothing_to_get_or_delete_and_nothing_to_answer() {
     let world = World::new().await;
     let caller = world.caller();

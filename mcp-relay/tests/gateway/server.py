@@ -115,6 +115,9 @@ def request(id, method, params):
         listening.append(id)
         send(method="notifications/subscriptions/acknowledged",
              params={"_meta": {SUBSCRIPTION: id}, "notifications": params["notifications"]})
+    elif method == "tools/list":
+        schema = {"type": "object", "properties": {"x": {"type": "string", "x-mcp-header": "X"}}}
+        send(id=id, result={"tools": [{"name": "echo", "inputSchema": schema}]})
     elif method == "tools/call":
         call(id, params)
     else:

@@ -86,8 +86,12 @@ pub(super) fn mirror(headers: &HeaderMap, message: &Value<'_>, method: &str) -> 
     if !is_required && !headers.contains_key(NAME) {
         return Ok(());
     }
-    let shown = decode(required(headers, &NAME)?).ok_or(Problem::HeaderInvalid(NAME))?;
-    if shown == name { Ok(()) } else { Err(Problem::HeaderDiffers(NAME)) }
+    if shown(headers, &NAME)? == name { Ok(()) } else { Err(Problem::HeaderDiffers(NAME)) }
+}
+
+/// What a required header mirrors, decoded.
+pub(super) fn shown<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Cow<'h, str>, Problem> {
+    decode(required(headers, name)?).ok_or_else(|| Problem::HeaderInvalid(name.clone()))
 }
 
 fn required<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, Problem> {

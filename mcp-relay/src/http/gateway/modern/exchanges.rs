@@ -10,6 +10,7 @@ use attest_core::json::{Value, parse};
 use bytes::Bytes;
 
 use super::queue::{Message, Outbox};
+use super::tools::Tools;
 use crate::http::gateway::edit::{Edit, edited};
 use crate::http::gateway::problem::{Problem, refuse_child};
 use crate::http::gateway::replies;
@@ -27,6 +28,8 @@ pub(super) struct Exchange {
     pub token: Option<Value<'static>>,
     /// Whether it is a subscription, which only then may be named by notifications.
     pub listens: bool,
+    /// Whether its answer names the child's tools.
+    pub lists_tools: bool,
     /// Whether `-32602` means that its metadata is incomplete.
     pub lacks_metadata: bool,
     /// Which of the successive children it went to.
@@ -53,6 +56,8 @@ pub(super) enum After {
 pub(super) struct Exchanges {
     open: HashMap<u64, Exchange>,
     last: u64,
+    /// What was learned from the answers.
+    pub tools: Tools,
 }
 
 impl Exchanges {
@@ -70,6 +75,7 @@ impl Exchanges {
 
     /// The child is gone: those who wait for it are told.
     pub fn child_gone(&mut self, child: u64) {
+        self.tools.forget();
         for (_, exchange) in self.open.extract_if(|_, exchange| exchange.child == child) {
             fail(&exchange, &Problem::ServerGone);
         }
@@ -96,6 +102,9 @@ impl Exchanges {
         let mut edits: Vec<Edit<'_>> = vec![(&["id"], &own)];
         if exchange.listens && at(message, &["result", "_meta", SUBSCRIPTION]).and_then(Value::as_u53) == Some(number) {
             edits.push((&["result", "_meta", SUBSCRIPTION], &own));
+        }
+        if exchange.lists_tools {
+            self.tools.learn(message);
         }
         let status = replies::status(message, exchange.lacks_metadata);
         // A full queue has no room for it, and nobody to tell: the caller sees its stream end.

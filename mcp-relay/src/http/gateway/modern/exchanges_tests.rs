@@ -6,7 +6,7 @@ fn caller(exchanges: &mut Exchanges, listens: bool, child: u64) -> (u64, Inbox) 
     let (outbox, inbox) = queue(2, 1_000);
     let id = Id::of(&Value::Number(1.0)).unwrap();
     let token = Some(Value::String("t".into()));
-    let exchange = Exchange { id, token, listens, lacks_metadata: false, child, outbox };
+    let exchange = Exchange { id, token, listens, lists_tools: false, lacks_metadata: false, child, outbox };
     (exchanges.open(exchange), inbox)
 }
 

@@ -3,6 +3,7 @@
 mod exchanges;
 mod queue;
 mod shared;
+mod tools;
 
 use std::sync::Arc;
 
@@ -67,23 +68,26 @@ impl Modern {
     /// A request.
     pub async fn request(&self, headers: &HeaderMap, message: &Value<'_>, id: Id, method: &str) -> Response {
         let accepts = Accepts::of(headers);
-        let checked = if !accepts.json && !accepts.sse {
-            Err(Problem::NotAcceptable)
-        } else if let Err(problem) = mirror(headers, message, method) {
-            Err(problem)
-        } else if era::version(message).is_none() && method != "server/discover" {
-            // Without it a child that speaks both eras might take the request for one of the other.
-            Err(Problem::NoVersion)
-        } else {
-            Ok(())
-        };
-        if let Err(problem) = checked {
+        if let Err(problem) = self.check(headers, message, method, accepts) {
             return problem.into_response(Some(&id));
         }
         match self.open(message, &id, method).await {
             Ok((place, inbox)) => self.respond(place, inbox, accepts, &id).await,
             Err(problem) => problem.into_response(Some(&id)),
         }
+    }
+
+    /// What a child cannot check, because it does not see the headers.
+    fn check(&self, headers: &HeaderMap, message: &Value<'_>, method: &str, accepts: Accepts) -> Result<(), Problem> {
+        if !accepts.json && !accepts.sse {
+            return Err(Problem::NotAcceptable);
+        }
+        mirror(headers, message, method)?;
+        if era::version(message).is_none() && method != "server/discover" {
+            // Without it a child that speaks both eras might take the request for one of the other.
+            return Err(Problem::NoVersion);
+        }
+        if method == "tools/call" { self.shared.check_mirrored(headers, message) } else { Ok(()) }
     }
 
     /// Sends the request to the child under a number of ours.
@@ -102,6 +106,7 @@ impl Modern {
             id: id.clone(),
             token,
             listens: method == "subscriptions/listen",
+            lists_tools: method == "tools/list",
             lacks_metadata: era::lacks_metadata(message),
             child,
             outbox,

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use attest_core::json::Value;
 use bytes::Bytes;
+use http::HeaderMap;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, sleep_until};
 
@@ -112,6 +114,11 @@ impl Shared {
             return Err(Problem::Closing);
         }
         Ok(state.child.as_ref().map(|child| (state.generation, child.lines().clone())))
+    }
+
+    /// Whether a `tools/call` has the headers that its arguments ask for.
+    pub fn check_mirrored(&self, headers: &HeaderMap, call: &Value<'_>) -> Result<(), Problem> {
+        self.state().exchanges.tools.check(headers, call)
     }
 
     /// Takes a request in; its number. Fails where its child has died since.
