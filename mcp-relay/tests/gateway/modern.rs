@@ -170,6 +170,7 @@ async fn the_servers_own_errors_have_the_status_that_the_transport_asks_for() {
     for (answer, status, code) in [
         (post(&caller, &modern(message("no/such")), BOTH).await, 404, -32601),
         (caller.post(&headers, &future).await, 400, -32022),
+        (post(&caller, &modern(message("initialize")), BOTH).await, 404, -32601),
         (post(&caller, &message("server/discover"), BOTH).await, 400, -32602),
         (tool(&caller, "no such tool", json!({})).await, 200, -32602),
     ] {

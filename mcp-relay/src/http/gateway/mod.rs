@@ -95,6 +95,11 @@ impl Gateway {
         };
         let kind = Kind::of(&message);
         match (era::of(&message, &kind, headers), kind) {
+            (_, Kind::Request { id, method: "initialize" })
+                if era::version(&message).is_some_and(|v| !era::is_legacy(v)) =>
+            {
+                Problem::NoInitialize.into_response(Some(&id))
+            }
             (Era::Modern, Kind::Request { id, method }) => self.modern.request(headers, &message, id, method).await,
             (Era::Modern, Kind::Notification { method }) => self.modern.notification(&message, method).await,
             (Era::Modern, _) => Problem::NotForServers.into_response(None),

@@ -51,6 +51,8 @@ pub(super) enum Problem {
     HeaderDiffers(HeaderName),
     #[error("the request names no protocol version in params._meta; add it, with the client's capabilities")]
     NoVersion,
+    #[error("there is no initialize in this protocol version; send requests right away, or an older version")]
+    NoInitialize,
     #[error("the MCP server behind this gateway cannot be started; look at the gateway's log")]
     NotStarted,
     #[error("the MCP server behind this gateway ended before it answered; try again")]
@@ -66,7 +68,7 @@ impl Problem {
         match self {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
-            Self::UnknownSession => StatusCode::NOT_FOUND,
+            Self::UnknownSession | Self::NoInitialize => StatusCode::NOT_FOUND,
             Self::SessionsFull | Self::RequestsFull | Self::Closing => StatusCode::SERVICE_UNAVAILABLE,
             // Errors of the call and not of the transport: several clients do not show the body of any other status.
             Self::NotStarted | Self::ServerGone | Self::Unreadable | Self::TooSlow => StatusCode::OK,
@@ -78,6 +80,7 @@ impl Problem {
         match self {
             Self::NotJson => -32700,
             Self::NotAMessage | Self::NotForServers | Self::IdInUse => -32600,
+            Self::NoInitialize => replies::METHOD_NOT_FOUND,
             Self::NoVersion => -32602,
             Self::NotStarted | Self::ServerGone | Self::Unreadable | Self::TooSlow => -32603,
             Self::HeaderMissing(_) | Self::HeaderInvalid(_) | Self::HeaderDiffers(_) => replies::HEADER_MISMATCH,

@@ -19,7 +19,8 @@ pub(super) const HEADER_MISMATCH: i32 = -32020;
 const MISSING_CAPABILITY: i32 = -32021;
 /// The server does not speak the version.
 const UNSUPPORTED_VERSION: i32 = -32022;
-const METHOD_NOT_FOUND: i32 = -32601;
+/// There is no such method.
+pub(super) const METHOD_NOT_FOUND: i32 = -32601;
 const INVALID_PARAMS: i32 = -32602;
 
 /// What an error code in the answer to a modern request means to HTTP (2026-07-28, Streamable HTTP). `-32602` does only
@@ -61,6 +62,12 @@ pub(super) fn event(message: Bytes, id: Option<String>) -> Bytes {
     // What comes here was read as JSON and so is UTF-8; a replacement character is no worse than nothing.
     let data = String::from_utf8(message.into()).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
     let event = Sse { data: Some(data), id, ..Sse::default() };
+    event.encode().unwrap_or_default()
+}
+
+/// The empty event that a stream opens with: from its id on it can be resumed, after this many milliseconds.
+pub(super) fn opening_event(id: String) -> Bytes {
+    let event = Sse { data: Some(String::new()), id: Some(id), retry: Some(1_000), ..Sse::default() };
     event.encode().unwrap_or_default()
 }
 
@@ -116,6 +123,6 @@ mod tests {
     #[test]
     fn an_event_holds_the_message_and_its_id() {
         assert_eq!(event(Bytes::from_static(b"{}"), Some("3-1".into())), "data: {}\nid: 3-1\n\n");
-        assert_eq!(event(Bytes::new(), Some("3-0".into())), "data: \nid: 3-0\n\n");
+        assert_eq!(opening_event("3-0".into()), "data: \nid: 3-0\nretry: 1000\n\n");
     }
 }

@@ -113,7 +113,7 @@ impl Journal {
         };
         self.streams.insert(number, stream);
         if form == (Form::Events { primed: true }) {
-            let event = replies::event(Bytes::new(), Some(format!("{number}-0")));
+            let event = replies::opening_event(format!("{number}-0"));
             self.bytes += event.len();
             if let Some(stream) = self.streams.get_mut(&number) {
                 stream.first = 0;

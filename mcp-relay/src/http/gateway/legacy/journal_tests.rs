@@ -22,7 +22,10 @@ fn a_reader_gets_what_was_said_before_and_after_it_came_then_the_end() {
     let stream = journal.open(Form::Events { primed: true });
     journal.push(stream, "a".into());
     let mut cursor = journal.attach(stream, From::Unread).unwrap();
-    assert_eq!(read_all(&mut journal, &mut cursor), (vec![event(stream, 0, ""), event(stream, 1, "a")], Next::Wait));
+    assert_eq!(
+        read_all(&mut journal, &mut cursor),
+        (vec![format!("data: \nid: {stream}-0\nretry: 1000\n\n"), event(stream, 1, "a")], Next::Wait)
+    );
     journal.push(stream, "b".into());
     journal.end(stream);
     journal.push(stream, "after the end".into());
