@@ -63,8 +63,10 @@ impl Legacy {
         let accepts = accepts(headers)?;
         let open = self.place(&id, message)?;
         let (session, opening) = self.sessions.start(&self.household, id)?;
+        let lines = session.heard()?;
+        let slot = lines.reserve().await.map_err(|_| Problem::ServerGone)?;
         let mut reader = session.open(open)?;
-        session.heard()?.send(message.to_canonical().into()).await.map_err(|_| Problem::ServerGone)?;
+        slot.send(message.to_canonical().into());
         let answer = reader.next().await.ok_or(Problem::ServerGone)?;
         let mut response = if accepts.json {
             replies::json(StatusCode::OK, answer)
@@ -84,8 +86,11 @@ impl Legacy {
         let session = self.session(headers)?;
         let accepts = accepts(headers)?;
         let lines = session.heard()?;
-        let mut reader = session.open(Open { streams: accepts.sse, ..self.place(&id, message)? })?;
-        lines.send(message.to_canonical().into()).await.map_err(|_| Problem::ServerGone)?;
+        let open = Open { streams: accepts.sse, ..self.place(&id, message)? };
+        // First the room for it: a caller that hangs up while it waits for that leaves no request open.
+        let slot = lines.reserve().await.map_err(|_| Problem::ServerGone)?;
+        let mut reader = session.open(open)?;
+        slot.send(message.to_canonical().into());
         if accepts.sse {
             return Ok(self.stream(reader));
         }

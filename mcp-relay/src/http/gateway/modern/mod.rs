@@ -95,6 +95,8 @@ impl Modern {
         const TOKEN: &[&str] = &["params", "_meta", "progressToken"];
         let permit = self.requests.clone().try_acquire_owned().map_err(|_| Problem::RequestsFull)?;
         let (child, lines) = self.shared.child().await?;
+        // First the room for it: a caller that hangs up while it waits for that leaves no request open.
+        let slot = lines.reserve().await.map_err(|_| Problem::ServerGone)?;
         let (outbox, inbox) = queue(self.options.stream_messages, self.options.stream_bytes);
         // One that is neither text nor number is no token; the server will say so, or use none.
         let token = message
@@ -117,7 +119,7 @@ impl Modern {
         let ours = Value::Number(number as f64);
         let edits: [Edit<'_>; 2] = [(&["id"], &ours), (TOKEN, &ours)];
         let line = edited(message, if has_token { &edits } else { edits.get(..1).unwrap_or_default() });
-        lines.send(line).await.map_err(|_| Problem::ServerGone)?;
+        slot.send(line);
         Ok((place, inbox))
     }
 
