@@ -24,6 +24,8 @@ mod upstream;
 
 pub mod bridge;
 
+pub mod gateway;
+
 use bytes::Bytes;
 use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
