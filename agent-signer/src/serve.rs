@@ -88,7 +88,7 @@ pub async fn over_http(
     let path = upstream.path().to_owned();
     let url = format!("http://{}{path}", listener.address().map_err(listen)?);
     let limits = Limits::default();
-    let relay = Relay::new(upstream, shared.clone(), Endpoint::Path(path), Callers::ThisMachine, limits);
+    let relay = Relay::new(upstream, shared.clone(), Endpoint::Path(path), Callers::of_this_machine(), limits);
     ready(&url);
     listener.serve(relay.clone(), &limits, stop).await;
     relay.close().await;

@@ -36,12 +36,7 @@ pub struct Args {
 /// Runs the guard; returns the code to exit with. `ready` is told the URL of a guard that listens.
 pub fn run(args: Args, ready: impl FnOnce(&str)) -> Result<u8, Box<dyn std::error::Error>> {
     let config = Config::read(&args.config)?;
-    let mut words = args.server.into_iter();
-    let command = words.next().map(|program| {
-        let mut command = Command::new(program);
-        command.args(words);
-        command
-    });
+    let command = Some(args.server).filter(|words| !words.is_empty());
     let upstream = args.upstream.or_else(|| config.http.upstream.clone());
     // Without an address, a command is served to the client that started us.
     let listen = args.listen.or(config.http.listen.filter(|_| command.is_none() || args.listen.is_some()));
@@ -49,16 +44,22 @@ pub fn run(args: Args, ready: impl FnOnce(&str)) -> Result<u8, Box<dyn std::erro
         (Some(command), _, None) => return over_stdio(config, command),
         (Some(command), _, Some(_)) => Behind::Command(command),
         (None, Some(url), _) => Behind::Url(url),
-        (None, None, _) => return Err("no server to guard: write its command after --, or its URL with --upstream".into()),
+        (None, None, _) => {
+            return Err("no server to guard: write its command after --, or its URL with --upstream".into());
+        }
     };
-    let address = listen.ok_or("nowhere to listen: write --listen 127.0.0.1:8080, or `listen` in [http] of guard.toml")?;
+    let address =
+        listen.ok_or("nowhere to listen: write --listen 127.0.0.1:8080, or `listen` in [http] of guard.toml")?;
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve::over_http(config, address, behind, ready))?;
     Ok(0)
 }
 
-fn over_stdio(config: Config, server: Command) -> Result<u8, Box<dyn std::error::Error>> {
+fn over_stdio(config: Config, words: Vec<OsString>) -> Result<u8, Box<dyn std::error::Error>> {
+    let mut words = words.into_iter();
+    let mut server = Command::new(words.next().unwrap_or_default());
+    server.args(words);
     // One thread for messages, one for the log: a guard over stdio serves one connection, and a hop between threads costs
     // more than the checks.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -151,7 +151,11 @@ impl Guard {
         }
     }
 
-    fn end_of_task(&self, id: &str, outcome: impl FnOnce(&attest_core::digest::Salt) -> Option<Outcome>) -> Option<Ended> {
+    fn end_of_task(
+        &self,
+        id: &str,
+        outcome: impl FnOnce(&attest_core::digest::Salt) -> Option<Outcome>,
+    ) -> Option<Ended> {
         let outcome = outcome(&self.gate.salt_of_task(id)?)?;
         Some((self.gate.task_ended(id)?, outcome))
     }

@@ -1,9 +1,11 @@
 //! The guard at work: in front of a server over stdio, or as an HTTP server in front of one.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 
+use mcp_relay::http::gateway::{Gateway, GatewayOptions};
 use mcp_relay::http::{
     Callers, Endpoint, HostName, Listener, Relay, Request, Response, TlsError, Upstream, UpstreamError,
 };
@@ -40,6 +42,11 @@ pub enum GuardError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A server behind that looks at no names, reachable from other machines.
+    #[error(
+        "{0} is reachable from other machines; write the names by which callers know this server in guard.toml: [http] hosts = [\"mcp.example.com\"]"
+    )]
+    NoHosts(SocketAddr),
     /// Signals, or the process's limits.
     #[error("cannot set up the guard: {0}")]
     Setup(#[source] std::io::Error),
@@ -71,8 +78,8 @@ pub async fn over_stdio(config: Config, server: Command) -> Result<Exit, GuardEr
 pub enum Behind {
     /// The MCP endpoint at this URL.
     Url(String),
-    /// A server that speaks stdio, started by this command.
-    Command(Command),
+    /// A server that speaks stdio, started by this command: program and arguments.
+    Command(Vec<OsString>),
 }
 
 /// Listens on `address` until SIGTERM, SIGINT or SIGHUP, with a gate in front of what stands behind. `ready` is told the
@@ -85,13 +92,38 @@ pub async fn over_http(
 ) -> Result<(), GuardError> {
     warn_of_anything(&config);
     let http = config.http.clone();
+    let known = http.hosts.clone().map(Callers::Knowing);
     match behind {
         Behind::Url(url) => {
             let upstream = Upstream::new(&url, HostName::Clients, http.upstream_roots.as_deref())?;
             let path = upstream.path().to_owned();
-            serve(config, http, address, upstream, path, ready).await
+            serve(config, http, address, upstream, path, known.unwrap_or(Callers::Anybody), ready).await
         }
-        Behind::Command(_) => Ok(()),
+        Behind::Command(words) => {
+            // Nobody behind looks at names, so we do.
+            let callers = match known {
+                Some(callers) => callers,
+                None if address.ip().is_loopback() => Callers::of_this_machine(),
+                None => return Err(GuardError::NoHosts(address)),
+            };
+            let defaults = GatewayOptions::default();
+            let options = GatewayOptions {
+                max_answer: http.limits.answer,
+                sessions: http.sessions.unwrap_or(defaults.sessions),
+                keep_alive: http.limits.keep_alive,
+                ..defaults
+            };
+            let command = move || {
+                let mut words = words.iter();
+                let mut command = Command::new(words.next().map(OsString::as_os_str).unwrap_or_default());
+                command.args(words);
+                command
+            };
+            let gateway = Gateway::new(command, options);
+            let served = serve(config, http, address, gateway.clone(), "/mcp".to_owned(), callers, ready).await;
+            gateway.close().await;
+            served
+        }
     }
 }
 
@@ -101,6 +133,7 @@ async fn serve<S>(
     address: SocketAddr,
     behind: S,
     path: String,
+    callers: Callers,
     ready: impl FnOnce(&str),
 ) -> Result<(), GuardError>
 where
@@ -116,7 +149,7 @@ where
     let stop = stop()?;
     let gate = Arc::new(Gate::open(config).await?);
     let url = format!("{}://{}{path}", listener.scheme(), listener.address().map_err(listen)?);
-    let relay = Relay::new(behind, Guards(gate.clone()), Endpoint::Path(path), Callers::Anybody, http.limits);
+    let relay = Relay::new(behind, Guards(gate.clone()), Endpoint::Path(path), callers, http.limits);
     ready(&url);
     listener.serve(relay.clone(), &http.limits, stop).await;
     relay.close().await;

@@ -85,10 +85,14 @@ impl Remote {
         for (header, text) in &self.headers {
             let value = match text {
                 HeaderText::Plain(value) => value.clone(),
-                HeaderText::Env { env } => std::env::var(env)
-                    .map_err(|_| RemoteError::Env { header: header.clone(), name: env.clone() })?,
-                HeaderText::File { file } => std::fs::read_to_string(file)
-                    .map_err(|source| RemoteError::File { header: header.clone(), path: file.clone(), source })?,
+                HeaderText::Env { env } => {
+                    std::env::var(env).map_err(|_| RemoteError::Env { header: header.clone(), name: env.clone() })?
+                }
+                HeaderText::File { file } => std::fs::read_to_string(file).map_err(|source| RemoteError::File {
+                    header: header.clone(),
+                    path: file.clone(),
+                    source,
+                })?,
             };
             upstream = upstream.with_header(header, value.trim())?;
         }

@@ -12,8 +12,10 @@
 //!   be resumed, so there the request stays known for a while.)
 
 mod answer;
+pub mod bridge;
 mod events;
 mod exchange;
+pub mod gateway;
 mod headers;
 mod limits;
 mod listener;
@@ -21,10 +23,6 @@ mod parked;
 mod relay;
 mod tls;
 mod upstream;
-
-pub mod bridge;
-
-pub mod gateway;
 
 use bytes::Bytes;
 use http_body_util::Full;

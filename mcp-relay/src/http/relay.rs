@@ -52,13 +52,32 @@ pub enum Endpoint {
     Path(String),
 }
 
-/// Who may ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// By which names callers must know us. A page in somebody's browser can reach whatever that browser reaches, but not under
+/// a name of its own choice that is also ours (DNS rebinding; MCP asks servers to look at `Origin`).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Callers {
-    /// Whoever reaches the listener; the server behind looks at `Host` and `Origin` itself.
+    /// By any: the server behind looks at `Host` and `Origin` itself.
     Anybody,
-    /// Programs of this machine, and no page that a browser has open on it: `Host` and `Origin` must name this machine.
-    ThisMachine,
+    /// By these host names, in lower case, in `Host`, and in `Origin` where there is one. Ports do not matter.
+    Knowing(Vec<String>),
+}
+
+impl Callers {
+    /// Programs of this machine.
+    pub fn of_this_machine() -> Self {
+        Self::Knowing(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into())
+    }
+
+    /// Whether the names in `headers` are among ours.
+    fn admit(&self, headers: &HeaderMap) -> bool {
+        let Self::Knowing(names) = self else { return true };
+        let is_ours = |value: &HeaderValue| {
+            let uri = value.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
+            let host = uri.as_ref().and_then(Uri::host).map(str::to_ascii_lowercase);
+            host.is_some_and(|host| names.contains(&host))
+        };
+        headers.get(HOST).is_some_and(is_ours) && headers.get_all(ORIGIN).iter().all(is_ours)
+    }
 }
 
 pub(super) struct Shared<E: Exchanges> {
@@ -193,8 +212,8 @@ impl<S, E: Exchanges> Relay<S, E> {
                 return Err(answer::failure(StatusCode::NOT_FOUND, "no MCP endpoint at this path"));
             }
         }
-        if self.shared.callers == Callers::ThisMachine && !names_this_machine(&head.headers) {
-            return Err(answer::failure(StatusCode::FORBIDDEN, "Host and Origin must name this machine"));
+        if !self.shared.callers.admit(&head.headers) {
+            return Err(answer::failure(StatusCode::FORBIDDEN, "Host or Origin names another machine than this"));
         }
         match head.method {
             Method::POST | Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE => Ok(()),
@@ -280,12 +299,4 @@ where
         return Ok(first);
     }
     Ok([first, more.freeze()].concat().into())
-}
-
-/// Whether the name in `Host`, and in `Origin` where there is one, is this machine's own.
-fn names_this_machine(headers: &HeaderMap) -> bool {
-    let is_local = |uri: &Uri| uri.host().is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host));
-    let parsed = |value: &HeaderValue| value.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
-    let host = headers.get(HOST).and_then(parsed).is_some_and(|host| is_local(&host));
-    host && headers.get_all(ORIGIN).iter().all(|origin| parsed(origin).is_some_and(|origin| is_local(&origin)))
 }

@@ -14,6 +14,7 @@ pub(super) struct HttpTable {
     listen: Option<SocketAddr>,
     upstream: Option<String>,
     upstream_roots: Option<PathBuf>,
+    hosts: Option<Vec<String>>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     max_connections: Option<usize>,
@@ -37,6 +38,8 @@ pub struct Http {
     pub upstream: Option<String>,
     /// Certificate authorities to believe about the endpoint behind, instead of the system's.
     pub upstream_roots: Option<PathBuf>,
+    /// Names by which callers may know this server, in lower case; `None` where it is not said.
+    pub hosts: Option<Vec<String>>,
     /// Certificate chain and key to show to clients. Who can read the key can stand in for this server.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// Most sessions of a server behind that speaks stdio: each is a process.
@@ -59,6 +62,7 @@ impl HttpTable {
             listen: self.listen,
             upstream: self.upstream,
             upstream_roots: self.upstream_roots.map(|roots| folder.join(roots)),
+            hosts: self.hosts.map(|hosts| hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
             tls,
             sessions: self.max_sessions,
             limits: Limits {
