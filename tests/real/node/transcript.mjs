@@ -73,8 +73,10 @@ export function kind(outcome) {
 
 function refusal(outcome) {
   if (kind(outcome) === "error") return { kind: "error", ...outcome.error };
-  if (kind(outcome) === "tool-error")
-    return { kind: "tool-error", text: outcome.result.content.map((item) => item.text ?? "").join("\n") };
+  if (kind(outcome) === "tool-error") {
+    const text = outcome.result.content.map((item) => item.text ?? "").join("\n");
+    return { kind: "tool-error", text, data: outcome.result._meta?.[`${OURS}refusal`] };
+  }
   return { kind: kind(outcome), ...outcome };
 }
 

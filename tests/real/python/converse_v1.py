@@ -1,8 +1,9 @@
 """Talks to an MCP server with the Python SDK 1.x client (2025-11-25), over stdio or Streamable HTTP; see ../README.md."""
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
+import anyio
 import httpx
 from mcp import ClientSession, McpError, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -22,6 +23,16 @@ import transcript
 from transcript import plain
 
 
+@asynccontextmanager
+async def over_stdio(server: StdioServerParameters):
+    """This SDK falls over a message that is on its way when one closes, as from a server at work on a cancelled call."""
+    try:
+        async with stdio_client(server) as streams:
+            yield streams
+    except* anyio.BrokenResourceError:
+        pass
+
+
 class Conversation(transcript.Conversation):
     name = "python-v1"
     protocol_errors = (McpError,)
@@ -35,7 +46,7 @@ class Conversation(transcript.Conversation):
         else:
             program, *args = options.command
             server = StdioServerParameters(command=program, args=args, env=dict(options.env))
-            streams = await stack.enter_async_context(stdio_client(server))
+            streams = await stack.enter_async_context(over_stdio(server))
         self.session = ClientSession(
             streams[0],
             streams[1],

@@ -96,7 +96,7 @@ class Conversation:
     def note(self, message) -> None:
         """Keeps a notification (a model of the SDK)."""
         if message.method != "notifications/progress":
-            self.notified.append(plain(message))
+            self.notified.append({name: value for name, value in plain(message).items() if name != "jsonrpc"})
 
     async def perform(self, step: dict) -> dict:
         """One step's outcome: result, error, cancelled or client-error, and what came in meanwhile."""
@@ -136,7 +136,10 @@ def refusal(outcome: dict) -> dict:
         case "error":
             return {"kind": "error"} | outcome["error"]
         case "tool-error":
-            return {"kind": "tool-error", "text": "\n".join(c.get("text", "") for c in outcome["result"]["content"])}
+            result = outcome["result"]
+            shown = {"kind": "tool-error", "text": "\n".join(c.get("text", "") for c in result["content"])}
+            data = result.get("_meta", {}).get(f"{OURS}refusal")
+            return shown | ({"data": data} if data else {})
         case other:
             return {"kind": other} | outcome
 
