@@ -80,14 +80,6 @@ function refusal(outcome) {
   return { kind: kind(outcome), ...outcome };
 }
 
-/** Over HTTP a server sends these on a stream that the client opens beside its first requests: whether a change of a list
- * is still seen, and in which order with others, is a race that nothing in between decides. */
-function unasked(notified, overHttp) {
-  if (!overHttp) return notified;
-  const kept = notified.filter(({ method }) => !method.endsWith("/list_changed"));
-  return kept.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-}
-
 /** Runs what was asked; true when every outcome was of the expected kind. `Conversation` has `static client`, `connect()`,
  * `perform(step)`, `close()` and `notified`; `stepsOf(steps)` where it cannot make all of them. */
 async function converse(Conversation, options, command, emit) {
@@ -121,7 +113,7 @@ async function converse(Conversation, options, command, emit) {
         console.error(`${program}: step ${step.step}: expected ${expected}, got ${kind(outcome)}`);
       }
     }
-    print({ step: "notifications", outcome: unasked(conversation.notified, Boolean(options.url)) });
+    print({ step: "notifications", outcome: conversation.notified });
     return good;
   } finally {
     await conversation.close();

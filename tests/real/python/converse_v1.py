@@ -26,11 +26,14 @@ from transcript import plain
 @asynccontextmanager
 async def over_stdio(server: StdioServerParameters):
     """This SDK falls over a message that is on its way when one closes, as from a server at work on a cancelled call."""
+    is_closing = False
     try:
         async with stdio_client(server) as streams:
             yield streams
+            is_closing = True
     except* anyio.BrokenResourceError:
-        pass
+        if not is_closing:
+            raise
 
 
 class Conversation(transcript.Conversation):

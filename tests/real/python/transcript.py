@@ -155,7 +155,7 @@ async def converse(make, options: argparse.Namespace, out) -> bool:
 
     options.command = fill(options.command, workdir)
     conversation: Conversation = make(options)
-    good = True
+    good, is_whole = True, False
     async with AsyncExitStack() as stack:
         connected = await conversation.open(stack)
         if tool := options.call or options.expect_refusal:
@@ -175,17 +175,10 @@ async def converse(make, options: argparse.Namespace, out) -> bool:
             if kind(outcome) not in expected.split("|") or outcome.get("progress") == []:
                 good = False
                 print(f"converse: step {step['step']}: expected {expected}, got {kind(outcome)}", file=sys.stderr)
-        emit({"step": "notifications", "outcome": unasked(conversation.notified, over_http=bool(options.url))})
-    return good
-
-
-def unasked(notified: list[dict], *, over_http: bool) -> list[dict]:
-    """Over HTTP a server sends these on a stream that the client opens beside its first requests: whether a change of a
-    list is still seen, and in which order with others, is a race that nothing in between decides."""
-    if not over_http:
-        return notified
-    kept = [one for one in notified if not one["method"].endswith("/list_changed")]
-    return sorted(kept, key=lambda one: json.dumps(one, sort_keys=True))
+        emit({"step": "notifications", "outcome": conversation.notified})
+        is_whole = True
+    # An SDK that ends its connection without a word must not make half a conversation look good.
+    return good and is_whole
 
 
 def pair(separator: str):
