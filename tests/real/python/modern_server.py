@@ -1,7 +1,6 @@
-"""A small MCP server on the Python SDK 2.x, for what no published 2026-07-28 server offers over stdio:
-progress, cancellation, a question put to the user, resources and prompts in that revision."""
+"""A small MCP server on the Python SDK 2.x, for what no published 2026-07-28 server offers: progress, cancellation,
+questions put to the user in one round and in two, resources and prompts in that revision. Answers 2025-11-25 too."""
 
-import asyncio
 from typing import Annotated
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -9,8 +8,10 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from pydantic import BaseModel
 
+from fixture import furnish, options, ran, serve
+
 server = MCPServer("attest-modern", version="1.0.0")
-count_was_cancelled = asyncio.Event()
+furnish(server, Context, ToolError)
 
 
 class Name(BaseModel):
@@ -21,58 +22,24 @@ async def ask_name() -> Elicit[Name]:
     return Elicit("What is your name?", Name)
 
 
-@server.tool()
-def add(a: int, b: int) -> int:
-    """Add two numbers."""
-    return a + b
-
-
-@server.tool()
-def fail() -> str:
-    """Always fail, in a way the model can read."""
-    raise ToolError("this tool always fails")
-
-
-@server.tool()
-async def count(steps: int, ctx: Context) -> str:
-    """Count up, reporting each step; slow enough to be cancelled when steps is large."""
-    try:
-        for done in range(1, steps + 1):
-            await asyncio.sleep(0.02)
-            await ctx.report_progress(done, steps, f"step {done}")
-    except asyncio.CancelledError:
-        count_was_cancelled.set()
-        raise
-    return f"counted to {steps}"
-
-
-@server.tool()
-async def wait_for_cancelled_count() -> str:
-    """Return once a count was cancelled: shows that the cancellation reached the server."""
-    try:
-        await asyncio.wait_for(count_was_cancelled.wait(), timeout=10)
-    except TimeoutError:
-        raise ToolError("no count was cancelled") from None
-    return "a count was cancelled"
+async def ask_friend(who: Annotated[Name, Resolve(ask_name)]) -> Elicit[Name]:
+    """Needs the first answer to ask, and so a second round."""
+    return Elicit(f"And whom do you bring, {who.name}?", Name)
 
 
 @server.tool()
 async def greet(who: Annotated[Name, Resolve(ask_name)]) -> str:
     """Greet the user by the name they give when asked."""
+    ran("greet", name=who.name)
     return f"Hello, {who.name}"
 
 
-@server.resource("note://one", mime_type="text/plain")
-def note() -> str:
-    """A note."""
-    return "naïve “note” ✓"
-
-
-@server.prompt()
-def review(subject: str) -> str:
-    """Ask for a review."""
-    return f"Please review {subject}."
+@server.tool()
+async def invite(who: Annotated[Name, Resolve(ask_name)], friend: Annotated[Name, Resolve(ask_friend)]) -> str:
+    """Greet the user and a friend, by the names they give when asked one after the other."""
+    ran("invite", name=who.name, friend=friend.name)
+    return f"Hello, {who.name} and {friend.name}"
 
 
 if __name__ == "__main__":
-    server.run("stdio")
+    serve(server.streamable_http_app()) if options.http else server.run("stdio")
