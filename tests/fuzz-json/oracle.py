@@ -4,12 +4,13 @@ Batches come in on standard input: the length of what follows (u32, big-endian),
 mode (one byte) and its bytes; the length counts the mode. One answer per document goes out: its length (u32) and its bytes.
 
   H  the names of the readings that find a tools/call, separated by commas; nothing where none does
+  B  the same for the body of an HTTP request, which nobody cuts into lines
   F  the one call that every reading finds, in normal form, or `!` and what differs
   P  the whole document in normal form, as json.loads reads it, or `!` and why it does not
 
 Normal form: n t f; d and the 16 hex digits of a double; s, length in bytes, colon, UTF-8; a or o, count, colon, the
-elements or the members ordered by the bytes of their names. A whole number that no double holds is i and its digits in
-mode F (whoever forwards such a number has two readers disagree), and the nearest double in mode P.
+elements or the members ordered by the bytes of their names. A whole number that no double holds is i and its digits: two
+readers disagree about it. In mode P such a number is the nearest double where that is 10^21 or more.
 """
 
 import json
@@ -53,7 +54,7 @@ class Members(list):
 decoder = json.JSONDecoder(object_pairs_hook=Members, strict=False)
 
 
-def texts(data, decodings):
+def texts(data, decodings, lines):
     """Every text that some reader makes of the bytes, with the reader's name, each text once."""
     seen = set()
     for encoding, errors in decodings:
@@ -68,6 +69,8 @@ def texts(data, decodings):
         yield from fresh(seen, f"{name}/strip", text.strip())
         if "\0" in text:
             yield from fresh(seen, f"{name}/nul", text.split("\0")[0])
+        if not lines:
+            continue
         for piece in UNIVERSAL.split(text):
             yield from fresh(seen, f"{name}/universal", piece)
         for piece in text.splitlines():
@@ -123,9 +126,9 @@ def messages(value):
             yield from messages(item)
 
 
-def calls(data, decodings):
+def calls(data, decodings, lines=True):
     """Each call that some reading finds: its name, and the members of the message as that reading has them."""
-    for name, text in texts(data, decodings):
+    for name, text in texts(data, decodings, lines):
         for number, value in enumerate(values(text)):
             batch = "" if isinstance(value, Members) else "/array"
             stream = "/stream" if number else ""
@@ -154,8 +157,12 @@ def pydantic(data):
 PLAIN = [("json.loads", json.loads), ("pydantic", pydantic)]
 
 
-def hunt(data):
-    return ",".join(dict.fromkeys(name for name, *_ in calls(data, UTF_8 + CHARSETS))).encode()
+def hunt(data, lines=True):
+    return ",".join(dict.fromkeys(name for name, *_ in calls(data, UTF_8 + CHARSETS, lines))).encode()
+
+
+def hunt_in_body(data):
+    return hunt(data, lines=False)
 
 
 def forwarded(data):
@@ -223,13 +230,14 @@ def write_number(value, out, exact):
         double = float(value)
     except OverflowError:
         double = math.inf
-    if exact and double != value:
+    # Of whole numbers from 10^21 on the nearest double is what our rules say that a reader takes.
+    if double != value and (exact or abs(double) < 1e21):
         out += b"i%d" % value
         return
     out += b"d" + struct.pack(">d", double + 0.0 if double else 0.0).hex().encode()
 
 
-MODES = {ord("H"): hunt, ord("F"): forwarded, ord("P"): plain}
+MODES = {ord("H"): hunt, ord("B"): hunt_in_body, ord("F"): forwarded, ord("P"): plain}
 
 
 def main():

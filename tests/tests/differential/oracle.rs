@@ -11,6 +11,8 @@ use attest_tests::world::tests_folder;
 pub enum Mode {
     /// Which readings find a call?
     Hunt,
+    /// The same of the body of an HTTP request, which nobody cuts into lines.
+    HuntInBody,
     /// Which one call do they all find?
     Forwarded,
     /// What does the language's own reader read?
@@ -59,6 +61,7 @@ impl Oracle {
             batch.extend(u32::try_from(document.len() + 1).unwrap().to_be_bytes());
             batch.push(match mode {
                 Mode::Hunt => b'H',
+                Mode::HuntInBody => b'B',
                 Mode::Forwarded => b'F',
                 Mode::Plain => b'P',
             });

@@ -43,8 +43,10 @@ struct Question {
 enum About {
     /// A refused document: shows only which readings the generator reaches.
     Refused,
-    /// Bytes that pass.
-    Passed,
+    /// A document that passes as a body.
+    Body,
+    /// Lines that pass.
+    Lines,
     /// Bytes forwarded for a call, which has this normal form.
     Forwarded(Vec<u8>),
     /// A document that our reader takes, with its normal form.
@@ -60,14 +62,15 @@ pub struct Run {
     /// By reading: how many documents it found a call in.
     readings: BTreeMap<String, u64>,
     open: u64,
-    failures: Vec<String>,
+    /// What passes and is a call; what is forwarded and read otherwise; what is taken and read otherwise.
+    failures: [Vec<String>; 3],
 }
 
 impl Run {
     pub fn start(seed: u64) -> Self {
         let oracles = [("node", Oracle::node()), ("python", Oracle::python())];
         let (verdicts, readings) = (BTreeMap::new(), BTreeMap::new());
-        Self { seed, oracles, lines: Lines::start(), verdicts, readings, open: 0, failures: Vec::new() }
+        Self { seed, oracles, lines: Lines::start(), verdicts, readings, open: 0, failures: Default::default() }
     }
 
     /// Has everybody read these documents.
@@ -87,7 +90,7 @@ impl Run {
                     "refused"
                 }
                 Verdict::Other => {
-                    ask(About::Passed, document);
+                    ask(About::Body, document);
                     "other"
                 }
                 Verdict::Call { forward, form } => {
@@ -95,9 +98,9 @@ impl Run {
                     "call"
                 }
             };
-            // Blank lines pass too, and hold nothing.
+            // A line that is blank passes too, and holds nothing.
             if !passed.iter().all(u8::is_ascii_whitespace) {
-                ask(About::Passed, passed);
+                ask(About::Lines, passed);
             }
             *self.verdicts.entry(name).or_default() += 1;
         }
@@ -120,20 +123,21 @@ impl Run {
                 self.count(oracle, &text);
                 None
             }
-            About::Passed => {
+            About::Body | About::Lines => {
                 let (open, bad): (Vec<&str>, Vec<&str>) =
                     text.split(',').filter(|name| !name.is_empty()).partition(|name| name.ends_with(OPEN));
                 self.open += u64::from(!open.is_empty());
-                (!bad.is_empty()).then(|| format!("passes, but is a call to {}", bad.join(", ")))
+                (!bad.is_empty()).then(|| (0, format!("passes, but is a call to {}", bad.join(", "))))
             }
             About::Forwarded(form) | About::Plain(form) if answer == form => None,
-            About::Forwarded(form) => Some(format!("is forwarded as {:?}, but read as {text:?}", lossy(form))),
-            About::Plain(form) => Some(format!("is {:?} to us, but {text:?}", lossy(form))),
+            About::Forwarded(form) => Some((1, format!("is forwarded as {:?}, but read as {text:?}", lossy(form)))),
+            About::Plain(form) => Some((2, format!("is {:?} to us, but {text:?}", lossy(form)))),
         };
-        if let Some(wrong) = wrong {
+        if let Some((kind, wrong)) = wrong {
             let (seed, index) = (self.seed, question.index);
             let shown = question.document.escape_ascii();
-            self.failures.push(format!("ATTEST_SEED={seed} ATTEST_ONE={index}: {oracle}: {wrong}\n    b\"{shown}\""));
+            self.failures[kind]
+                .push(format!("ATTEST_SEED={seed} ATTEST_ONE={index}: {oracle}: {wrong}\n    b\"{shown}\""));
         }
     }
 
@@ -147,8 +151,13 @@ impl Run {
     pub fn report(&self) {
         println!("{:?}; {} pass with an open {OPEN}", self.verdicts, self.open);
         println!("{} readings find calls in what is refused", self.readings.len());
-        let shown: Vec<&str> = self.failures.iter().take(10).map(String::as_str).collect();
-        assert!(self.failures.is_empty(), "{} times, the first of them:\n{}", self.failures.len(), shown.join("\n"));
+        let [pass, forwarded, taken] = self.failures.each_ref().map(Vec::len);
+        let shown: Vec<&str> = self.failures.iter().flat_map(|kind| kind.iter().take(4)).map(String::as_str).collect();
+        assert!(
+            shown.is_empty(),
+            "{pass} pass and are calls, {forwarded} are forwarded and {taken} taken otherwise than read; the first:\n{}",
+            shown.join("\n")
+        );
     }
 
     /// A generator that makes nothing of a kind would let every test of that kind pass.
@@ -204,7 +213,8 @@ fn lossy(bytes: &[u8]) -> String {
 impl About {
     fn mode(&self) -> Mode {
         match self {
-            Self::Refused | Self::Passed => Mode::Hunt,
+            Self::Refused | Self::Lines => Mode::Hunt,
+            Self::Body => Mode::HuntInBody,
             Self::Forwarded(_) => Mode::Forwarded,
             Self::Plain(_) => Mode::Plain,
         }

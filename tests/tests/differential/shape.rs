@@ -85,7 +85,7 @@ const NAMES: [(&str, &str); 12] = [
 
 /// Changes the tree in one place.
 pub fn mutate(tree: &mut Tree, seeds: &Seeds, random: &mut Random) {
-    match random.below(16) {
+    match random.below(17) {
         0 | 1 => repeat(tree, seeds, random),
         2 => recase(tree, random),
         3 | 4 => respell(tree, random),
@@ -117,16 +117,33 @@ pub fn mutate(tree: &mut Tree, seeds: &Seeds, random: &mut Random) {
                 .pick(&["null", "true", "[]", "{}", "\"\"", "True", "undefined", "nul", "'x'", "[1,]", "/**/1"])
                 .to_string()
         }),
-        _ => {
+        15 => {
             if let (Some(members), other) = (tree.object(random), seeds.any(random)) {
                 members.push((quoted("extra"), other));
             }
         }
+        _ => set_off(tree, seeds, random),
+    }
+}
+
+/// A whole message as a member's value, alone on a line to whoever ends lines at more than a line feed.
+fn set_off(tree: &mut Tree, seeds: &Seeds, random: &mut Random) {
+    let mark = *random.pick(&["\r", "\r", "\n", "\r\n", "\u{2028}", "\u{85}", "\u{b}"]);
+    let mut text = mark.as_bytes().to_vec();
+    seeds.any(random).write(random, false, &mut text);
+    text.extend_from_slice(mark.as_bytes());
+    if let Some(members) = tree.object(random) {
+        let at = random.below(members.len() + 1);
+        members.insert(at, (quoted("extra"), Tree::Raw(text)));
     }
 }
 
 fn random_number(random: &mut Random) -> String {
-    if random.once_in(3) {
+    if random.once_in(4) {
+        // Whole numbers about where doubles end to hold them, and where exponents begin.
+        let digits: String = (0..random.below(9) + 14).map(|_| char::from(b'0' + random.below(10) as u8)).collect();
+        format!("{}1{digits}{}", random.pick(&["", "-"]), random.pick(&["", ".0", ".5", "e0", "E+1"]))
+    } else if random.once_in(3) {
         // Any double, in digits of any length.
         let value = f64::from_bits(random.next());
         if random.once_in(2) { format!("{value:e}") } else { format!("{:.*}", random.below(25), value % 1e6) }

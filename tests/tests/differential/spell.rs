@@ -46,7 +46,7 @@ pub fn recased(text: &[u8], random: &mut Random) -> Vec<u8> {
 }
 
 /// What is put into a text to spoil it, in bytes.
-const SPOILERS: [&[u8]; 34] = [
+const SPOILERS: [&[u8]; 36] = [
     b"\0",
     b"\\u0000",
     b"\x01",
@@ -65,6 +65,8 @@ const SPOILERS: [&[u8]; 34] = [
     b"\\u12",
     b"\\U0041",
     b"\\ud800",
+    b"\\udc00",
+    b"\\uDFFFx",
     b"\\udc00\\ud800",
     b"\\ud83d\\ude00",
     b"\\ud83d\xf0\x9f\x98\x80",
