@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// How long a server may be silent before it counts as waiting for more. Only requests that are not finished, in the
 /// server's eyes, take so long: each request here asks for the connection to be closed after its answer.
-const SILENCE: Duration = Duration::from_millis(1500);
+const SILENCE: Duration = Duration::from_secs(4);
 
 /// One response.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,9 +54,7 @@ pub const ROWS: &[Row] = &[
     }),
     ("identity, with a length", NoRequest, |c| c.post("Transfer-Encoding: identity\r\n", &c.text)),
     ("xchunked, with a length", NoRequest, |c| c.post("Transfer-Encoding: xchunked\r\n", &c.text)),
-    ("Chunked, in another case", Counted("no-proof"), |c| {
-        c.framed("Transfer-Encoding: CHUNKED\r\n", chunked(&c.text))
-    }),
+    ("Chunked, in another case", Counted("no-proof"), |c| c.framed("Transfer-Encoding: CHUNKED\r\n", chunked(&c.text))),
     ("chunked in quotes", NoRequest, |c| c.framed("Transfer-Encoding: \"chunked\"\r\n", chunked(&c.text))),
     ("chunked after a vertical tab", NoRequest, |c| c.framed("Transfer-Encoding: \x0bchunked\r\n", chunked(&c.text))),
     ("chunked on a folded line", NoRequest, |c| c.framed("Transfer-Encoding:\r\n chunked\r\n", chunked(&c.text))),

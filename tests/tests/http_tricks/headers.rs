@@ -4,8 +4,7 @@ use super::trick::{Behind::*, Call, Row};
 
 /// A call of 2026-07-28, which says in its header fields what the body says.
 fn modern(c: &Call<'_>, headers: &str) -> Vec<u8> {
-    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}},"arguments""#;
-    c.post(&format!("Mcp-Protocol-Version: 2026-07-28\r\n{headers}"), c.swapped("\"arguments\"", meta))
+    c.post(&format!("Mcp-Protocol-Version: 2026-07-28\r\n{headers}"), c.modern())
 }
 
 pub const ROWS: &[Row] = &[
@@ -61,7 +60,9 @@ pub const ROWS: &[Row] = &[
         modern(c, "Mcp-Protocol-Version: 2025-11-25\r\nMcp-Method: tools/call\r\nMcp-Name: count\r\n")
     }),
     ("a version that there is not", Counted("no-proof"), |c| c.post("Mcp-Protocol-Version: 1999-01-01\r\n", &c.text)),
-    ("2025-11-25, Mcp-Method of another method", Counted("header-mismatch"), |c| c.post("Mcp-Method: ping\r\n", &c.text)),
+    ("2025-11-25, Mcp-Method of another method", Counted("header-mismatch"), |c| {
+        c.post("Mcp-Method: ping\r\n", &c.text)
+    }),
     ("2025-11-25, Mcp-Name of another tool", Counted("header-mismatch"), |c| c.post("Mcp-Name: other\r\n", &c.text)),
     ("a session that there is not", Counted("no-proof"), |c| c.post("Mcp-Session-Id: x\r\n", &c.text)),
     ("a ping with Mcp-Method of a call", Counted("header-mismatch"), |c| {
@@ -96,5 +97,7 @@ pub const ROWS: &[Row] = &[
         let request = modern(c, "Mcp-Method: ping\r\nMcp-Name: count\r\n");
         super::trick::replaced(&request, "Connection: close", "Connection: close, mcp-method")
     }),
-    ("an underscore for a hyphen", Counted("no-proof"), |c| c.post("Mcp_Method: ping\r\nContent_Length: 3\r\n", &c.text)),
+    ("an underscore for a hyphen", Counted("no-proof"), |c| {
+        c.post("Mcp_Method: ping\r\nContent_Length: 3\r\n", &c.text)
+    }),
 ];

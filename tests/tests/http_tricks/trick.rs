@@ -32,6 +32,15 @@ pub struct Call<'t> {
     pub text: String,
     /// The other call, which nobody signs.
     pub hidden: String,
+    /// Makes a call of the text of one: signs it, or leaves it as it is.
+    pub sign: &'t dyn Fn(&str) -> String,
+    /// What the tool is given.
+    pub who: String,
+}
+
+/// Leaves a call as it is.
+pub fn unsigned(text: &str) -> String {
+    text.to_owned()
 }
 
 /// A `tools/call` of `count`.
@@ -42,9 +51,21 @@ pub fn call(who: &str) -> String {
 }
 
 /// What servers over HTTP ask for in 2025-11-25, but for the length.
-const USUAL: &str = "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nConnection: close\r\n";
+const USUAL: &str =
+    "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nConnection: close\r\n";
 
-impl Call<'_> {
+impl<'t> Call<'t> {
+    /// A call that gives the tool `who`.
+    pub fn of(host: &'t str, who: &str, sign: &'t dyn Fn(&str) -> String) -> Self {
+        Self { host, text: sign(&call(who)), hidden: call(&format!("hidden-{who}")), sign, who: who.to_owned() }
+    }
+
+    /// The call of 2026-07-28.
+    pub fn modern(&self) -> String {
+        const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"x","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}},"arguments""#;
+        (self.sign)(&call(&self.who).replacen("\"arguments\"", META, 1))
+    }
+
     /// A request of these parts. `headers` stands before the usual ones, each line with its ending.
     pub fn request(&self, line: &str, headers: &str, body: &[u8]) -> Vec<u8> {
         let head = format!("{line}\r\nHost: {}\r\n{headers}{USUAL}\r\n", self.host);
@@ -100,12 +121,12 @@ pub fn chunked(body: &str) -> String {
 /// One row of a table: what it is called, what becomes of it, how it is made.
 pub type Row = (&'static str, Behind, fn(&Call<'_>) -> Vec<u8>);
 
-/// Every trick against the server at `host`, with calls made by `sign` from what they give the tool.
-pub fn tricks(host: &str, sign: impl Fn(&str) -> String) -> Vec<Trick> {
+/// Every trick against the server at `host`, its calls signed by `sign`, or left as they are.
+pub fn tricks(host: &str, sign: &dyn Fn(&str) -> String) -> Vec<Trick> {
     let rows = [super::framing::ROWS, super::headers::ROWS, super::bodies::ROWS, super::requests::ROWS].concat();
     let made = |(at, (name, behind, make)): (usize, Row)| {
         let who = format!("t{at:03}");
-        let bytes = make(&Call { host, text: sign(&who), hidden: call(&format!("hidden-{who}")) });
+        let bytes = make(&Call::of(host, &who, sign));
         Trick { name, who, bytes, behind }
     };
     rows.into_iter().enumerate().map(made).collect()
