@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// How long a server may be silent before it counts as waiting for more. Only requests that are not finished, in the
-/// server's eyes, take so long: each request here asks for the connection to be closed after its answer.
+/// How long a server may be silent before it counts as waiting for more. Only what is not finished, in the server's eyes,
+/// takes so long.
 const SILENCE: Duration = Duration::from_secs(4);
 
 /// One response.
@@ -20,6 +20,8 @@ pub struct Response {
     pub status: u16,
     /// The body, without its transfer coding.
     pub body: Vec<u8>,
+    /// Whether all of it came, as far as the response says how much there is.
+    pub complete: bool,
 }
 
 impl Response {
@@ -52,8 +54,9 @@ impl Answer {
     }
 }
 
-/// Sends the bytes to `address`, such as `127.0.0.1:8080`, and reads until the server closes the connection or is silent.
-pub fn exchange(address: &str, bytes: &[u8]) -> Answer {
+/// Sends the bytes to `address`, such as `127.0.0.1:8080`, and reads until there are as many complete responses as `wanted`, or
+/// the server closes the connection or is silent.
+pub fn exchange(address: &str, bytes: &[u8], wanted: usize) -> Answer {
     let mut stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("cannot connect to {address}: {e}"));
     stream.set_read_timeout(Some(SILENCE)).expect("a time that is not zero");
     // A server that answers before it has read everything closes early, and what it said is still there to be read.
@@ -61,7 +64,7 @@ pub fn exchange(address: &str, bytes: &[u8]) -> Answer {
     let mut received = Vec::new();
     let closed = std::thread::scope(|scope| {
         scope.spawn(move || sending.write_all(bytes).and_then(|()| sending.flush()));
-        let closed = read(&mut stream, &mut received);
+        let closed = read(&mut stream, &mut received, wanted);
         // Whoever still sends, to a server that no longer reads, is let go.
         let _ = stream.shutdown(Shutdown::Both);
         closed
@@ -70,12 +73,17 @@ pub fn exchange(address: &str, bytes: &[u8]) -> Answer {
 }
 
 /// Reads to the end, which the server made where the result is true.
-fn read(stream: &mut TcpStream, received: &mut Vec<u8>) -> bool {
+fn read(stream: &mut TcpStream, received: &mut Vec<u8>, wanted: usize) -> bool {
     let mut buffer = [0; 16 * 1024];
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => return true,
-            Ok(n) => received.extend_from_slice(buffer.get(..n).unwrap_or_default()),
+            Ok(n) => {
+                received.extend_from_slice(buffer.get(..n).unwrap_or_default());
+                if responses(received).iter().filter(|response| response.complete).count() >= wanted {
+                    return false;
+                }
+            }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return false,
             // A reset: the server closed with bytes unread.
@@ -104,19 +112,21 @@ fn response(bytes: &[u8]) -> Option<(Response, &[u8])> {
     let header = |name: &str| parsed.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
     let rest = bytes.get(length..)?;
     if status == 100 {
-        return Some((Response { status, body: Vec::new() }, rest));
+        return Some((Response { status, body: Vec::new(), complete: true }, rest));
     }
     if header("transfer-encoding").is_some() {
-        let (body, rest) = unchunked(rest);
-        return Some((Response { status, body }, rest));
+        let (body, complete, rest) = unchunked(rest);
+        return Some((Response { status, body, complete }, rest));
     }
+    // Without a length the body ends with the connection.
     let length = header("content-length").and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
+    let complete = length.is_some_and(|length: usize| length <= rest.len());
     let (body, rest) = rest.split_at_checked(length.unwrap_or(rest.len())).unwrap_or((rest, &[]));
-    Some((Response { status, body: body.to_vec() }, rest))
+    Some((Response { status, body: body.to_vec(), complete }, rest))
 }
 
-/// A chunked body as far as it came, and what follows it.
-fn unchunked(mut bytes: &[u8]) -> (Vec<u8>, &[u8]) {
+/// A chunked body as far as it came, whether that is all of it, and what follows it.
+fn unchunked(mut bytes: &[u8]) -> (Vec<u8>, bool, &[u8]) {
     let mut body = Vec::new();
     while let Ok(httparse::Status::Complete((start, size))) = httparse::parse_chunk_size(bytes) {
         let rest = bytes.get(start..).unwrap_or_default();
@@ -125,8 +135,8 @@ fn unchunked(mut bytes: &[u8]) -> (Vec<u8>, &[u8]) {
         body.extend_from_slice(data);
         bytes = rest.strip_prefix(b"\r\n").unwrap_or(rest);
         if size == 0 {
-            break;
+            return (body, true, bytes);
         }
     }
-    (body, bytes)
+    (body, false, bytes)
 }

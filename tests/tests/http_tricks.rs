@@ -33,7 +33,7 @@ use std::thread;
 use attest_tests::http_raw::{Answer, exchange};
 use attest_tests::world::tests_folder;
 use servers::{NAMES, Server};
-use trick::{Call, Trick, tricks, unsigned};
+use trick::{Call, HIDDEN, Trick, tricks, unsigned};
 
 /// Sends every trick to `host`, a few at a time, since some of them leave a server waiting.
 pub fn send_all(host: &str, tricks: &[Trick]) -> Vec<Answer> {
@@ -43,7 +43,7 @@ pub fn send_all(host: &str, tricks: &[Trick]) -> Vec<Answer> {
         while let Some((at, trick)) =
             Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, tricks.get(at)?)))
         {
-            done.push((at, exchange(host, &trick.bytes)));
+            done.push((at, exchange(host, &trick.bytes, trick.responses)));
         }
         done
     };
@@ -63,7 +63,8 @@ fn effect(runs: &[String], trick: &Trick) -> String {
         1 => format!("{what} "),
         n => format!("{what} {n} times "),
     };
-    let shown = part("runs", times(&trick.who)) + &part("runs the hidden one", times(&format!("hidden-{}", trick.who)));
+    let shown =
+        part("runs", times(&trick.who)) + &part("runs the hidden one", times(&format!("{HIDDEN}{}", trick.who)));
     if shown.is_empty() { "-".to_owned() } else { shown.trim_end().to_owned() }
 }
 
@@ -103,7 +104,7 @@ fn each_trick_does_to_each_server_alone_what_the_record_says() {
                 let tricks = tricks(server.host(), &unsigned);
                 let answers = send_all(server.host(), &tricks);
                 let last = Call::of(server.host(), "last", &unsigned);
-                assert_eq!(exchange(server.host(), &last.post("", &last.text)).status(), 200, "{name} is well");
+                assert_eq!(exchange(server.host(), &last.post("", &last.text), 1).status(), 200, "{name} is well");
                 let runs = server.runs();
                 assert_eq!(runs.iter().filter(|run| *run == "last").count(), 1);
                 let effects = tricks.iter().map(|trick| effect(&runs, trick));

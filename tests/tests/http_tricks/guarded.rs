@@ -96,7 +96,7 @@ fn no_trick_runs_anything(name: &str) {
     let forge = Forge::of(&guarded.world);
     let sign = |text: &str| forge.sign(text).line;
     let good = Call::of(guarded.host(), "good", &sign);
-    let answer = exchange(guarded.host(), &good.post("", &good.text));
+    let answer = exchange(guarded.host(), &good.post("", &good.text), 1);
     assert_eq!(answer.status(), 200, "{}", answer.message());
     assert_eq!(guarded.runs(), ["good"], "{name}");
     let counted = guarded.end();

@@ -12,6 +12,9 @@ pub enum Behind {
     NoCall,
 }
 
+/// What the tool is given begins so where the call is a hidden one.
+pub const HIDDEN: &str = "hidden-";
+
 /// One trick.
 pub struct Trick {
     /// What it does, in words; the key of the record.
@@ -22,6 +25,8 @@ pub struct Trick {
     pub bytes: Vec<u8>,
     /// What is to become of it.
     pub behind: Behind,
+    /// How many responses it may have: one more for each request hidden behind it.
+    pub responses: usize,
 }
 
 /// What a trick is made of.
@@ -57,7 +62,7 @@ const USUAL: &str =
 impl<'t> Call<'t> {
     /// A call that gives the tool `who`.
     pub fn of(host: &'t str, who: &str, sign: &'t dyn Fn(&str) -> String) -> Self {
-        Self { host, text: sign(&call(who)), hidden: call(&format!("hidden-{who}")), sign, who: who.to_owned() }
+        Self { host, text: sign(&call(who)), hidden: call(&format!("{HIDDEN}{who}")), sign, who: who.to_owned() }
     }
 
     /// The call of 2026-07-28.
@@ -127,7 +132,8 @@ pub fn tricks(host: &str, sign: &dyn Fn(&str) -> String) -> Vec<Trick> {
     let made = |(at, (name, behind, make)): (usize, Row)| {
         let who = format!("t{at:03}");
         let bytes = make(&Call::of(host, &who, sign));
-        Trick { name, who, bytes, behind }
+        let hidden = bytes.windows(HIDDEN.len()).filter(|window| *window == HIDDEN.as_bytes()).count();
+        Trick { name, who, bytes, behind, responses: 1 + hidden }
     };
     rows.into_iter().enumerate().map(made).collect()
 }
