@@ -167,7 +167,7 @@ fn repeat(tree: &mut Tree, seeds: &Seeds, random: &mut Random) {
     let value = match (random.below(4), name.as_slice()) {
         (0, _) => value,
         (1 | 2, b"\"method\"") => {
-            Tree::Raw(quoted(*random.pick::<&str>(&["ping", "tools/call", "tools/list", "notifications/x"])))
+            Tree::Raw(quoted(random.pick::<&str>(&["ping", "tools/call", "tools/list", "notifications/x"])))
         }
         (1 | 2, b"\"params\"") => seeds.call(random).member("params").cloned().unwrap_or(value),
         (3, _) => seeds.any(random),
@@ -252,7 +252,7 @@ fn enclose(tree: &mut Tree, seeds: &Seeds, random: &mut Random) {
         0 => Tree::Array(vec![inner]),
         1 => Tree::Array(vec![seeds.any(random), inner]),
         2 => Tree::Array(vec![Tree::Array(vec![inner])]),
-        3 => Tree::Object(vec![(quoted(*random.pick(&["message", "params", "batch", ""])), inner)]),
+        3 => Tree::Object(vec![(quoted(random.pick::<&str>(&["message", "params", "batch", ""])), inner)]),
         _ => {
             let mut text = Vec::new();
             inner.write(random, false, &mut text);
