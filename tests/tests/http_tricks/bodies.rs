@@ -74,7 +74,7 @@ pub const ROWS: &[Row] = &[
         c.post("", c.swapped(r#""params""#, r#""params":{},"PARAMS""#))
     }),
     ("Name beside name", Counted("bad-request"), |c| c.post("", c.swapped(r#""name""#, r#""name":"x","Name""#))),
-    ("a member __proto__ with the call", Counted("bad-request"), |c| {
+    ("a member __proto__ with the call", NoCall, |c| {
         c.post("", format!(r#"{{"jsonrpc":"2.0","id":1,"__proto__":{}}}"#, c.text))
     }),
     ("a member that MCP does not have", Counted("bad-request"), |c| {
@@ -109,7 +109,7 @@ pub const ROWS: &[Row] = &[
         c.typed("Content-Type: application/json; charset=utf-7\r\n", utf7(&c.text))
     }),
     // Good UTF-8, and a ping. In UTF-7 the member x ends early, and what follows makes the message a call.
-    ("a ping that is a call in UTF-7", Counted("bad-http"), |c| {
+    ("a ping that is a call in UTF-7", Refused, |c| {
         let given = format!(
             r#""}}}},"method":"tools/call","params":{{"name":"count","arguments":{{"who":"hidden-{}","y":""#,
             c.who
@@ -117,7 +117,7 @@ pub const ROWS: &[Row] = &[
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"z":{{"x":"{}"}}}}}}"#, utf7(&given));
         c.typed("Content-Type: application/json; charset=utf-7\r\n", body)
     }),
-    ("latin-1 with its charset", Counted("bad-http"), |c| {
+    ("latin-1 with its charset", Refused, |c| {
         c.typed("Content-Type: application/json; charset=iso-8859-1\r\n", &c.text)
     }),
     ("gzip", Counted("bad-http"), |c| c.post("Content-Encoding: gzip\r\n", gzip(&c.text))),

@@ -10,7 +10,7 @@ fn modern(c: &Call<'_>, headers: &str) -> Vec<u8> {
 pub const ROWS: &[Row] = &[
     ("a call of 2025-11-25", Counted("no-proof"), |c| c.post("", &c.text)),
     ("a call of 2026-07-28", Counted("no-proof"), |c| modern(c, "Mcp-Method: tools/call\r\nMcp-Name: count\r\n")),
-    ("2026-07-28, without Mcp-Method and Mcp-Name", Counted("header-mismatch"), |c| modern(c, "")),
+    ("2026-07-28, without Mcp-Method and Mcp-Name", Refused, |c| modern(c, "")),
     ("2026-07-28, Mcp-Method of another method", Counted("header-mismatch"), |c| {
         modern(c, "Mcp-Method: ping\r\nMcp-Name: count\r\n")
     }),
@@ -53,7 +53,7 @@ pub const ROWS: &[Row] = &[
     ("2026-07-28, Mcp-Method in base64", Counted("header-mismatch"), |c| {
         modern(c, "Mcp-Method: =?base64?dG9vbHMvY2FsbA==?=\r\nMcp-Name: count\r\n")
     }),
-    ("2026-07-28 in the field, 2025-11-25 in the body", Counted("header-mismatch"), |c| {
+    ("2026-07-28 in the field, 2025-11-25 in the body", Refused, |c| {
         c.post("Mcp-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: count\r\n", &c.text)
     }),
     ("a version twice", Counted("header-mismatch"), |c| {
@@ -93,7 +93,7 @@ pub const ROWS: &[Row] = &[
     ("a head of 200,000 bytes", NoRequest, |c| c.post(&format!("X-A: {}\r\n", "b".repeat(200_000)), &c.text)),
     ("500 fields", NoRequest, |c| c.post(&"X-A: b\r\n".repeat(500), &c.text)),
     ("two hosts", NoRequest, |c| c.post("Host: elsewhere.example\r\n", &c.text)),
-    ("a field that the connection is to drop", Counted("header-mismatch"), |c| {
+    ("a field that the connection is to drop", Refused, |c| {
         let request = modern(c, "Mcp-Method: ping\r\nMcp-Name: count\r\n");
         super::trick::replaced(&request, "Connection: close", "Connection: close, mcp-method")
     }),

@@ -5,6 +5,8 @@
 pub enum Behind {
     /// The guard has a message before it, or knows that it has none, and counts a refusal for this reason.
     Counted(&'static str),
+    /// The guard refuses it, as a call that nobody vouches for or before it looks for one.
+    Refused,
     /// It is no request to begin with: whoever reads HTTP for the guard may end it without a word to the log, or the guard
     /// refuses it for some reason.
     NoRequest,
