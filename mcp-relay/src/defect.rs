@@ -30,6 +30,9 @@ pub enum Defect {
     /// A body in a content coding, such as gzip: it would have to be decoded to be read.
     #[error("a body with a Content-Encoding")]
     Encoded,
+    /// A body that is not said to be JSON in UTF-8, once: a server may decode it into another message.
+    #[error("a body that is not application/json in UTF-8")]
+    ContentType,
     /// No well-formed HTTP request: its framing could be read in two ways.
     #[error("not a well-formed HTTP request")]
     Http,
@@ -44,6 +47,7 @@ impl Defect {
             Self::BareCr => (-32700, "Parse error: carriage return inside the line"),
             Self::Json(_) => (-32700, "Parse error: not strict JSON"),
             Self::Encoded => (-32700, "Parse error: a body with a Content-Encoding; send it plain"),
+            Self::ContentType => (-32700, "Parse error: the body must be application/json, in UTF-8"),
             Self::Http => (-32700, "Parse error: not a well-formed HTTP request"),
             Self::NotAnObject => (-32600, "Invalid request: not one JSON object"),
             // MCP 2026-07-28, "Server Validation" of its Streamable HTTP.

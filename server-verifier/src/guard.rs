@@ -195,7 +195,7 @@ impl Interceptor for Guard {
             Defect::TooLong { .. } => Reason::TooLarge.into(),
             Defect::Json(error) => error.into(),
             Defect::HeaderMismatch => Reason::HeaderMismatch.into(),
-            Defect::Http => Reason::BadHttp.into(),
+            Defect::Http | Defect::ContentType | Defect::Encoded => Reason::BadHttp.into(),
             _ => Reason::NotStrictJson.into(),
         };
         let reply = reply::refuse(id, &refusal, Shape::Error);

@@ -26,6 +26,12 @@ pub fn server_verifier() -> PathBuf {
     BUILT.get_or_init(|| build("server-verifier", "server-verifier")).clone()
 }
 
+/// The server on rmcp that HTTP tricks are tried on.
+pub fn count_server() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("attest-count-server", "attest-count-server")).clone()
+}
+
 fn build(package: &str, binary: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

@@ -98,7 +98,7 @@ fn imports_go_down_only() {
     ]
     .into();
     // They may use everything, and nothing uses them.
-    let top = ["attest-cli", "attest-tests", "attest-benches", "attest-rmcp"];
+    let top = ["attest-cli", "attest-tests", "attest-benches", "attest-rmcp", "attest-count-server"];
     let mut metadata = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     metadata.current_dir(tests_folder()).args(["metadata", "--no-deps", "--format-version", "1"]);
     let metadata: Value = serde_json::from_slice(&must(metadata).stdout).unwrap();

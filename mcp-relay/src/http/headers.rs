@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
@@ -50,6 +50,23 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Has the server send its answer plain: what is coded cannot be looked at.
 pub(super) fn ask_for_plain(headers: &mut HeaderMap) {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+}
+
+/// Whether the body is said to be JSON in UTF-8, once and in so many words. Of what a server decodes it from, by a
+/// `charset`, we see nothing: in UTF-7 the same bytes are another message.
+pub(super) fn is_plain_json(headers: &HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(kind), None) = (types.next(), types.next()) else { return false };
+    let Ok(kind) = kind.to_str() else { return false };
+    let (kind, parameters) = kind.split_once(';').unwrap_or((kind, ""));
+    let parameter = parameters.trim().to_ascii_lowercase();
+    kind.trim().eq_ignore_ascii_case("application/json")
+        && matches!(parameter.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"")
+}
+
+/// What the server is told of the body: what it is, in the words of nobody else.
+pub(super) fn say_plain_json(headers: &mut HeaderMap) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
 }
 
 /// Whether the fields say in two ways where the body ends (RFC 9112, section 6.3).
@@ -164,6 +181,30 @@ mod tests {
         for name in ["mcp-method", "mcp-name", "mcp-param-a", "mcp-protocol-version"] {
             assert!(!agrees(&[(name, "tools/call"), (name, "tools/call")], CALL), "{name}");
         }
+    }
+
+    #[test]
+    fn a_body_is_json_in_utf_8_or_not_read() {
+        let plain = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            values.iter().for_each(|value| drop(headers.append(CONTENT_TYPE, HeaderValue::from_static(value))));
+            is_plain_json(&headers)
+        };
+        for fine in ["application/json", "Application/JSON ; Charset=UTF-8", "application/json; charset=\"utf-8\""] {
+            assert!(plain(&[fine]), "{fine}");
+        }
+        for odd in [
+            "application/json; charset=utf-7",
+            "application/json; charset=utf-8; charset=utf-7",
+            "application/json; charset=utf-16",
+            "application/json, text/plain",
+            "application/json; boundary=x",
+            "text/plain",
+            "",
+        ] {
+            assert!(!plain(&[odd]), "{odd}");
+        }
+        assert!(!plain(&[]) && !plain(&["application/json", "application/json"]));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
 use super::exchange::Open;
-use super::headers::{SESSION, ask_for_plain, is_framed_twice, strip_hop_by_hop};
+use super::headers::{SESSION, ask_for_plain, is_framed_twice, is_plain_json, say_plain_json, strip_hop_by_hop};
 use super::listener::Handler;
 use super::parked::Parked;
 use super::{BoxError, Limits, Request, Response, answer};
@@ -150,6 +150,10 @@ where
         if head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
             return self.refuse(&head, Defect::Encoded).await;
         }
+        if !is_plain_json(&head.headers) {
+            return self.refuse(&head, Defect::ContentType).await;
+        }
+        say_plain_json(&mut head.headers);
         let limits = &self.shared.limits;
         match collect(body, limits.request, limits.body_time).await {
             Ok(body) => self.post(head, body).await,
