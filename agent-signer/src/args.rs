@@ -69,10 +69,10 @@ pub fn wrap(args: WrapArgs, ready: impl FnOnce(&str)) -> Result<u8, Failure> {
     let url = upstream.or_else(|| remote.url.clone()).ok_or(
         "no server: write its command after --, its URL with --upstream, or `url` in [upstream.NAME] of agent.toml",
     )?;
-    let upstream = remote.connect(&url)?;
+    let (upstream, limits) = (remote.connect(&url)?, remote.limits());
     match listen {
-        Some(address) => runtime.block_on(serve::over_http(target, audience, address, upstream, ready))?,
-        None => return Ok(runtime.block_on(serve::stdio_to_http(target, audience, upstream))?.code()),
+        Some(address) => runtime.block_on(serve::over_http(target, audience, address, upstream, limits, ready))?,
+        None => return Ok(runtime.block_on(serve::stdio_to_http(target, audience, upstream, limits))?.code()),
     }
     Ok(0)
 }

@@ -52,13 +52,29 @@ pub async fn over_stdio(target: Target, audience: String, server: Command) -> Re
 }
 
 /// Stands in front of a remote server for an agent that speaks stdio on our own standard input and output, until that ends.
-pub async fn stdio_to_http(target: Target, audience: String, upstream: Upstream) -> Result<Exit, WrapError> {
+pub async fn stdio_to_http(
+    target: Target,
+    audience: String,
+    upstream: Upstream,
+    limits: Limits,
+) -> Result<Exit, WrapError> {
     let shared = shared(target, audience).await?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let (server, input, output) = InProcess::new().map_err(stdio::RelayError::Setup)?;
-    let options = BridgeOptions::new(upstream.uri());
+    let options = BridgeOptions {
+        line_limit: limits.request,
+        answer_limit: limits.answer,
+        grace: limits.grace,
+        ..BridgeOptions::new(upstream.uri())
+    };
+    let lines = stdio::Options {
+        client_line_limit: limits.request,
+        server_line_limit: limits.answer,
+        grace: limits.grace,
+        ..stdio::Options::default()
+    };
     let bridge = tokio::spawn(bridge::run(input, output, upstream, options));
-    let exit = stdio::run_with(server, client, Wrap::new(shared.clone()), stdio::Options::default()).await;
+    let exit = stdio::run_with(server, client, Wrap::new(shared.clone()), lines).await;
     // The session is given back last of all; it says so itself where that fails.
     let _ = bridge.await;
     shared.close().await;
@@ -72,6 +88,7 @@ pub async fn over_http(
     audience: String,
     address: SocketAddr,
     upstream: Upstream,
+    limits: Limits,
     ready: impl FnOnce(&str),
 ) -> Result<(), WrapError> {
     let listen = |source| WrapError::Listen { address, source };
@@ -87,7 +104,6 @@ pub async fn over_http(
     let shared = shared(target, audience).await?;
     let path = upstream.path().to_owned();
     let url = format!("http://{}{path}", listener.address().map_err(listen)?);
-    let limits = Limits::default();
     let relay = Relay::new(upstream, shared.clone(), Endpoint::Path(path), Callers::of_this_machine(), limits);
     ready(&url);
     listener.serve(relay.clone(), &limits, stop).await;

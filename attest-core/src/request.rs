@@ -27,8 +27,10 @@ pub enum RequestError {
     /// A JSON array, string, number, … where MCP has one object per message.
     #[error("a message is one JSON object; batches were removed from MCP in 2025-06-18")]
     NotAnObject,
-    /// A member whose name is one of JSON-RPC's but for its case, or a name or method with a control character.
-    #[error("a member that differs from jsonrpc, id, method, params, result or error in case or control characters")]
+    /// A member whose name is one of JSON-RPC's but for its case, or `__proto__`, or a name or method with a control character.
+    #[error(
+        "a member that differs from jsonrpc, id, method, params, result or error in case or control characters, or __proto__"
+    )]
     WrongCase,
     /// A member that the call does not have, or one of the wrong type.
     #[error("a call with a member that MCP does not define, or one of the wrong type")]
@@ -102,7 +104,9 @@ fn envelope<'m, 'v>(message: &'m Value<'v>) -> Result<&'m Object<'v>, RequestErr
         if cut(name) || (name == "method" && value.as_str().is_some_and(cut)) {
             return Err(RequestError::WrongCase);
         }
-        if !ENVELOPE.contains(&name) && ENVELOPE.iter().any(|known| folds_to(name, known)) {
+        // One in JavaScript that copies members by assignment gives the copy another's members with this one.
+        let is_prototype = name == "__proto__";
+        if is_prototype || (!ENVELOPE.contains(&name) && ENVELOPE.iter().any(|known| folds_to(name, known))) {
             return Err(RequestError::WrongCase);
         }
     }

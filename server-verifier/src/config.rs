@@ -122,7 +122,7 @@ struct File {
     #[serde(default)]
     methods: BTreeMap<String, Setting>,
     #[serde(default)]
-    http: http::HttpTable,
+    http: Http,
 }
 
 #[derive(Deserialize, Default)]
@@ -271,7 +271,10 @@ impl Config {
         let max_request = file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST);
         let max_answer = file.max_answer_bytes.unwrap_or(Limits::default().answer);
         let folder = path.parent().unwrap_or(Path::new(""));
-        let http = file.http.read(folder, max_request, max_answer).ok_or(ConfigError::HalfTls { path: at() })?;
+        let http = file.http.within(folder, max_request, max_answer);
+        if http.tls_certificate.is_some() != http.tls_key.is_some() {
+            return Err(ConfigError::HalfTls { path: at() });
+        }
         Ok(Self {
             trust,
             log: folder.join(file.log),

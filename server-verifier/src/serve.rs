@@ -143,7 +143,7 @@ where
     let listen = |source| GuardError::Listen { address, source };
     // Before anything is promised: the address may be taken, the certificate unreadable.
     let mut listener = Listener::bind(address).await.map_err(listen)?;
-    if let Some((certificate, key)) = &http.tls {
+    if let Some((certificate, key)) = http.tls() {
         listener = listener.with_tls(certificate, key)?;
     }
     let stop = stop()?;

@@ -72,6 +72,7 @@ def read_message(text: bytes, attested: Collection[str] = ()) -> Call | None:
         raise Refused(defect.reason) from None
     check(isinstance(message, dict), "not-strict-json")
     check(all(member in _TOP or member.translate(_FOLD) not in _TOP for member in message), "bad-request")  # rule 1
+    check("__proto__" not in message, "bad-request")
     method = message.get("method")
     shown = [*message, method] if isinstance(method, str) else [*message]
     check(not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for text in shown for c in text), "bad-request")  # rule 1

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use mcp_relay::http::{HostName, Upstream, UpstreamError};
+use mcp_relay::http::{HostName, Limits, Upstream, UpstreamError};
 use serde::Deserialize;
 
 /// A remote server.
@@ -18,6 +18,10 @@ pub struct Remote {
     /// Header fields of every request to it, such as `Authorization`.
     #[serde(default)]
     headers: BTreeMap<String, HeaderText>,
+    max_request_bytes: Option<usize>,
+    max_answer_bytes: Option<usize>,
+    #[serde(default)]
+    limits: Limits,
 }
 
 /// The value of a header field, or where it stands.
@@ -77,6 +81,15 @@ impl Remote {
             }
         }
         self
+    }
+
+    /// Sizes and times of the way there.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            request: self.max_request_bytes.unwrap_or(self.limits.request),
+            answer: self.max_answer_bytes.unwrap_or(self.limits.answer),
+            ..self.limits
+        }
     }
 
     /// The way to the server at `url`, with the configured header fields.

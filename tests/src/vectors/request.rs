@@ -188,6 +188,12 @@ fn wrong_case() -> Vec<Vector> {
         )
         .refused("bad-request"),
         other(
+            "hidden_in_a_prototype",
+            "a member that a copy made by assignment in JavaScript takes its method from",
+            r#"{"__proto__":{"method":"tools/call","params":{"name":"read_file"}},"id":1,"jsonrpc":"2.0"}"#,
+        )
+        .refused("bad-request"),
+        other(
             "method_in_an_array",
             "a method that some servers convert to tools/call",
             r#"{"jsonrpc":"2.0","id":1,"method":["tools/call"],"params":{"name":"read_file"}}"#,

@@ -74,7 +74,7 @@ pub const ROWS: &[Row] = &[
         c.post("", c.swapped(r#""params""#, r#""params":{},"PARAMS""#))
     }),
     ("Name beside name", Counted("bad-request"), |c| c.post("", c.swapped(r#""name""#, r#""name":"x","Name""#))),
-    ("a member __proto__ with the call", NoCall, |c| {
+    ("a member __proto__ with the call", Counted("bad-request"), |c| {
         c.post("", format!(r#"{{"jsonrpc":"2.0","id":1,"__proto__":{}}}"#, c.text))
     }),
     ("a member that MCP does not have", Counted("bad-request"), |c| {

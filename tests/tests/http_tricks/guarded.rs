@@ -107,7 +107,14 @@ fn no_trick_runs_anything(name: &str) {
     let forge = Forge::of(&guarded.world);
     let sign = |text: &str| forge.sign(text).line;
     let good = Call::of(guarded.host(), "good", &sign);
-    let answer = exchange(guarded.host(), &good.post("", &good.text), 1);
+    // A process knows no header, so what serves it asks for those that 2026-07-28 requires, or for a session.
+    let request = if name == STDIO {
+        let headers = "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: count\r\n";
+        good.post(headers, good.modern())
+    } else {
+        good.post("", &good.text)
+    };
+    let answer = exchange(guarded.host(), &request, 1);
     assert_eq!(answer.status(), 200, "{}", answer.message());
     assert_eq!(guarded.runs(), ["good"], "{name}");
     let counted = guarded.end();
@@ -135,56 +142,49 @@ fn nothing_rides_on_a_signed_call(name: &str) {
     let decided = guarded.world.entries("guard.db", &[("type", "decision"), ("decision", "allow")]).len();
     // A server may still refuse what the guard let through.
     assert!(runs.len() <= decided, "{name}: {} runs, {decided} decisions", runs.len());
-    assert!(runs.len() > 10, "{name}: hardly anything got through that should have: {runs:?}");
+    // Of the tricks few name a session, or the version that needs none, so few get through to a process.
+    assert!(name == STDIO || runs.len() > 10, "{name}: hardly anything got through that should have: {runs:?}");
     let effects = all.iter().map(|trick| (trick.name, effect(&runs, trick)));
     let wrong: Vec<_> = effects.filter(|(_, effect)| !matches!(effect.as_str(), "-" | "runs")).collect();
     assert!(wrong.is_empty(), "{name}: {wrong:?}");
 }
 
 #[test]
-#[ignore = "waits for `attest guard --listen … --upstream …`"]
 fn no_trick_runs_anything_in_typescript_behind_the_guard_and_each_that_reaches_it_is_counted() {
     no_trick_runs_anything(NAMES[0]);
 }
 
 #[test]
-#[ignore = "waits for `attest guard --listen … --upstream …`"]
 fn nothing_rides_on_a_signed_call_to_typescript() {
     nothing_rides_on_a_signed_call(NAMES[0]);
 }
 
 #[test]
-#[ignore = "waits for `attest guard --listen … --upstream …`"]
 fn no_trick_runs_anything_in_python_behind_the_guard_and_each_that_reaches_it_is_counted() {
     no_trick_runs_anything(NAMES[1]);
 }
 
 #[test]
-#[ignore = "waits for `attest guard --listen … --upstream …`"]
 fn nothing_rides_on_a_signed_call_to_python() {
     nothing_rides_on_a_signed_call(NAMES[1]);
 }
 
 #[test]
-#[ignore = "waits for `attest guard --listen … --upstream …`"]
 fn no_trick_runs_anything_in_rmcp_behind_the_guard_and_each_that_reaches_it_is_counted() {
     no_trick_runs_anything(NAMES[2]);
 }
 
 #[test]
-#[ignore = "waits for `attest guard --listen … --upstream …`"]
 fn nothing_rides_on_a_signed_call_to_rmcp() {
     nothing_rides_on_a_signed_call(NAMES[2]);
 }
 
 #[test]
-#[ignore = "waits for `attest guard --listen … --upstream …`"]
 fn no_trick_runs_anything_in_a_process_behind_the_guard_and_each_that_reaches_it_is_counted() {
     no_trick_runs_anything(STDIO);
 }
 
 #[test]
-#[ignore = "waits for `attest guard --listen … --upstream …`"]
 fn nothing_rides_on_a_signed_call_to_a_process() {
     nothing_rides_on_a_signed_call(STDIO);
 }
