@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{
-    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
@@ -50,6 +50,21 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
 /// Has the server send its answer plain: what is coded cannot be looked at.
 pub(super) fn ask_for_plain(headers: &mut HeaderMap) {
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+}
+
+/// Leaves of the body's type the media type alone; false where the type is not one readable value. JSON is UTF-8 (RFC 8259,
+/// section 8.1), and so are events: a `charset` would have somebody read other characters than were looked at. In UTF-7,
+/// which Express's `json()` decodes, any text may hold a quotation mark.
+pub(super) fn plain_type(headers: &mut HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (first, None) = (types.next(), types.next()) else { return false };
+    let Some(first) = first else { return true };
+    let Ok(text) = first.to_str() else { return false };
+    let plain = text.split([';', ',']).next().unwrap_or_default().trim();
+    match HeaderValue::from_str(plain) {
+        Ok(plain) => headers.insert(CONTENT_TYPE, plain).is_some(),
+        Err(_) => false,
+    }
 }
 
 /// Whether the fields say in two ways where the body ends (RFC 9112, section 6.3).

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
 use super::exchange::Open;
-use super::headers::{SESSION, ask_for_plain, is_framed_twice, strip_hop_by_hop};
+use super::headers::{SESSION, ask_for_plain, is_framed_twice, plain_type, strip_hop_by_hop};
 use super::listener::Handler;
 use super::parked::Parked;
 use super::{BoxError, Limits, Request, Response, answer};
@@ -139,9 +139,10 @@ where
         }
         let framed_twice = is_framed_twice(&head.headers);
         strip_hop_by_hop(&mut head.headers);
+        let typed = plain_type(&mut head.headers);
         let empty = body.is_end_stream();
         let is_post = head.method == Method::POST;
-        if framed_twice || (!is_post && !empty) {
+        if framed_twice || !typed || (!is_post && !empty) {
             return self.refuse(&head, Defect::Http).await;
         }
         if !is_post {
@@ -205,9 +206,7 @@ impl<S, E: Exchanges> Relay<S, E> {
         }
         if let Endpoint::Path(endpoint) = &self.shared.endpoint {
             let path = head.uri.path();
-            let known = (head.method == Method::GET || head.method == Method::OPTIONS)
-                && path.starts_with("/.well-known/")
-                && !path.contains("..");
+            let known = (head.method == Method::GET || head.method == Method::OPTIONS) && is_well_known(path);
             if path != endpoint && !known {
                 return Err(answer::failure(StatusCode::NOT_FOUND, "no MCP endpoint at this path"));
             }
@@ -249,6 +248,11 @@ where
     fn bad_http(&self) {
         self.shared.exchanges.bad_http();
     }
+}
+
+/// Whether `path` is beside the endpoint, for whoever reads it: no way to write `..` in it.
+pub(super) fn is_well_known(path: &str) -> bool {
+    path.starts_with("/.well-known/") && !path.contains("..") && !path.contains(['%', '\\'])
 }
 
 /// Asks `inner`, in the one form that the rest of this module knows.
