@@ -192,6 +192,10 @@ impl Interceptor for Wrap {
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
         let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
+        if id.as_ref().is_some_and(|id| !locked(&self.in_flight).expects(id)) {
+            tracing::warn!("dropped an answer of the server to a request that it was not asked, or not here");
+            return Handling::Now(ToClient::Drop);
+        }
         let watched = id.as_ref().and_then(|id| locked(&self.in_flight).answered(id));
         match watched {
             Some(Watched::Call { call, credentials, full }) => {

@@ -91,6 +91,12 @@ impl<T> InFlight<T> {
         }
     }
 
+    /// Whether a request of this id was sent on and has no answer. An answer to another one is no answer, whoever reads it:
+    /// some clients take `"7"` for `7`, or an answer that comes before its request was sent.
+    pub fn expects(&self, id: &Id) -> bool {
+        matches!(self.requests.get(id), Some(Request::Open(_) | Request::Other(_)))
+    }
+
     /// An answer came: what is known of the watched request that it ends, if it ends one.
     pub fn answered(&mut self, id: &Id) -> Option<T> {
         match self.requests.get_mut(id) {

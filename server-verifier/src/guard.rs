@@ -215,6 +215,10 @@ impl Interceptor for Guard {
             tracing::error!("dropped a line of the server that is not JSON, and might be the answer to an open call");
             return Handling::Now(ToClient::Drop);
         }
+        if id.as_ref().is_some_and(|id| !locked(&self.in_flight).expects(id)) {
+            tracing::warn!("dropped an answer of the server to a request that it was not asked, or not here");
+            return Handling::Now(ToClient::Drop);
+        }
         let watched = id.as_ref().and_then(|id| locked(&self.in_flight).answered(id));
         let opening = match watched {
             Some(Watched::Opening(era)) => Some(era),

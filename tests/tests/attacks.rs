@@ -13,6 +13,8 @@ mod files;
 mod flood;
 #[path = "attacks/guests.rs"]
 mod guests;
+#[path = "attacks/http.rs"]
+mod http;
 #[path = "attacks/ids.rs"]
 mod ids;
 #[path = "attacks/init.rs"]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use attest_core::json;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use http::header::CONTENT_LENGTH;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
 use sse_stream::{Sse, SseByteStream};
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::exchange::{Open, RESENDS, is_event_stream, settled};
+use super::exchange::{Open, RESENDS, is_event_stream, is_object, settled};
 use super::relay::{Exchanges, Unread, collect};
 use super::{Body, BoxError, Request, Response};
 use crate::{Id, Interceptor as _, ToClient};
@@ -44,6 +44,8 @@ where
 {
     let (mut head, body) = response.into_parts();
     head.headers.remove(CONTENT_LENGTH);
+    // UTF-8 whatever was said (HTML, "Server-sent events"), and of the one type that everybody knows.
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     let (sender, receiver) = mpsc::channel(QUEUE);
     let frames = futures_util::stream::unfold(receiver, |mut frames| async move {
         let frame = frames.recv().await?;
@@ -125,6 +127,13 @@ where
     async fn event(&mut self, mut event: Sse) -> Result<Option<Bytes>, End> {
         // Events without data say something about the stream itself.
         if let Some(data) = event.data.take_if(|data| !data.trim_ascii().is_empty()) {
+            if is_object(data.as_bytes()) {
+                // A client skips what has a name of its own; what was looked at as a message must be one.
+                event.event = None;
+            } else if data.trim_start_matches('\u{feff}').trim_ascii_start().starts_with(['{', '[']) {
+                tracing::warn!("dropped an event of the server that is no JSON object");
+                return Ok(None);
+            }
             let line = Bytes::from(data);
             match self.message(line.clone()).await {
                 ToClient::Pass => event.data = text(line),
@@ -134,6 +143,7 @@ where
                 ToClient::Drop => {}
             }
         }
+        event.data = event.data.map(on_lines_of_its_own);
         if event == Sse::default() {
             return Ok(None);
         }
@@ -203,6 +213,24 @@ where
             }
         }
     }
+}
+
+/// What some readers take for the end of a line though it is none (Python's `splitlines`, in the event readers of clients up to
+/// 2025). In JSON they stand in strings alone, where the escape means the same.
+const OTHER_LINE_ENDS: [char; 8] = ['\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+
+fn on_lines_of_its_own(data: String) -> String {
+    if !data.contains(OTHER_LINE_ENDS) {
+        return data;
+    }
+    let mut out = String::with_capacity(data.len() + 64);
+    for c in data.chars() {
+        match OTHER_LINE_ENDS.contains(&c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    out
 }
 
 fn text(line: Bytes) -> Option<String> {

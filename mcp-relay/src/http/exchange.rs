@@ -6,14 +6,14 @@ use attest_core::json::{self, Value};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::headers::{SESSION, agree, strip_hop_by_hop};
-use super::relay::{Exchange as _, Exchanges, Shared, Unread, ask, collect};
+use super::headers::{SESSION, agree, plain_type, strip_hop_by_hop};
+use super::relay::{Exchange as _, Exchanges, Shared, Unread, ask, collect, is_well_known};
 use super::{BoxError, Request, Response, answer, events};
 use crate::{Defect, Handling, Id, Interceptor as _, Kind, Refusal, ToClient, ToServer};
 
@@ -153,6 +153,14 @@ where
             let text = "the server behind sent its answer in a coding although it was asked not to";
             return Err(answer::failure(StatusCode::BAD_GATEWAY, text));
         }
+        // It would send the client, with its request, past whoever looks at what it is told.
+        let elsewhere = response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED;
+        if elsewhere && !is_well_known(self.head.uri.path()) {
+            return Err(answer::failure(
+                StatusCode::BAD_GATEWAY,
+                "the server behind redirects; configure its address as it is",
+            ));
+        }
         Ok(response)
     }
 
@@ -178,8 +186,16 @@ where
                 return Ok(self.unanswered(answer::failure(StatusCode::BAD_GATEWAY, text)).await);
             }
         };
+        if !plain_type(&mut head.headers) {
+            head.headers.remove(CONTENT_TYPE);
+        }
+        let is_text = !head.status.is_success() && !is_json(&head.headers);
         let shown = if body.iter().all(u8::is_ascii_whitespace) {
             Some(body)
+        } else if !is_text && !is_object(&body) {
+            // A batch nobody asked for: some clients read the answers to other requests out of it.
+            tracing::warn!("dropped an answer of the server that is no JSON object");
+            None
         } else {
             let value = json::parse(&body).ok();
             let handling = self.interceptor.server_message(body.clone(), value.as_ref());
@@ -211,6 +227,11 @@ where
         };
         match response {
             Ok(response) if is_event_stream(response.headers()) => events::stream(&self, response, answer).await,
+            // Some clients read events whatever the type says, and of these nobody has looked at any.
+            Ok(response) if self.is_for_events() && response.status().is_success() => {
+                let text = "the server behind offers no event stream";
+                let _ = answer.send(answer::failure(StatusCode::METHOD_NOT_ALLOWED, text));
+            }
             Ok(response) => {
                 let _ = answer.send(response.map(|body| body.boxed_unsync()));
             }
@@ -221,6 +242,13 @@ where
     }
 }
 
+impl<S, E: Exchanges> Open<S, E> {
+    /// Whether this is a GET of the endpoint, and not of what stands beside it.
+    fn is_for_events(&self) -> bool {
+        self.head.method == Method::GET && !is_well_known(self.head.uri.path())
+    }
+}
+
 pub(super) async fn settled(handling: Handling<ToClient>) -> ToClient {
     match handling {
         Handling::Now(result) => result,
@@ -228,9 +256,22 @@ pub(super) async fn settled(handling: Handling<ToClient>) -> ToClient {
     }
 }
 
+/// As generous as the most generous client: what any of them reads as events is read as events here.
 pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("text/event-stream"))
+    let types = headers.get_all(CONTENT_TYPE).iter();
+    types
+        .into_iter()
+        .any(|value| value.as_bytes().to_ascii_lowercase().windows(17).any(|at| at == b"text/event-stream"))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.to_ascii_lowercase().ends_with(b"json")
+}
+
+/// Whether the text begins as a JSON object does.
+pub(super) fn is_object(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"{")
 }
 
 fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {

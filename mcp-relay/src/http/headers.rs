@@ -69,6 +69,21 @@ pub(super) fn say_plain_json(headers: &mut HeaderMap) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
 }
 
+/// Leaves of an answer's type the media type alone; false where the type is not one readable value. JSON is UTF-8 (RFC 8259,
+/// section 8.1), and so are events: a `charset` would have somebody read other characters than were looked at. In UTF-7,
+/// which Express's `json()` decodes, any text may hold a quotation mark.
+pub(super) fn plain_type(headers: &mut HeaderMap) -> bool {
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (first, None) = (types.next(), types.next()) else { return false };
+    let Some(first) = first else { return true };
+    let Ok(text) = first.to_str() else { return false };
+    let plain = text.split([';', ',']).next().unwrap_or_default().trim();
+    match HeaderValue::from_str(plain) {
+        Ok(plain) => headers.insert(CONTENT_TYPE, plain).is_some(),
+        Err(_) => false,
+    }
+}
+
 /// Whether the fields say in two ways where the body ends (RFC 9112, section 6.3).
 pub(super) fn is_framed_twice(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_LENGTH).iter().count() > 1

@@ -209,9 +209,7 @@ impl<S, E: Exchanges> Relay<S, E> {
         }
         if let Endpoint::Path(endpoint) = &self.shared.endpoint {
             let path = head.uri.path();
-            let known = (head.method == Method::GET || head.method == Method::OPTIONS)
-                && path.starts_with("/.well-known/")
-                && !path.contains("..");
+            let known = (head.method == Method::GET || head.method == Method::OPTIONS) && is_well_known(path);
             if path != endpoint && !known {
                 return Err(answer::failure(StatusCode::NOT_FOUND, "no MCP endpoint at this path"));
             }
@@ -253,6 +251,11 @@ where
     fn bad_http(&self) {
         self.shared.exchanges.bad_http();
     }
+}
+
+/// Whether `path` is beside the endpoint, for whoever reads it: no way to write `..` in it.
+pub(super) fn is_well_known(path: &str) -> bool {
+    path.starts_with("/.well-known/") && !path.contains("..") && !path.contains(['%', '\\'])
 }
 
 /// Asks `inner`, in the one form that the rest of this module knows.

@@ -66,6 +66,10 @@ impl Upstream {
         let wrong = || UpstreamError::Address(address.to_owned());
         let parts = address.parse::<Uri>().map_err(|_| wrong())?.into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else { return Err(wrong()) };
+        // A password in it would go nowhere; it belongs into a header.
+        if authority.as_str().contains('@') {
+            return Err(wrong());
+        }
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT));
@@ -134,7 +138,11 @@ impl tower_service::Service<Request> for Upstream {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| self.endpoint.clone());
+        let asked = request.uri().path_and_query();
+        // A query that the operator wrote is not the client's to replace.
+        let configured =
+            |asked: &&PathAndQuery| self.endpoint.query().is_none() || asked.path() != self.endpoint.path();
+        let path = asked.filter(configured).unwrap_or(&self.endpoint).clone();
         *request.uri_mut() = self.at(path);
         *request.version_mut() = http::Version::HTTP_11;
         let headers = request.headers_mut();
