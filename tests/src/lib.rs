@@ -3,5 +3,7 @@
 pub mod binaries;
 pub mod client;
 pub mod forge;
+pub mod listening;
+pub mod real;
 pub mod vectors;
 pub mod world;
