@@ -32,6 +32,24 @@ pub fn count_server() -> PathBuf {
     BUILT.get_or_init(|| build("attest-count-server", "attest-count-server")).clone()
 }
 
+/// The server that the conformance suite is run against, without attest or with the layer in it.
+pub fn conformance_server() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("attest-rmcp", "conformance-server")).clone()
+}
+
+/// The client that the conformance suite is run with.
+pub fn conformance_client() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("attest-rmcp", "conformance-client")).clone()
+}
+
+/// rmcp's client, scripted as those of `tests/real`.
+pub fn converse() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("attest-rmcp", "converse")).clone()
+}
+
 fn build(package: &str, binary: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

@@ -4,5 +4,7 @@ pub mod binaries;
 pub mod client;
 pub mod forge;
 pub mod http_raw;
+pub mod listening;
+pub mod real;
 pub mod vectors;
 pub mod world;

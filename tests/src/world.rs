@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::binaries::attest;
 use crate::client::Client;
+use crate::listening::Listening;
 
 /// The audience of every world's guard.
 pub const AUDIENCE: &str = "tools";
@@ -48,19 +49,36 @@ impl World {
 
     /// An agent measured by what `measure` says to `attest init`.
     pub fn with(tools: &[&str], measure: &[&str]) -> Self {
+        let world = Self::empty();
+        let server = world.server();
+        world.init(tools, measure, &server);
+        world
+    }
+
+    /// An agent with a system prompt, granted every tool that this server lists over stdio.
+    pub fn before(server: &[OsString]) -> Self {
+        let world = Self::empty();
+        world.init(&[], &["--prompt", "prompt.txt"], server);
+        world
+    }
+
+    fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("attest-test-").tempdir().unwrap();
         let world = Self { folder };
         fs::create_dir(world.path("run")).unwrap();
         world.write("prompt.txt", PROMPT);
         world.write("weights.bin", "some weights");
-        let mut init = world.attest(&["init", "--agent", "tester", "--audience", AUDIENCE]);
+        world
+    }
+
+    fn init(&self, tools: &[&str], measure: &[&str], server: &[OsString]) {
+        let mut init = self.attest(&["init", "--agent", "tester", "--audience", AUDIENCE]);
         init.args(measure);
         for tool in tools {
             init.args(["--tool", tool]);
         }
-        init.arg("--").args(world.server());
+        init.arg("--").args(server);
         must(init);
-        world
     }
 
     /// A path in the folder.
@@ -131,6 +149,21 @@ impl World {
         words.extend([self.path("guard.toml").into(), "--".into()]);
         words.extend(self.server());
         words
+    }
+
+    /// `attest guard` that listens, in front of what the last words say: `--upstream URL`, or `--` and a command.
+    pub fn listening_guard(&self, behind: &[OsString]) -> Listening {
+        let mut command = self.attest(&["guard", "--config", "guard.toml", "--listen", "127.0.0.1:0"]);
+        command.args(behind);
+        Listening::start(command)
+    }
+
+    /// `attest wrap` that listens, in front of the guard at `upstream`.
+    pub fn listening_wrap(&self, upstream: &str) -> Listening {
+        let wrap = ["wrap", "--config", "agent.toml", "--audience", AUDIENCE, "--listen", "127.0.0.1:0", "--upstream"];
+        let mut command = self.attest(&wrap);
+        command.arg(upstream);
+        Listening::start(command)
     }
 
     /// A client of the counting server, behind wrap and guard.

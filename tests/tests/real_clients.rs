@@ -9,33 +9,13 @@
     reason = "what a test rests on is there, or the test fails at that line"
 )]
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Command;
 
 use attest_tests::binaries::attest;
-use attest_tests::world::{AUDIENCE, World, must, output, tests_folder};
+use attest_tests::real::{self, calls_of, env, is_logged, real, world_for};
+use attest_tests::world::{AUDIENCE, World, must};
 use serde_json::{Value, json};
-
-fn real(file: &str) -> PathBuf {
-    tests_folder().join("real").join(file)
-}
-
-fn env(file: &str) -> PathBuf {
-    let path = tests_folder().join("../.test-env").join(file);
-    assert!(path.exists(), "{} is missing; run scripts/setup-test-env", path.display());
-    path
-}
-
-/// The tools that a scenario calls, and how often.
-fn calls_of(scenario: &str) -> Vec<String> {
-    let text = std::fs::read_to_string(real("scenarios.json")).unwrap();
-    let scenarios: Value = serde_json::from_str(&text).unwrap();
-    let steps = scenarios[scenario]["steps"].as_array().unwrap();
-    let tool = |step: &Value| Some(step.get("tool")?.as_str()?.to_owned());
-    steps.iter().filter_map(tool).collect()
-}
 
 /// `wrap … -- guard … --`, as the words of a command.
 fn chain(world: &World) -> Vec<String> {
@@ -50,38 +30,15 @@ fn chain(world: &World) -> Vec<String> {
 /// Compares a conversation held directly with the same one through wrap and guard, and looks that each of its calls is in
 /// both logs.
 fn is_equal(client: &str, scenario: &str) {
-    env("stamp");
-    let calls = calls_of(scenario);
-    let tools: BTreeSet<&str> = calls.iter().map(String::as_str).collect();
-    let world = World::granting(&tools.into_iter().collect::<Vec<_>>());
-    let mut compare = world.place(Command::new("python3"));
-    compare.arg(real("compare")).args(["--client", client, "--scenario", scenario]);
-    // The clients give a server's command almost nothing of their own environment.
-    compare.arg("--env").arg(format!("XDG_RUNTIME_DIR={}", world.text_path("run")));
-    compare.arg("--prefix").arg(json!(chain(&world)).to_string());
-    let compared = output(compare);
-    let (out, err) = (String::from_utf8_lossy(&compared.stdout), String::from_utf8_lossy(&compared.stderr));
-    assert_eq!(compared.status.code(), Some(0), "{out}\n{err}");
-
-    let in_log = |log: &str, kind| world.entries(log, &[("type", kind)]);
-    let of = |entries: &[Value], name: &str| -> Vec<String> {
-        let mut all: Vec<_> = entries.iter().map(|e| e[name].as_str().unwrap().to_owned()).collect();
-        all.sort();
-        all
-    };
-    let decisions = in_log("guard.db", "decision");
-    let mut sorted = calls;
-    sorted.sort();
+    let world = world_for(scenario);
+    let prefix = json!(chain(&world)).to_string();
+    real::is_equal(&world, client, scenario, &["--prefix".into(), prefix.into()]);
+    let mut calls = calls_of(scenario);
     // A client that is asked something in the middle of a call (2026-07-28) makes the call once more with the answer.
-    let mut called = of(&decisions, "tool");
     if scenario == "modern" {
-        assert_eq!(called.iter().filter(|tool| *tool == "greet").count(), 2);
-        called.remove(called.iter().position(|tool| tool == "greet").unwrap());
+        calls.push("greet".to_owned());
     }
-    assert_eq!(called, sorted);
-    assert!(decisions.iter().all(|d| d["decision"] == "allow"));
-    assert_eq!(of(&decisions, "call"), of(&in_log("signer.db", "call"), "call"));
-    assert_eq!(of(&decisions, "call"), of(&in_log("guard.db", "outcome"), "call"));
+    is_logged(&world, calls);
 }
 
 #[test]
@@ -127,10 +84,7 @@ fn refusals(world: &World, tool: &str, arguments: &Value) -> [Value; 2] {
         make.arg(real("make-workdir")).arg(&work);
         make
     });
-    let clients: [Vec<OsString>; 2] = [
-        vec![env("python/bin/python").into(), real("python/converse.py").into()],
-        vec![env("bin/node").into(), real("node/converse.mjs").into()],
-    ];
+    let clients: [Vec<OsString>; 2] = [real::client("python"), real::client("node")];
     clients.map(|words| {
         let mut client = world.command(&words);
         client.args(["--workdir", &work, "--env"]).arg(format!("XDG_RUNTIME_DIR={}", world.text_path("run")));

@@ -6,6 +6,9 @@ use rmcp::ServiceError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+/// What a refusal that has the shape of a tool's result says to programs, in its `_meta`.
+const REFUSAL: &str = "io.github.agent-attest/refusal";
+
 /// The kinds of outcome, as scenarios and transcripts spell them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -55,7 +58,7 @@ impl Outcome {
         }
     }
 
-    /// The form that `--expect-refusal` prints: `{"kind", "code", "message", "data"}` or `{"kind": "tool-error", "text"}`.
+    /// The form that `--expect-refusal` prints: `{"kind", "code", "message", "data"}` or `{"kind": "tool-error", "text", "data"}`.
     pub(super) fn refusal(&self) -> Value {
         let kind = self.kind();
         let mut members = match &self.verdict {
@@ -64,7 +67,11 @@ impl Outcome {
                 let content = result.get("content").and_then(Value::as_array).into_iter().flatten();
                 let texts: Vec<_> =
                     content.map(|block| block.get("text").and_then(Value::as_str).unwrap_or_default()).collect();
-                rmcp::model::JsonObject::from_iter([("text".to_owned(), json!(texts.join("\n")))])
+                let mut members = rmcp::model::JsonObject::from_iter([("text".to_owned(), json!(texts.join("\n")))]);
+                if let Some(data) = result.get("_meta").and_then(|meta| meta.get(REFUSAL)) {
+                    members.insert("data".to_owned(), data.clone());
+                }
+                members
             }
             _ => json!(self).as_object().cloned().unwrap_or_default(),
         };

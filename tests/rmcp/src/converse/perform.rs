@@ -109,6 +109,7 @@ impl Conversation {
                 params.arguments = args.clone();
                 plain(client.get_prompt(params).await)
             }
+            Action::Foreign => return Verdict::ClientError("rmcp's client cannot make this kind of step".to_owned()),
         };
         Verdict::from(result)
     }

@@ -17,7 +17,10 @@ const SHARED: &str = include_str!("../../../real/scenarios.json");
 pub(super) struct Scenario {
     #[serde(default)]
     pub(super) mask: Vec<(String, String)>,
+    #[serde(default)]
     pub(super) steps: Vec<Step>,
+    /// The scenario whose steps these are, in place of steps of its own.
+    like: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -32,15 +35,32 @@ pub(super) struct Step {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub(super) enum Action {
-    Call { tool: String, args: JsonObject },
-    Progress { tool: String, args: JsonObject },
-    Cancel { tool: String, args: JsonObject },
+    Call {
+        tool: String,
+        args: JsonObject,
+    },
+    Progress {
+        tool: String,
+        args: JsonObject,
+    },
+    Cancel {
+        tool: String,
+        args: JsonObject,
+    },
     ListTools,
     ListResources,
     ListTemplates,
-    ReadResource { uri: String },
+    ReadResource {
+        uri: String,
+    },
     ListPrompts,
-    GetPrompt { name: String, args: Option<JsonObject> },
+    GetPrompt {
+        name: String,
+        args: Option<JsonObject>,
+    },
+    /// A kind of step that only clients of other SDKs can make.
+    #[serde(other)]
+    Foreign,
 }
 
 impl Scenario {
@@ -54,7 +74,14 @@ impl Scenario {
         };
         let mut all: BTreeMap<String, Self> =
             serde_json::from_str(&text).map_err(|source| ConverseError::Json { what, source })?;
-        all.remove(name).ok_or_else(|| ConverseError::NoScenario {
+        let mut wanted = all.remove(name);
+        if let Some(scenario) = &mut wanted
+            && let Some(steps) = scenario.like.as_ref().map(|like| all.remove(like))
+        {
+            // A name that leads nowhere leaves nothing to do, which must not look done.
+            wanted = steps.map(|like| Self { steps: like.steps, ..scenario.clone() });
+        }
+        wanted.ok_or_else(|| ConverseError::NoScenario {
             name: name.to_owned(),
             known: all.into_keys().collect::<Vec<_>>().join(", "),
         })
