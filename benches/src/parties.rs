@@ -88,12 +88,12 @@ impl Parties {
 
     /// From a client's line to the line with its proof: read, draw random bits, look at the clock, sign, write.
     pub fn sign(&self, line: &[u8]) -> Outcome<Vec<u8>> {
-        sign(line, &self.credentials, AUDIENCE, &self.agent)
+        sign(line, &self.credentials, AUDIENCE, &self.agent, Form::Full)
     }
 }
 
 /// Signs one line with whatever holds the key.
-pub fn sign<S: Sign>(line: &[u8], credentials: &Credentials, audience: &str, key: &S) -> Outcome<Vec<u8>>
+pub fn sign<S: Sign>(line: &[u8], credentials: &Credentials, audience: &str, key: &S, form: Form) -> Outcome<Vec<u8>>
 where
     S::Error: std::error::Error + 'static,
 {
@@ -106,7 +106,7 @@ where
         now: clock::now()?,
         life: LIFE,
     };
-    Ok(sign_call(&call(&message)?, credentials, particulars, key)?.request(Form::Full))
+    Ok(sign_call(&call(&message)?, credentials, particulars, key)?.request(form))
 }
 
 /// From a signed line to the verdict with the line to forward: read, look at the clock, check. No log, nothing replayed.

@@ -30,6 +30,11 @@ impl Conversation {
         Ok(it)
     }
 
+    /// The server's process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Makes the calls one after the other and returns how long each took from its first byte written to its answer's
     /// last byte read. Each is a line with its id.
     pub fn sequential(&mut self, calls: &[(u64, Vec<u8>)]) -> Outcome<Vec<Duration>> {

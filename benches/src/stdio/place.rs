@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use attest_core::signing::Credentials;
+use attest_core::signing::{Credentials, Form};
 use attest_keys::SecretKey;
 
 use super::conversation::line;
@@ -90,10 +90,22 @@ impl Place {
     }
 
     fn wrap(&self) -> Command {
+        let mut wrap = self.wrap_command();
+        wrap.arg("--");
+        wrap
+    }
+
+    /// `attest wrap` of this agent, without a server yet.
+    pub(crate) fn wrap_command(&self) -> Command {
         let mut wrap = self.attest("wrap");
         wrap.arg("--config").arg(self.path("agent.toml"));
-        wrap.args(["--audience", AUDIENCE, "--"]);
+        wrap.args(["--audience", AUDIENCE]);
         wrap
+    }
+
+    /// One of the built programs.
+    pub(crate) fn program_command(&self, name: &str) -> Command {
+        Command::new(self.program(name))
     }
 
     fn guard(&self, config: &str) -> Command {
@@ -102,7 +114,8 @@ impl Place {
         guard
     }
 
-    fn attest(&self, verb: &str) -> Command {
+    /// `attest` with this verb; all that it starts stays in the folder.
+    pub(crate) fn attest(&self, verb: &str) -> Command {
         let mut command = Command::new(self.program("attest"));
         // The signer's socket goes here, and not to where the user's own signers are.
         command.arg(verb).env("XDG_RUNTIME_DIR", self.folder.path());
@@ -118,10 +131,22 @@ impl Place {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
+impl Place {
+    /// Ends the agent's signer, if one runs.
+    pub fn stop_signer(&self) {
         let mut stop = self.attest("signer");
         let _ = stop.arg("stop").arg("--config").arg(self.path("agent.toml")).output();
+    }
+
+    /// The path by which a running signer knows its configuration.
+    pub fn agent_config(&self) -> PathBuf {
+        self.path("agent.toml")
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.stop_signer();
     }
 }
 
@@ -159,14 +184,25 @@ impl Signing {
 
     /// Lines for calls with these ids, signed now: good for a minute.
     pub fn lines(&mut self, place: &Place, ids: impl Iterator<Item = u64>) -> Outcome<Vec<(u64, Vec<u8>)>> {
+        self.renew(place)?;
+        ids.map(|id| Ok((id, line(&self.call(id, Form::Full)?)))).collect()
+    }
+
+    /// Calls signed now, in either form: as many as there are ids.
+    pub fn calls(&mut self, place: &Place, ids: impl Iterator<Item = u64>, form: Form) -> Outcome<Vec<Vec<u8>>> {
+        self.renew(place)?;
+        ids.map(|id| self.call(id, form)).collect()
+    }
+
+    fn renew(&mut self, place: &Place) -> Outcome<()> {
         if self.issued.elapsed() > RENEW {
             *self = Self::new(place)?;
         }
-        ids.map(|id| {
-            let signed = sign(numbered(id).as_bytes(), &self.credentials, AUDIENCE, &self.key)?;
-            Ok((id, line(&signed)))
-        })
-        .collect()
+        Ok(())
+    }
+
+    fn call(&self, id: u64, form: Form) -> Outcome<Vec<u8>> {
+        sign(numbered(id).as_bytes(), &self.credentials, AUDIENCE, &self.key, form)
     }
 }
 
