@@ -114,6 +114,20 @@ impl Upstream {
         self.at(self.endpoint.clone())
     }
 
+    /// What is asked for. A query in the address of the endpoint, where some services put a key, stays; the client's own
+    /// comes after it.
+    fn target(&self, asked: &Uri) -> PathAndQuery {
+        let Some(target) = asked.path_and_query() else { return self.endpoint.clone() };
+        if target.path() != self.endpoint.path() || self.endpoint.query().is_none() {
+            return target.clone();
+        }
+        match target.query() {
+            None => self.endpoint.clone(),
+            query if query == self.endpoint.query() => self.endpoint.clone(),
+            Some(query) => format!("{}&{query}", self.endpoint).parse().unwrap_or_else(|_| self.endpoint.clone()),
+        }
+    }
+
     fn at(&self, path: PathAndQuery) -> Uri {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
@@ -134,8 +148,7 @@ impl tower_service::Service<Request> for Upstream {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| self.endpoint.clone());
-        *request.uri_mut() = self.at(path);
+        *request.uri_mut() = self.at(self.target(request.uri()));
         *request.version_mut() = http::Version::HTTP_11;
         let headers = request.headers_mut();
         if self.host == HostName::Servers {
