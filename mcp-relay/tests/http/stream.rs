@@ -86,7 +86,7 @@ async fn an_event_beyond_the_limit_ends_its_stream_and_no_other() {
         events.send(&event(&"x".repeat(600))).await;
         client.until(&event(&"x".repeat(600))).await;
     }
-    events.send(&"data: ".to_owned()).await;
+    events.send("data: ").await;
     for _ in 0..3 {
         events.send(&"y".repeat(600)).await;
     }
