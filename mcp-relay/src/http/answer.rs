@@ -32,12 +32,19 @@ pub(super) fn message(line: Bytes) -> Response {
 
 /// An error of the relay's own, for a request that reached nobody.
 pub(super) fn failure(status: StatusCode, text: &str) -> Response {
-    let mut line = br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"#.to_vec();
-    json::write_string(text, &mut line);
-    line.extend_from_slice(b"}}");
-    let mut answer = message(line.into());
+    let mut answer = message(error(&Value::Null, text));
     *answer.status_mut() = status;
     answer
+}
+
+/// The same as a line.
+pub(super) fn error(id: &Value<'_>, text: &str) -> Bytes {
+    let mut line = br#"{"jsonrpc":"2.0","id":"#.to_vec();
+    json::write_canonical(id, &mut line);
+    line.extend_from_slice(br#","error":{"code":-32000,"message":"#);
+    json::write_string(text, &mut line);
+    line.extend_from_slice(b"}}");
+    line.into()
 }
 
 fn status_of(line: &[u8]) -> StatusCode {

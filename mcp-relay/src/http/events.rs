@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use attest_core::json;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http_body::Frame;
 use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
 use sse_stream::{Sse, SseByteStream};
@@ -14,9 +14,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tower_service::Service;
 
-use super::exchange::{Open, RESENDS, is_event_stream, is_object, settled};
-use super::relay::{Exchanges, Unread, collect};
-use super::{Body, BoxError, Request, Response};
+use super::exchange::{Open, is_event_stream, is_object, settled};
+use super::parked::{Key, Parked};
+use super::relay::{Exchanges, collect};
+use super::{Body, BoxError, Request, Response, answer};
 use crate::{Id, Interceptor as _, ToClient};
 
 /// Events that wait for a slow client; with that many the server is not read.
@@ -33,8 +34,12 @@ enum End {
 }
 
 /// Passes a streamed answer on until its end.
-pub(super) async fn stream<S, E, B>(open: &Open<S, E>, response: Response, answer: oneshot::Sender<Response>)
-where
+pub(super) async fn stream<S, E, B>(
+    open: &Open<S, E>,
+    response: Response,
+    resends: usize,
+    answer: oneshot::Sender<Response>,
+) where
     S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
@@ -43,7 +48,6 @@ where
     E: Exchanges,
 {
     let (mut head, body) = response.into_parts();
-    head.headers.remove(CONTENT_LENGTH);
     // UTF-8 whatever was said (HTML, "Server-sent events"), and of the one type that everybody knows.
     head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     let (sender, receiver) = mpsc::channel(QUEUE);
@@ -51,7 +55,8 @@ where
         let frame = frames.recv().await?;
         Some((frame, frames))
     });
-    let mut pump = Pump { open, sender, has_ids: false, answered: false };
+    let key = open.session.clone().zip(open.id.clone());
+    let mut pump = Pump { open, sender, key, kept: false, resends };
     let shown = Response::from_parts(head, StreamBody::new(frames).boxed_unsync());
     let end = match answer.send(shown) {
         Ok(()) => pump.run(body).await,
@@ -63,10 +68,12 @@ where
 struct Pump<'a, S, E: Exchanges> {
     open: &'a Open<S, E>,
     sender: Sender,
-    /// Whether an event had an id, and the stream could be resumed after it.
-    has_ids: bool,
-    /// Whether the answer to the request was among the events.
-    answered: bool,
+    /// By which this request may be resumed.
+    key: Option<Key>,
+    /// Whether it is kept for that: an event had an id, after which the stream can be resumed.
+    kept: bool,
+    /// How often the request may still be sent in another form.
+    resends: usize,
 }
 
 impl<S, E, B> Pump<'_, S, E>
@@ -78,19 +85,29 @@ where
     B::Error: Into<BoxError>,
     E: Exchanges,
 {
-    async fn run(&mut self, mut body: Body) -> End {
-        for _ in 0..=RESENDS {
-            let resend = match self.events(body).await {
-                Ok(resend) => resend,
+    async fn run(&mut self, body: Body) -> End {
+        let mut came_to = self.events(body).await;
+        loop {
+            let request = match came_to {
+                Ok(request) => request,
                 Err(end) => return end,
             };
-            let Ok(response) = self.open.ask(resend).await else { return End::Server };
-            if !is_event_stream(response.headers()) {
-                return self.one(response).await;
-            }
-            body = response.into_body();
+            let Some(left) = self.resends.checked_sub(1) else {
+                tracing::warn!("the server asks for the request again and again");
+                return End::Server;
+            };
+            self.resends = left;
+            let asked = tokio::select! {
+                biased;
+                () = self.sender.closed() => return End::Client,
+                asked = self.open.ask(request) => asked,
+            };
+            came_to = match asked {
+                Err(_) => return End::Server,
+                Ok(response) if is_event_stream(response.headers()) => self.events(response.into_body()).await,
+                Ok(response) => self.one(response).await,
+            };
         }
-        End::Server
     }
 
     /// Passes events on; comes back with a request to send in place of the one that was answered, or at the end.
@@ -117,7 +134,9 @@ where
                 Ok(Some(Ok(event))) => event,
             };
             since_event.store(0, Ordering::Relaxed);
-            self.has_ids |= event.id.as_ref().is_some_and(|id| !id.is_empty());
+            if !self.kept && event.id.as_ref().is_some_and(|id| !id.is_empty()) {
+                self.kept = self.key.as_ref().is_some_and(|key| self.parked().keep(key, &self.open.interceptor));
+            }
             if let Some(resend) = self.event(event).await? {
                 return Ok(resend);
             }
@@ -160,36 +179,63 @@ where
     async fn message(&mut self, line: Bytes) -> ToClient {
         let value = json::parse(&line).ok();
         let id = value.as_ref().map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
-        self.answered |= id.is_some() && id == self.open.id;
+        let ours = id.is_some() && id == self.open.id;
         // The answer to a request whose own stream broke off.
         let resumed = match (&self.open.session, &id) {
-            (Some(session), Some(id)) if self.open.id.is_none() => self.open.shared.parked.take(session, id),
+            (Some(session), Some(id)) if self.open.id.is_none() => self.parked().take(&(session.clone(), id.clone())),
             _ => None,
         };
-        let handling = match &resumed {
-            Some(interceptor) => interceptor.server_message(line.clone(), value.as_ref()),
-            None => self.open.interceptor.server_message(line.clone(), value.as_ref()),
-        };
+        let interceptor = resumed.as_ref().unwrap_or(&self.open.interceptor);
+        let handling = interceptor.server_message(line.clone(), value.as_ref());
         drop(value);
         let verdict = settled(handling).await;
-        if let Some(interceptor) = resumed {
-            let _ = interceptor.server_gone(None).await;
+        if let Some(interceptor) = &resumed {
+            let left = interceptor.server_gone(None).await.into_iter().next();
+            return match (left, verdict, &id) {
+                (Some(line), _, _) => ToClient::Replace(line),
+                // Its request came over a connection that is gone.
+                (None, ToClient::Resend(_), Some(id)) => ToClient::Replace(answer::error(
+                    &id.to_value(),
+                    "the server asks for the request again, after its stream broke off; send it anew",
+                )),
+                (None, verdict, _) => verdict,
+            };
+        }
+        if ours {
+            self.answered(matches!(verdict, ToClient::Resend(_)));
         }
         verdict
     }
 
-    /// An answer that is no stream, in the middle of one.
-    async fn one(&mut self, response: Response) -> End {
-        let limits = &self.open.shared.limits;
-        let body = match collect(response.into_body(), limits.answer, limits.answer_time).await {
-            Ok(body) => body,
-            Err(Unread::TooLong | Unread::Late | Unread::Broken) => return End::Server,
-        };
-        let Ok(data) = String::from_utf8(body.into()) else { return End::Server };
-        match self.event(Sse { data: Some(data), ..Sse::default() }).await {
-            Ok(_) => End::Server,
-            Err(end) => end,
+    /// With the answer here, nothing is left to be resumed, unless the request is sent once more.
+    fn answered(&mut self, again: bool) {
+        let key = self.key.take();
+        if let (true, Some(key)) = (self.kept, &key) {
+            // Where it is not there any more, whoever took it tells it the end.
+            self.kept = self.parked().take(key).is_none();
         }
+        if again && !self.kept {
+            self.key = key;
+        }
+    }
+
+    fn parked(&self) -> &Parked<E::Interceptor> {
+        &self.open.shared.parked
+    }
+
+    /// An answer that is no stream, in the middle of one.
+    async fn one(&mut self, response: Response) -> Result<Bytes, End> {
+        let limits = self.open.shared.limits;
+        let (head, body) = response.into_parts();
+        let body = tokio::select! {
+            body = collect(body, limits.answer, limits.answer_time) => body,
+            () = self.sender.closed() => return Err(End::Client),
+        };
+        // Anything but a message would have no place among the events.
+        let Some(data) = body.ok().filter(|_| head.status.is_success()).and_then(text) else {
+            return Err(End::Server);
+        };
+        self.event(Sse { data: Some(data), ..Sse::default() }).await?.ok_or(End::Server)
     }
 
     async fn send(&self, bytes: Bytes) -> Result<(), End> {
@@ -198,10 +244,11 @@ where
 
     async fn finish(self, end: End) {
         let interceptor = &self.open.interceptor;
-        if let (Some(session), Some(id), true, false) = (&self.open.session, &self.open.id, self.has_ids, self.answered)
-        {
-            let parked = &self.open.shared.parked;
-            return parked.park(session.clone(), id.clone(), interceptor.clone()).await;
+        if self.kept {
+            if let Some(key) = &self.key {
+                self.parked().expire(key.clone());
+            }
+            return;
         }
         if matches!(end, End::Client) {
             interceptor.client_gone().await;

@@ -4,21 +4,20 @@ use std::sync::Arc;
 
 use attest_core::json::{self, Value};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::BodyExt as _;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tower_service::Service;
 
 use super::headers::{SESSION, agree, plain_type, strip_hop_by_hop};
 use super::relay::{Exchange as _, Exchanges, Shared, Unread, ask, collect, is_well_known};
-use super::{BoxError, Request, Response, answer, events};
+use super::{Body, BoxError, Request, Response, answer, events};
 use crate::{Defect, Handling, Id, Interceptor as _, Kind, Refusal, ToClient, ToServer};
 
 /// How often one request is sent once more in another form.
-pub(super) const RESENDS: usize = 2;
+const RESENDS: usize = 2;
 
 /// An exchange under way.
 pub(super) struct Open<S, E: Exchanges> {
@@ -56,23 +55,29 @@ where
             Handling::Now(verdict) => verdict,
             Handling::Later(verdict) => verdict.await,
         };
-        let body = match verdict {
-            ToServer::Pass => body,
-            ToServer::Forward(body) => body,
-            ToServer::Reply(line) => {
-                let _ = answer.send(answer::message(line));
-                return;
-            }
-            ToServer::Drop => {
-                let _ = answer.send(answer::empty(StatusCode::ACCEPTED));
-                return;
-            }
+        let instead = match verdict {
+            ToServer::Pass => Ok(body),
+            ToServer::Forward(body) => Ok(body),
+            ToServer::Reply(line) => Err(answer::message(line)),
+            ToServer::Drop => Err(answer::empty(StatusCode::ACCEPTED)),
         };
-        self.interceptor.annotate(&mut self.head.extensions);
-        if let Err(ClientGone) = self.forward(body, answer).await {
-            self.interceptor.client_gone().await;
-            let _ = self.interceptor.server_gone(None).await;
+        match instead {
+            Ok(body) => {
+                self.interceptor.annotate(&mut self.head.extensions);
+                if let Err(ClientGone) = self.forward(body, answer).await {
+                    self.client_gone().await;
+                }
+            }
+            Err(instead) => {
+                let _ = answer.send(instead);
+                let _ = self.interceptor.server_gone(None).await;
+            }
         }
+    }
+
+    async fn client_gone(&self) {
+        self.interceptor.client_gone().await;
+        let _ = self.interceptor.server_gone(None).await;
     }
 
     fn look_at(&mut self, body: &Bytes) -> Handling<ToServer> {
@@ -101,14 +106,17 @@ where
     }
 
     async fn forward(&self, mut body: Bytes, mut answer: oneshot::Sender<Response>) -> Result<(), ClientGone> {
-        for _ in 0..=RESENDS {
+        let mut resends = RESENDS;
+        loop {
             let response = tokio::select! {
-                response = self.ask(body) => response,
+                // First, so that what took long to decide does not go on for nobody.
+                biased;
                 () = answer.closed() => return Err(ClientGone),
+                response = self.ask(body) => response,
             };
             let response = match response {
                 Ok(response) if is_event_stream(response.headers()) => {
-                    events::stream(self, response, answer).await;
+                    events::stream(self, response, resends, answer).await;
                     return Ok(());
                 }
                 Ok(response) => response,
@@ -117,21 +125,29 @@ where
                     return Ok(());
                 }
             };
-            let settled = tokio::select! {
-                settled = self.whole(response) => settled,
+            let (head, body_of_answer) = response.into_parts();
+            let read = tokio::select! {
+                read = self.read_whole(body_of_answer) => read,
                 () = answer.closed() => return Err(ClientGone),
             };
-            match settled {
-                Ok(response) => {
+            // Not given up half-way when the client goes away, as above.
+            let settled = match read {
+                Ok(whole) => self.settle(head, whole).await,
+                Err(failed) => Ok(self.unanswered(failed).await),
+            };
+            match (settled, resends.checked_sub(1)) {
+                (Ok(response), _) => {
                     let _ = answer.send(response);
                     return Ok(());
                 }
-                Err(resend) => body = resend,
+                (Err(resend), Some(left)) => (body, resends) = (resend, left),
+                (Err(_), None) => {
+                    let text = "the server asks for the request again and again";
+                    let _ = answer.send(self.unanswered(answer::failure(StatusCode::BAD_GATEWAY, text)).await);
+                    return Ok(());
+                }
             }
         }
-        let failed = answer::failure(StatusCode::BAD_GATEWAY, "the server asks for the request again and again");
-        let _ = answer.send(self.unanswered(failed).await);
-        Ok(())
     }
 
     /// Asks the server; gives the head of its answer, or what to say in its place.
@@ -170,22 +186,22 @@ where
         lines.into_iter().next().map_or(otherwise, answer::message)
     }
 
-    /// An answer that does not stream; an error is the request to send in place of the one it answers.
-    async fn whole(&self, response: Response) -> Result<Response, Bytes> {
-        let (mut head, body) = response.into_parts();
+    /// The body of an answer that does not stream, or what to say in its place.
+    async fn read_whole(&self, body: Body) -> Result<Bytes, Response> {
         let limits = &self.shared.limits;
-        let body = match collect(body, limits.answer, limits.answer_time).await {
-            Ok(body) => body,
-            Err(unread) => {
-                let text = match unread {
-                    Unread::TooLong => "the server's answer is longer than the limit for answers",
-                    Unread::Late => "the server's answer did not come in time",
-                    Unread::Broken => "the server's answer broke off",
-                };
-                tracing::warn!("{text}");
-                return Ok(self.unanswered(answer::failure(StatusCode::BAD_GATEWAY, text)).await);
-            }
-        };
+        collect(body, limits.answer, limits.answer_time).await.map_err(|unread| {
+            let text = match unread {
+                Unread::TooLong => "the server's answer is longer than the limit for answers",
+                Unread::Late => "the server's answer did not come in time",
+                Unread::Broken => "the server's answer broke off",
+            };
+            tracing::warn!("{text}");
+            answer::failure(StatusCode::BAD_GATEWAY, text)
+        })
+    }
+
+    /// What the client is shown of an answer; an error is the request to send in place of the one it answers.
+    async fn settle(&self, mut head: http::response::Parts, body: Bytes) -> Result<Response, Bytes> {
         if !plain_type(&mut head.headers) {
             head.headers.remove(CONTENT_TYPE);
         }
@@ -215,28 +231,43 @@ where
             (_, Some(shown)) => shown,
             (_, None) => Bytes::new(),
         };
-        head.headers.remove(CONTENT_LENGTH);
         Ok(Response::from_parts(head, answer::whole(shown)))
     }
 
-    /// A request without a message: GET for a stream of the session, DELETE, or a document beside the endpoint.
+    /// A request without a message: GET for a stream of the session, DELETE, or a document beside the endpoint. Only what
+    /// streams carries messages.
     pub async fn read(self, mut answer: oneshot::Sender<Response>) {
-        let response = tokio::select! {
-            response = self.ask(Bytes::new()) => response,
-            () = answer.closed() => return,
+        let asked = async {
+            match self.ask(Bytes::new()).await {
+                Ok(response) if is_event_stream(response.headers()) => Ok(response),
+                // Some clients read events whatever the type says, and of these nobody has looked at any.
+                Ok(response) if self.is_for_events() && response.status().is_success() => {
+                    let text = "the server behind offers no event stream";
+                    Err(answer::failure(StatusCode::METHOD_NOT_ALLOWED, text))
+                }
+                Ok(response) => {
+                    let (head, body) = response.into_parts();
+                    let response =
+                        self.read_whole(body).await.map(|body| Response::from_parts(head, answer::whole(body)));
+                    Err(response.unwrap_or_else(|failed| failed))
+                }
+                Err(failed) => Err(failed),
+            }
         };
-        match response {
-            Ok(response) if is_event_stream(response.headers()) => events::stream(&self, response, answer).await,
-            // Some clients read events whatever the type says, and of these nobody has looked at any.
-            Ok(response) if self.is_for_events() && response.status().is_success() => {
-                let text = "the server behind offers no event stream";
-                let _ = answer.send(answer::failure(StatusCode::METHOD_NOT_ALLOWED, text));
-            }
-            Ok(response) => {
-                let _ = answer.send(response.map(|body| body.boxed_unsync()));
-            }
-            Err(failed) => {
-                let _ = answer.send(failed);
+        let asked = tokio::select! {
+            asked = asked => asked,
+            () = answer.closed() => return self.client_gone().await,
+        };
+        match asked {
+            Ok(response) => events::stream(&self, response, 0, answer).await,
+            Err(response) => {
+                if let (&Method::DELETE, Some(session), true) =
+                    (&self.head.method, &self.session, response.status().is_success())
+                {
+                    self.shared.parked.end(session).await;
+                }
+                let _ = self.interceptor.server_gone(None).await;
+                let _ = answer.send(response);
             }
         }
     }

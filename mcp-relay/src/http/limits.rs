@@ -28,8 +28,8 @@ pub struct Limits {
     /// How long a request's body may take from its head to its last byte: 30 s.
     #[serde(rename = "body_seconds", deserialize_with = "seconds")]
     pub body_time: Duration,
-    /// How long the server may take from the request to the head of its answer, and between two parts of an answer that is no
-    /// event stream: 600 s.
+    /// How long the server may take from the request to the head of its answer, and from there to the last byte of an answer
+    /// that is no event stream: 600 s each.
     #[serde(rename = "answer_seconds", deserialize_with = "seconds")]
     pub answer_time: Duration,
     /// How long an event stream may be silent before the client gets a comment that keeps the connection open: 15 s.

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -15,8 +16,10 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::idle::Activity;
 use super::tls::{self, TlsError};
 use super::{Limits, Response};
 
@@ -61,6 +64,7 @@ impl Listener {
     pub async fn serve(self, handler: impl Handler, limits: &Limits, stop: impl Future<Output = ()>) {
         let connections = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
+        let mut open = JoinSet::new();
         let http = protocol(limits);
         tokio::pin!(stop);
         loop {
@@ -76,7 +80,7 @@ impl Listener {
                     Err(error) => {
                         // No descriptors, or a connection that is gone already. The first does not end by asking again at once.
                         tracing::warn!("cannot accept a connection: {error}");
-                        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                        tokio::time::sleep(Duration::from_millis(50)).await;
                         continue;
                     }
                 },
@@ -84,12 +88,13 @@ impl Listener {
             let _ = stream.set_nodelay(true);
             let (tls, http, handler, patience) = (self.tls.clone(), http.clone(), handler.clone(), limits.head_time);
             let watcher = graceful.watcher();
-            tokio::spawn(async move {
+            while open.try_join_next().is_some() {}
+            open.spawn(async move {
                 let _place = place;
                 match tls {
-                    None => connection(stream, http, handler, watcher).await,
+                    None => connection(stream, http, handler, watcher, patience).await,
                     Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => connection(stream, http, handler, watcher).await,
+                        Ok(Ok(stream)) => connection(stream, http, handler, watcher, patience).await,
                         Ok(Err(error)) => tracing::info!("no TLS connection: {error}"),
                         Err(_) => tracing::info!("no TLS connection in time"),
                     },
@@ -98,6 +103,8 @@ impl Listener {
         }
         drop(self.tcp);
         let _ = tokio::time::timeout(limits.grace, graceful.shutdown()).await;
+        // Whoever still waits is closed, and its exchange hears that.
+        open.shutdown().await;
     }
 }
 
@@ -122,17 +129,24 @@ async fn connection<IO, H>(
     http: auto::Builder<TokioExecutor>,
     handler: H,
     watcher: hyper_util::server::graceful::Watcher,
+    patience: Duration,
 ) where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
     let requests = handler.clone();
+    let activity = Activity::default();
+    let begun = activity.clone();
     let service = service_fn(move |request| {
-        let handler = requests.clone();
-        async move { Ok::<_, Infallible>(handler.handle(request).await) }
+        let (handler, open) = (requests.clone(), begun.begin());
+        async move { Ok::<_, Infallible>(Activity::until_read(open, handler.handle(request).await)) }
     });
-    let connection = http.serve_connection(TokioIo::new(stream), service).into_owned();
-    if let Err(error) = watcher.watch(connection).await {
+    let connection = http.serve_connection(activity.over(TokioIo::new(stream)), service).into_owned();
+    let ended = tokio::select! {
+        ended = watcher.watch(connection) => ended,
+        () = activity.idle_for(patience) => return,
+    };
+    if let Err(error) = ended {
         let parse = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
         if parse {
             handler.bad_http();

@@ -17,6 +17,7 @@ mod events;
 mod exchange;
 pub mod gateway;
 mod headers;
+mod idle;
 mod limits;
 mod listener;
 mod parked;

@@ -1,6 +1,6 @@
 //! From a request to its answer: who is asked, and what is let through.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
 use super::exchange::Open;
-use super::headers::{SESSION, ask_for_plain, is_framed_twice, is_plain_json, say_plain_json, strip_hop_by_hop};
+use super::headers::{ask_for_plain, is_framed_twice, is_plain_json, say_plain_json, strip_hop_by_hop};
 use super::listener::Handler;
 use super::parked::Parked;
 use super::{BoxError, Limits, Request, Response, answer};
@@ -84,8 +84,22 @@ pub(super) struct Shared<E: Exchanges> {
     pub exchanges: E,
     pub limits: Limits,
     pub parked: Parked<E::Interceptor>,
+    /// Each exchange under way holds a receiver.
+    open: watch::Sender<()>,
     endpoint: Endpoint,
     callers: Callers,
+}
+
+impl<E: Exchanges> Shared<E> {
+    /// Has [`Relay::close`] wait for `work`.
+    fn to_the_end<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<E, F> {
+        let open = self.open.subscribe();
+        async move {
+            let done = work.await;
+            drop(open);
+            done
+        }
+    }
 }
 
 /// Stands between clients and `S`, which answers them.
@@ -104,7 +118,8 @@ impl<S, E: Exchanges> Relay<S, E> {
     /// A relay in front of `inner`.
     pub fn new(inner: S, exchanges: E, endpoint: Endpoint, callers: Callers, limits: Limits) -> Self {
         let parked = Parked::new(limits.resume_time);
-        Self { inner, shared: Arc::new(Shared { exchanges, limits, parked, endpoint, callers }) }
+        let open = watch::Sender::new(());
+        Self { inner, shared: Arc::new(Shared { exchanges, limits, parked, open, endpoint, callers }) }
     }
 
     /// A relay over another service, with all else shared.
@@ -112,9 +127,13 @@ impl<S, E: Exchanges> Relay<S, E> {
         Relay { inner, shared: self.shared.clone() }
     }
 
-    /// Nothing more will come: what waits to be resumed is told.
+    /// Nothing more will come: what waits to be resumed is told, and exchanges whose clients are gone get [`Limits::grace`]
+    /// to write down how they ended.
     pub async fn close(&self) {
         self.shared.parked.end_all().await;
+        if timeout(self.shared.limits.grace, self.shared.open.closed()).await.is_err() {
+            tracing::warn!("exchanges that did not come to an end are given up");
+        }
     }
 }
 
@@ -168,21 +187,16 @@ where
         let (send, receive) = oneshot::channel();
         // A task of its own: when the client goes away, hyper drops what it waits for, and how the request ended is still
         // to be written down.
-        tokio::spawn(open.post(body, send));
+        tokio::spawn(self.shared.to_the_end(open.post(body, send)));
         receive.await.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     /// GET, HEAD, OPTIONS and DELETE: no message of the client's.
     async fn read(&self, head: Parts) -> Response {
-        let ends = (head.method == Method::DELETE).then(|| head.headers.get(SESSION).cloned()).flatten();
         let open = self.open(head);
         let (send, receive) = oneshot::channel();
-        tokio::spawn(open.read(send));
-        let answer = receive.await.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR));
-        if let Some(session) = ends.filter(|_| answer.status().is_success()) {
-            self.shared.parked.end(&session).await;
-        }
-        answer
+        tokio::spawn(self.shared.to_the_end(open.read(send)));
+        receive.await.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     fn open(&self, mut head: Parts) -> Open<S, E> {
@@ -199,13 +213,24 @@ impl<S, E: Exchanges> Relay<S, E> {
             (None, _) => {}
             // HTTP/2 and later name the host there, and nowhere else.
             (Some(Ok(host)), http::Version::HTTP_2 | http::Version::HTTP_3) => {
-                head.headers.entry(HOST).or_insert(host);
+                // A `Host` beside it that says something else is malformed (RFC 9113, section 8.3.1).
+                if *head.headers.entry(HOST).or_insert_with(|| host.clone()) != host {
+                    return Err(self.refuse(head, Defect::Http).await);
+                }
             }
             // A target in absolute form is for forward proxies, and says a second time which host is meant.
             _ => return Err(self.refuse(head, Defect::Http).await),
         }
         if head.headers.get_all(HOST).iter().count() > 1 {
             return Err(self.refuse(head, Defect::Http).await);
+        }
+        // hyper does not count fields over HTTP/2, and over HTTP/1 takes nearly twice the bytes if they come at once.
+        let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+        let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        let limits = &self.shared.limits;
+        if head.headers.len() > limits.headers || target + fields.sum::<usize>() > limits.head {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Err(answer::failure(status, "more header fields than the limit, or longer ones"));
         }
         if let Endpoint::Path(endpoint) = &self.shared.endpoint {
             let path = head.uri.path();
@@ -226,7 +251,8 @@ impl<S, E: Exchanges> Relay<S, E> {
     async fn refuse(&self, head: &Parts, defect: Defect) -> Response {
         let refusal = match self.shared.exchanges.open(head).client_defect(defect, None) {
             Handling::Now(refusal) => refusal,
-            Handling::Later(refusal) => refusal.await,
+            // Written down whether or not somebody waits for it.
+            Handling::Later(refusal) => tokio::spawn(self.shared.to_the_end(refusal)).await.unwrap_or(Refusal::Drop),
         };
         match refusal {
             Refusal::Reply(line) => answer::message(line),
@@ -245,6 +271,11 @@ where
     E: Exchanges,
 {
     async fn handle(&self, request: http::Request<Incoming>) -> Response {
+        // RFC 9112, section 3.2: to be refused. Passed on, it would get the name of the server behind.
+        if request.version() == http::Version::HTTP_11 && !request.headers().contains_key(HOST) {
+            let (head, _) = request.into_parts();
+            return self.refuse(&head, Defect::Http).await;
+        }
         self.answer(request).await
     }
 
@@ -253,7 +284,8 @@ where
     }
 }
 
-/// Whether `path` is beside the endpoint, for whoever reads it: no way to write `..` in it.
+/// Whether `path` is beside the endpoint, for whoever reads it: no way to write `..` in it, also as `%2e%2e`, or by a
+/// backslash, which readers of URLs (WHATWG) take for a slash.
 pub(super) fn is_well_known(path: &str) -> bool {
     path.starts_with("/.well-known/") && !path.contains("..") && !path.contains(['%', '\\'])
 }

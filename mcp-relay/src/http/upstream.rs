@@ -118,6 +118,14 @@ impl Upstream {
         self.at(self.endpoint.clone())
     }
 
+    /// Where a request for `asked` goes. A query that the operator wrote is not the client's to change.
+    fn target(&self, asked: &Uri) -> PathAndQuery {
+        match asked.path_and_query() {
+            Some(target) if target.path() != self.endpoint.path() || self.endpoint.query().is_none() => target.clone(),
+            _ => self.endpoint.clone(),
+        }
+    }
+
     fn at(&self, path: PathAndQuery) -> Uri {
         let mut parts = http::uri::Parts::default();
         parts.scheme = Some(self.scheme.clone());
@@ -138,12 +146,7 @@ impl tower_service::Service<Request> for Upstream {
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let asked = request.uri().path_and_query();
-        // A query that the operator wrote is not the client's to replace.
-        let configured =
-            |asked: &&PathAndQuery| self.endpoint.query().is_none() || asked.path() != self.endpoint.path();
-        let path = asked.filter(configured).unwrap_or(&self.endpoint).clone();
-        *request.uri_mut() = self.at(path);
+        *request.uri_mut() = self.at(self.target(request.uri()));
         *request.version_mut() = http::Version::HTTP_11;
         let headers = request.headers_mut();
         if self.host == HostName::Servers {

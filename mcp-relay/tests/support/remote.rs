@@ -27,6 +27,7 @@ use crate::support::soon;
 /// A request that waits for the test to answer it.
 pub struct Arrived {
     pub method: Method,
+    pub uri: Uri,
     pub headers: HeaderMap,
     pub body: Bytes,
     answer: oneshot::Sender<Response>,
@@ -157,7 +158,7 @@ async fn serve(
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let (answer, answered) = oneshot::channel();
-    arrived.send(Arrived { method: head.method, headers: head.headers, body, answer })?;
+    arrived.send(Arrived { method: head.method, uri: head.uri, headers: head.headers, body, answer })?;
     // A test that drops a request has the connection closed.
     Ok(answered.await?)
 }
