@@ -13,15 +13,27 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use attest_tests::binaries::{attest, conformance_client, conformance_server};
 use attest_tests::listening::Listening;
 use attest_tests::world::{AUDIENCE, World, output, tests_folder};
+use serde_json::Value;
 
 /// What the suite finds of the fixtures themselves. A suite that checks nothing cannot pass.
 const SERVER: [&str; 2] = ["server 2025-11-25: 83 passed, 0 failed, ", "server 2026-07-28: 197 passed, 0 failed, "];
 const CLIENT: [&str; 2] = ["client 2025-11-25: 20 passed, 0 failed, ", "client 2026-07-28: 64 passed, 0 failed, "];
+
+/// One leg at a time, because some checks of the suite wait only half a second for an answer.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Whether nothing failed but checks of the scenario with such waits, which a machine that is busy with other things misses, with
+/// or without attest. A leg gets one more chance then, and only then.
+fn is_late_only(said: &str) -> bool {
+    let mut failed =
+        said.lines().filter(|line| line.starts_with("  failed: ") || line.starts_with("  no result: ")).peekable();
+    failed.peek().is_some() && failed.all(|line| line.starts_with("  failed: server-stateless: "))
+}
 
 /// What the suite found: its line for each set, and the folder with what it found of each check.
 struct Report {
@@ -35,14 +47,26 @@ impl Report {
         let installed = tests_folder().join("../.test-env/conformance/stamp");
         assert!(installed.exists(), "the suite is not installed; run scripts/conformance install");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance").join(name);
-        let _ = fs::remove_dir_all(&folder);
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outcome = Self::run(&folder, leg);
+        if let Err(said) = &outcome
+            && is_late_only(said)
+        {
+            outcome = Self::run(&folder, leg);
+        }
+        let lines = outcome.unwrap_or_else(|said| panic!("{name}: {said}"));
+        Self { lines, folder }
+    }
+
+    /// Its lines; or all that was said, where anything failed.
+    fn run(folder: &Path, leg: &[OsString]) -> Result<String, String> {
+        let _ = fs::remove_dir_all(folder);
         let mut command = Command::new(script());
-        command.arg("--out").arg(&folder).args(leg);
+        command.arg("--out").arg(folder).args(leg);
         let output = output(command);
         let lines = String::from_utf8(output.stdout).unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{name}: {lines}\n{said}");
-        Self { lines, folder }
+        if output.status.success() { Ok(lines) } else { Err(format!("{lines}\n{said}")) }
     }
 
     fn of_server(name: &str, url: &str) -> Self {
@@ -95,26 +119,26 @@ fn world() -> World {
     World::before(&[conformance_server().into(), "--stdio".into()])
 }
 
-/// How often each tool ran, and how often the guard let it in.
-fn runs_and_allows(world: &World) -> (BTreeMap<String, usize>, BTreeMap<String, usize>) {
-    let count = |tools: Vec<serde_json::Value>| {
-        let mut counted = BTreeMap::new();
-        for entry in tools {
-            *counted.entry(entry["tool"].as_str().unwrap().to_owned()).or_default() += 1;
-        }
-        counted
-    };
-    let mut allowed = world.entries("guard.db", &[("type", "decision"), ("decision", "allow")]);
-    // Other methods that were asked for with a proof have no tool.
-    allowed.retain(|entry| entry.get("tool").is_some());
-    (count(world.runs()), count(allowed))
+/// How often each tool is named in these entries.
+fn by_tool(entries: &[Value]) -> BTreeMap<&str, usize> {
+    let mut counted = BTreeMap::new();
+    // A method that was asked for with a proof has no tool.
+    for tool in entries.iter().filter_map(|entry| entry.get("tool")?.as_str()) {
+        *counted.entry(tool).or_default() += 1;
+    }
+    counted
 }
 
-/// Every run was allowed, and there were runs.
+/// There were runs, and for each an entry that let it in. What was let in and did not run is what the server itself refused.
 fn each_run_was_allowed(world: &World) {
-    let (runs, allows) = runs_and_allows(world);
-    assert!(runs.len() > 5, "the suite ran hardly anything: {runs:?}");
-    assert_eq!(runs, allows);
+    let (runs, allowed) = (world.runs(), world.entries("guard.db", &[("type", "decision"), ("decision", "allow")]));
+    let (runs, allowed) = (by_tool(&runs), by_tool(&allowed));
+    assert!(runs.len() > 20, "the suite ran hardly anything: {runs:?}");
+    for (tool, times) in &runs {
+        assert!(allowed.get(tool) >= Some(times), "{tool}: {runs:?}\n{allowed:?}");
+    }
+    let errors = world.entries("guard.db", &[("type", "outcome"), ("status", "error")]).len();
+    assert!(allowed.values().sum::<usize>() <= runs.values().sum::<usize>() + errors, "{runs:?}\n{allowed:?}");
 }
 
 #[test]
