@@ -99,13 +99,15 @@ async fn a_connection_that_sends_no_request_in_time_is_closed_and_is_no_bad_http
 #[tokio::test]
 async fn a_slow_reader_of_a_long_answer_is_not_idle() {
     let mut remote = Remote::start().await;
-    let world = World::start(Limits { head_time: SHORT, ..Limits::default() }, &remote.url).await;
+    let patience = Duration::from_secs(1);
+    let limits = Limits { head_time: patience, answer: 64 << 20, ..Limits::default() };
+    let world = World::start(limits, &remote.url).await;
     let mut client = world.post("", CALL).await;
-    remote.next().await.json("x".repeat(15 << 20));
+    remote.next().await.json("x".repeat(60 << 20));
     client.until("\r\n\r\n").await;
-    // More is read each time than all buffers hold, and in all it takes much longer than a connection may be idle.
-    for _ in 0..15 {
-        tokio::time::sleep(SHORT / 4).await;
+    // In all it takes more than twice what a connection may be idle. Of what sockets hold, a few MiB are read much sooner.
+    for _ in 0..60 {
+        tokio::time::sleep(patience / 25).await;
         client.skip(1 << 20).await;
     }
 }
