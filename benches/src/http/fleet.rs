@@ -58,10 +58,11 @@ pub(super) const ALONE: &str = "endpoint alone";
 pub(super) const PLAIN: &str = "plain proxy";
 pub(super) const PLAIN_PING: &str = "plain proxy, ping";
 const NGINX: &str = "nginx";
+const BARE: &str = "bare relay";
 const GUARD: &str = "guard, log in memory";
 
 /// Those on which many connections are opened: what stands in front of an endpoint.
-pub const IDLE: [&str; 3] = [PLAIN, NGINX, GUARD];
+pub const IDLE: [&str; 4] = [PLAIN, NGINX, BARE, GUARD];
 
 impl Fleet {
     /// Starts everything. `nginx` is its program; without one it is left out.
@@ -84,7 +85,7 @@ impl Fleet {
         }
         let mut bare = place.program_command("mcp-relay-bare");
         bare.args(["--listen", "127.0.0.1:0", "--upstream", &url]);
-        add("bare relay", Body::Full, false, Process::listening(bare, false)?);
+        add(BARE, Body::Full, false, Process::listening(bare, false)?);
         let log = |name: &str| memory.path().join(name);
         add(GUARD, Body::Full, true, guard(place, &url, &log("full.db"))?);
         add("same, tokens by hash", Body::Short, true, guard(place, &url, &log("short.db"))?);
@@ -112,7 +113,7 @@ impl Fleet {
 /// `attest guard` on loopback in front of `url`, with this log.
 pub(super) fn guard(place: &Place, url: &str, log: &Path) -> Outcome<Process> {
     let name = log.file_stem().and_then(|name| name.to_str()).ok_or("no name")?;
-    let config = place.folder().join(format!("guard-{name}.toml"));
+    let config = place.folder().join(format!("guard-http-{name}.toml"));
     let text = fs::read_to_string(place.folder().join("guard.toml"))?;
     fs::write(&config, text.replace("\"guard.db\"", &format!("{:?}", log.display().to_string())))?;
     let mut command = place.attest("guard");
@@ -182,8 +183,8 @@ http {{
     Ok(process)
 }
 
-/// Where nginx is, by `NGINX` or in the usual folders.
+/// Where nginx is: as `NGINX_PROGRAM` says, or where Debian puts it.
 pub fn nginx() -> Option<PathBuf> {
-    let named = std::env::var_os("NGINX").map(PathBuf::from);
+    let named = std::env::var_os("NGINX_PROGRAM").map(PathBuf::from);
     named.into_iter().chain([PathBuf::from("/usr/sbin/nginx")]).find(|path| path.exists())
 }
