@@ -12,7 +12,7 @@ use attest_core::task::{self, Asked};
 use bytes::Bytes;
 use mcp_relay::{BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, ToClient, ToServer};
 
-use crate::attested::Attested;
+use crate::attested::{Attested, Calls};
 use crate::gate::{Call, Gate};
 
 /// Sees every message between a client and the server behind the gate: on one connection over stdio, or of one exchange
@@ -25,13 +25,23 @@ pub struct Guard {
 
 /// A request whose answer matters to us.
 #[derive(Debug)]
-enum Watched {
+pub(crate) enum Watched {
     /// A call that was let through.
-    Call(Call),
+    Call(Call, Attested),
     /// One whose answer says what the server can.
     Opening(Era),
     /// One about a task that belongs to a call.
     Task(Asked, String),
+}
+
+impl Watched {
+    /// The verdict, on a call.
+    pub fn attested(&self) -> Option<&Attested> {
+        match self {
+            Self::Call(_, attested) => Some(attested),
+            Self::Opening(_) | Self::Task(..) => None,
+        }
+    }
 }
 
 /// What an answer, or a notification, says of how a call ended.
@@ -46,6 +56,11 @@ impl Guard {
     /// The call that was let through, over HTTP: there an exchange has one.
     pub(crate) fn attested(&self) -> Option<Attested> {
         self.attested.get().cloned()
+    }
+
+    /// The calls that were let through and have no answer yet.
+    pub(crate) fn calls(&self) -> Calls {
+        Calls::new(self.in_flight.clone())
     }
 
     fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
@@ -109,10 +124,11 @@ impl Guard {
         Handling::later(async move {
             match gate.admit(&accepted, request.is_some()).await {
                 Ok(()) => {
-                    let _ = attested.set(Attested::new(&accepted));
+                    let verdict = Attested::new(&accepted);
+                    let _ = attested.set(verdict.clone());
                     let call = Call { call: accepted.caller.call, salt: accepted.salt };
                     if let Some(id) = request {
-                        locked(&in_flight).open(id, Watched::Call(call));
+                        locked(&in_flight).open(id, Watched::Call(call, verdict));
                     }
                     ToServer::Forward(accepted.forward.into())
                 }
@@ -132,7 +148,7 @@ impl Guard {
     /// has no canonical form.
     fn end_of(&self, watched: Option<Watched>, message: Option<&Value<'_>>) -> End {
         match watched {
-            Some(Watched::Call(call)) => match message.and_then(task::created) {
+            Some(Watched::Call(call, _)) => match message.and_then(task::created) {
                 Some(id) => End::Later(id.to_owned(), call),
                 None => {
                     let outcome = Outcome::of(message, &call.salt);
@@ -248,7 +264,7 @@ impl Interceptor for Guard {
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
         let left = locked(&self.in_flight).drain();
         let calls = left.into_iter().filter_map(|(id, watched)| match watched {
-            Watched::Call(call) => Some((id, call)),
+            Watched::Call(call, _) => Some((id, call)),
             Watched::Opening(_) | Watched::Task(..) => None,
         });
         let (ids, calls): (Vec<Id>, Vec<Call>) = calls.unzip();

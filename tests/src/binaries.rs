@@ -17,20 +17,32 @@ use serde_json::Value;
 /// The binary `attest`.
 pub fn attest() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("attest-cli", "attest")).clone()
+    BUILT.get_or_init(|| build("attest-cli", "--bin", "attest")).clone()
 }
 
 /// The binary `server-verifier`.
 pub fn server_verifier() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("server-verifier", "server-verifier")).clone()
+    BUILT.get_or_init(|| build("server-verifier", "--bin", "server-verifier")).clone()
 }
 
-fn build(package: &str, binary: &str) -> PathBuf {
+/// The example of a server with the gate inside.
+pub fn attested_server() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("server-verifier", "--example", "attested_server")).clone()
+}
+
+/// The server on rmcp that the conformance suite is run against.
+pub fn conformance_server() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("attest-rmcp", "--bin", "conformance-server")).clone()
+}
+
+fn build(package: &str, kind: &str, binary: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--package", package, "--bin", binary])
+        .args(["build", "--package", package, kind, binary])
         .arg("--message-format=json-render-diagnostics")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())

@@ -3,5 +3,6 @@
 pub mod binaries;
 pub mod client;
 pub mod forge;
+pub mod http;
 pub mod vectors;
 pub mod world;
