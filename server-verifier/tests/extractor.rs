@@ -1,5 +1,9 @@
 //! `Attested` as an argument of a plain axum handler behind the layer.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what a test rests on is there, or the test fails at that line")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what a test rests on is there, or the test fails at that line"
+)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -26,10 +26,11 @@ pub fn server_verifier() -> PathBuf {
     BUILT.get_or_init(|| build("server-verifier", "--bin", "server-verifier")).clone()
 }
 
-/// The example of a server with the gate inside.
+/// The example of a server with the gate inside. Built beside [`conformance_server`], so that both take rmcp and all below it
+/// from one build.
 pub fn attested_server() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("server-verifier", "--example", "attested_server")).clone()
+    BUILT.get_or_init(|| build_with(&["server-verifier", "attest-rmcp"], "--example", "attested_server")).clone()
 }
 
 /// The server on rmcp that the conformance suite is run against.
@@ -39,10 +40,15 @@ pub fn conformance_server() -> PathBuf {
 }
 
 fn build(package: &str, kind: &str, binary: &str) -> PathBuf {
+    build_with(&[package], kind, binary)
+}
+
+fn build_with(packages: &[&str], kind: &str, binary: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--package", package, kind, binary])
+        .args(["build", kind, binary])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
         .arg("--message-format=json-render-diagnostics")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
@@ -51,7 +57,7 @@ fn build(package: &str, kind: &str, binary: &str) -> PathBuf {
         command.arg("--release");
     }
     let output = command.output().expect("cargo can be started");
-    assert!(output.status.success(), "cargo build --package {package} failed");
+    assert!(output.status.success(), "cargo build {kind} {binary} failed");
     // Cargo says where it put it; that holds for every target folder and target triple.
     String::from_utf8_lossy(&output.stdout)
         .lines()

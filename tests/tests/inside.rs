@@ -28,7 +28,9 @@ enum Inside {
 
 impl Inside {
     fn both(world: &World) -> impl Iterator<Item = (&'static str, Self)> {
-        [("http", Self::http as fn(&World) -> Self), ("stdio", Self::stdio)].into_iter().map(|(n, make)| (n, make(world)))
+        [("http", Self::http as fn(&World) -> Self), ("stdio", Self::stdio)]
+            .into_iter()
+            .map(|(n, make)| (n, make(world)))
     }
 
     fn http(world: &World) -> Self {
@@ -46,7 +48,8 @@ impl Inside {
     fn begun(mut self) -> Self {
         let client = json!({"name": "test", "version": "1"});
         let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
-        let answer = self.ask(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).to_string());
+        let answer =
+            self.ask(&json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}).to_string());
         assert!(answer["result"]["capabilities"]["tools"].is_object(), "{answer}");
         let initialized = json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string();
         match &mut self {
@@ -106,7 +109,8 @@ fn what_is_unsigned_tampered_with_or_replayed_reaches_no_tool_and_is_counted() {
     let forge = Forge::of(&world);
     for (way, mut inside) in Inside::both(&world) {
         let before = allowed(&world).len();
-        let unsigned = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": TOOL, "arguments": {}}});
+        let unsigned =
+            json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": TOOL, "arguments": {}}});
         assert_eq!(reason(&inside.ask(&unsigned.to_string())), "unauthenticated", "{way}");
 
         let tampered = forge.call(2, TOOL, json!({})).line.replace(r#""arguments":{}"#, r#""arguments":{"as":"root"}"#);

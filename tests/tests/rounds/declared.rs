@@ -13,10 +13,7 @@ const EXTENSION: &str = "io.github.agent-attest/proof";
 /// The opening of each era, and where its answer has an offer.
 fn openings() -> [(String, &'static str); 2] {
     let undeclared = json!({});
-    [
-        (initialize(1), "experimental"),
-        (request(2, "server/discover", json!({}), undeclared), "extensions"),
-    ]
+    [(initialize(1), "experimental"), (request(2, "server/discover", json!({}), undeclared), "extensions")]
 }
 
 #[test]

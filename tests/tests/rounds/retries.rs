@@ -13,9 +13,11 @@ const TOOL: &str = "test_input_required_result_multi_round";
 fn next_round(answer: &Value) -> Value {
     let result = &answer["result"];
     assert_eq!(result["resultType"], "input_required", "{answer}");
-    let answers = result["inputRequests"].as_object().unwrap().keys().map(|key| {
-        (key.clone(), json!({"action": "accept", "content": {"name": "Ada", "color": "blue"}}))
-    });
+    let answers = result["inputRequests"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(|key| (key.clone(), json!({"action": "accept", "content": {"name": "Ada", "color": "blue"}})));
     let answers: serde_json::Map<String, Value> = answers.collect();
     json!({"name": TOOL, "arguments": {}, "requestState": result["requestState"], "inputResponses": answers})
 }
@@ -45,7 +47,10 @@ fn each_round_is_signed_anew_and_is_a_call_of_its_own_in_the_log() {
         assert_eq!(allowed(&world, "guard.db", TOOL).len(), logged + 3, "{way}");
         for call in &calls {
             let ends = outcomes(&world, "guard.db", call);
-            assert!(matches!(&*ends, [end] if end["status"] == "result" && end["result"].is_string()), "{way}: {ends:?}");
+            assert!(
+                matches!(&*ends, [end] if end["status"] == "result" && end["result"].is_string()),
+                "{way}: {ends:?}"
+            );
         }
     }
 }

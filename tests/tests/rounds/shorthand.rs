@@ -1,6 +1,9 @@
 //! Hashes in place of tokens, between wrap and guard.
 
-use attest_tests::client::{Client, text};
+use std::os::unix::fs::MetadataExt as _;
+
+use attest_tests::client::{Client, eventually, text};
+use attest_tests::forge::now;
 use attest_tests::http::{HttpClient, Served};
 use attest_tests::world::{AUDIENCE, World};
 use serde_json::json;
@@ -12,6 +15,16 @@ const TOOL: &str = "greet";
 /// How the two forms of a carrier begin: the hash of an attestation, and the header of one.
 const SHORT: &str = r#""att":"sha256:"#;
 const FULL: &str = r#""att":"ey"#;
+
+/// A world whose files have rested for as long as a file system's clock may take for one step: of a younger one the signer
+/// cannot know that it did not change, and attests anew for each call.
+fn rested() -> World {
+    let world = World::granting(&[TOOL]);
+    let ctime = |name| std::fs::metadata(world.path(name)).unwrap().ctime();
+    let newest = ["agent.toml", "delegation.chain", "prompt.txt"].map(ctime).into_iter().max().unwrap();
+    eventually("the files to rest", || now().checked_sub(3).filter(|then| *then >= newest.cast_unsigned()));
+    world
+}
 
 /// How often each form stands in `wire`: full, short.
 fn forms(wire: &str) -> (usize, usize) {
@@ -56,7 +69,7 @@ fn goes_short(world: &World, mut guard: Served, server: &Served, recorder: &Reco
 
 #[test]
 fn over_http_a_call_goes_short_once_its_tokens_are_known_and_in_full_where_they_are_forgotten() {
-    let world = World::granting(&[TOOL]);
+    let world = rested();
     let server = Served::server(rmcp_server(&world));
     let guard = http_guard(&world, &server.url);
     let recorder = Recorder::new(guard.address());
@@ -68,7 +81,7 @@ fn over_http_a_call_goes_short_once_its_tokens_are_known_and_in_full_where_they_
 
 #[test]
 fn from_stdio_to_http_it_is_the_same() {
-    let world = World::granting(&[TOOL]);
+    let world = rested();
     let server = Served::server(rmcp_server(&world));
     let guard = http_guard(&world, &server.url);
     let recorder = Recorder::new(guard.address());
@@ -81,7 +94,7 @@ fn from_stdio_to_http_it_is_the_same() {
 /// A guard that makes no offer, because nothing was asked that it could answer with one, is sent everything in full.
 #[test]
 fn without_an_offer_nothing_goes_short() {
-    let world = World::granting(&[TOOL]);
+    let world = rested();
     let server = Served::server(rmcp_server(&world));
     let guard = http_guard(&world, &server.url);
     let recorder = Recorder::new(guard.address());

@@ -35,7 +35,8 @@ fn a_task_is_fed_only_by_signed_input_and_its_result_ends_the_call() {
     let tool = "confirm_delete";
     let world = World::granting(&[tool]);
     let forge = Forge::of(&world);
-    let input = |confirm: bool| json!({"inputResponses": {"confirm": {"action": "accept", "content": {"confirm": confirm}}}});
+    let input =
+        |confirm: bool| json!({"inputResponses": {"confirm": {"action": "accept", "content": {"confirm": confirm}}}});
     for (way, mut peer) in guarded(&world) {
         let call = forge.sign(&modern(1, "tools/call", json!({"name": tool, "arguments": {"filename": "a"}})));
         let task = task_of(&peer.ask(&call.line));
@@ -45,15 +46,27 @@ fn a_task_is_fed_only_by_signed_input_and_its_result_ends_the_call() {
         let sign = |id| forge.sign(&steer(id, "tasks/update", input(false), &task));
         let tricks = [
             ("unsigned", "unauthenticated", steer(2, "tasks/update", input(true), &task)),
-            ("changed", "params-mismatch", changed(&sign(3).line, |m| {
-                m["params"]["inputResponses"]["confirm"]["content"]["confirm"] = json!(true);
-            })),
-            ("of another task", "params-mismatch", changed(&forge.sign(&steer(4, "tasks/update", input(true), "other")).line, |m| {
-                m["params"]["taskId"] = json!(task);
-            })),
-            ("signed as another method", "method-mismatch", changed(&forge.sign(&steer(5, "tasks/get", input(true), &task)).line, |m| {
-                m["method"] = json!("tasks/update");
-            })),
+            (
+                "changed",
+                "params-mismatch",
+                changed(&sign(3).line, |m| {
+                    m["params"]["inputResponses"]["confirm"]["content"]["confirm"] = json!(true);
+                }),
+            ),
+            (
+                "of another task",
+                "params-mismatch",
+                changed(&forge.sign(&steer(4, "tasks/update", input(true), "other")).line, |m| {
+                    m["params"]["taskId"] = json!(task);
+                }),
+            ),
+            (
+                "signed as another method",
+                "method-mismatch",
+                changed(&forge.sign(&steer(5, "tasks/get", input(true), &task)).line, |m| {
+                    m["method"] = json!("tasks/update");
+                }),
+            ),
         ];
         for (trick, expected, line) in tricks {
             let answer = peer.ask(&line);
@@ -124,9 +137,14 @@ fn the_logs_of_caller_and_server_agree_on_how_a_task_ended() {
     let client = HttpClient::new(&wrap.url);
     served.insert(0, wrap);
     let mut peer = Peer::Http(client, served);
-    for (tool, ends) in [("failing_job", "completed"), ("protocol_error_job", "failed"), ("slow_compute", "cancelled")] {
+    for (tool, ends) in [("failing_job", "completed"), ("protocol_error_job", "failed"), ("slow_compute", "cancelled")]
+    {
         let call = modern(1, "tools/call", json!({"name": tool, "arguments": {}}));
-        let call = if tool == "slow_compute" { call.replace(r#""arguments":{}"#, r#""arguments":{"seconds":600}"#) } else { call };
+        let call = if tool == "slow_compute" {
+            call.replace(r#""arguments":{}"#, r#""arguments":{"seconds":600}"#)
+        } else {
+            call
+        };
         let task = task_of(&peer.ask(&call));
         if ends == "cancelled" {
             assert!(peer.ask(&steer(2, "tasks/cancel", json!({}), &task))["result"].is_object());
@@ -134,9 +152,11 @@ fn the_logs_of_caller_and_server_agree_on_how_a_task_ended() {
         wait_for(&mut peer, &task, ends);
     }
     peer.end();
-    for (tool, status, digest) in
-        [("failing_job", "tool-error", true), ("protocol_error_job", "error", true), ("slow_compute", "cancelled", false)]
-    {
+    for (tool, status, digest) in [
+        ("failing_job", "tool-error", true),
+        ("protocol_error_job", "error", true),
+        ("slow_compute", "cancelled", false),
+    ] {
         let ends = agreed_ends(&world, tool);
         assert!(matches!(&*ends, [(s, d)] if s == status && d.is_string() == digest), "{tool}: {ends:?}");
     }
@@ -148,9 +168,7 @@ fn legacy_chains(world: &World) -> impl Iterator<Item = (&'static str, Peer)> {
         world.write("legacy_tasks.py", include_str!("legacy_tasks.py"));
         vec!["python3".into(), "-SE".into(), world.path("legacy_tasks.py").into(), world.path("runs").into()]
     }
-    let stdio = |world: &World| {
-        Peer::Stdio(Client::start(world.wrap(AUDIENCE, &guard_of(world, server(world)))))
-    };
+    let stdio = |world: &World| Peer::Stdio(Client::start(world.wrap(AUDIENCE, &guard_of(world, server(world)))));
     let http = |world: &World| {
         let mut guard = world.attest(&["guard", "--config", "guard.toml", "--listen", "127.0.0.1:0", "--"]);
         guard.args(server(world));
