@@ -69,6 +69,8 @@ enum Watched {
         credentials: Digest,
         /// The message with its tokens in full, where it was sent with their hashes.
         full: Option<Bytes>,
+        /// The task that it asks about: `tasks/cancel` is signed, and its answer may say how the task ended.
+        about: Option<(Asked, String)>,
     },
     /// One whose answer says what the server can.
     Opening(Era),
@@ -99,6 +101,7 @@ impl Wrap {
         if id.clone().is_some_and(|id| locked(&self.in_flight).reserve(id).is_err()) {
             return refused(shown, &Reason::BadRequest.into());
         }
+        let about = self.about(message);
         let (shared, in_flight) = (self.shared.clone(), self.in_flight.clone());
         Handling::later(async move {
             let kind = if shared.server.takes_shorthand() { wire::Kind::CallShort } else { wire::Kind::Call };
@@ -107,7 +110,7 @@ impl Wrap {
                     let call = Call { call: signed.call, salt: signed.salt };
                     let short = !signed.short.is_empty() && shared.server.remembers(&signed.credentials);
                     let (sent, full) = if short { (signed.short, Some(signed.full)) } else { (signed.full, None) };
-                    locked(&in_flight).open(id, Watched::Call { call, credentials: signed.credentials, full });
+                    locked(&in_flight).open(id, Watched::Call { call, credentials: signed.credentials, full, about });
                     ToServer::Forward(sent)
                 }
                 // Nobody could say that the hashes of a notification were not understood.
@@ -152,8 +155,13 @@ impl Wrap {
         if let Some(era) = Era::of_opening(method) {
             return Some(Watched::Opening(era));
         }
+        self.about(message).map(|(asked, id)| Watched::Task(asked, id))
+    }
+
+    /// The task of a call that `message` asks about.
+    fn about(&self, message: &Value<'_>) -> Option<(Asked, String)> {
         let (asked, id) = task::asked(message)?;
-        locked(&self.shared.tasks).of(id).map(|_| Watched::Task(asked, id.to_owned()))
+        locked(&self.shared.tasks).of(id).map(|_| (asked, id.to_owned()))
     }
 
     /// The answer to a call, or the call once more where its hashes were not understood.
@@ -198,13 +206,13 @@ impl Interceptor for Wrap {
         }
         let watched = id.as_ref().and_then(|id| locked(&self.in_flight).answered(id));
         match watched {
-            Some(Watched::Call { call, credentials, full }) => {
+            Some(Watched::Call { call, credentials, full, about }) => {
                 let reason = message.and_then(reply::reason);
                 if let (Some(NOT_CACHED), Some(full), Some(id)) = (reason, full, id) {
                     self.shared.server.forgot(&credentials);
                     let mut in_flight = locked(&self.in_flight);
                     if in_flight.reserve(id.clone()).is_ok() {
-                        in_flight.open(id, Watched::Call { call, credentials, full: None });
+                        in_flight.open(id, Watched::Call { call, credentials, full: None, about });
                         return Handling::Now(ToClient::Resend(full));
                     }
                 }
@@ -213,6 +221,9 @@ impl Interceptor for Wrap {
                     self.shared.server.accepted(credentials);
                 }
                 self.answered(call, message);
+                if let Some((asked, id)) = about {
+                    self.task_answered(&id, |salt| task::outcome(asked, message, salt));
+                }
             }
             Some(Watched::Task(asked, id)) => self.task_answered(&id, |salt| task::outcome(asked, message, salt)),
             Some(Watched::Opening(era)) => {

@@ -117,6 +117,14 @@ impl<T> InFlight<T> {
         }
     }
 
+    /// What is known of the watched request of this id, if it was sent on and has no answer.
+    pub fn known(&self, id: &Id) -> Option<&T> {
+        match self.requests.get(id)? {
+            Request::Open(known) => Some(known),
+            _ => None,
+        }
+    }
+
     /// Whether a watched request has no answer.
     pub fn is_watching(&self) -> bool {
         self.watched > 0

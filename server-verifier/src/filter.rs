@@ -8,6 +8,7 @@ use mcp_relay::stdio::{self, Client, InProcess, RelayError};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::task::JoinHandle;
 
+use crate::attested::Calls;
 use crate::gate::Gate;
 use crate::guard::Guard;
 
@@ -20,6 +21,8 @@ pub struct Filter {
     pub input: Receiver,
     /// Where it writes its lines.
     pub output: Sender,
+    /// Who makes the calls that come out of `input`.
+    pub calls: Calls,
     /// Resolves when the server has dropped its ends, and the last line has been handled.
     pub ended: JoinHandle<Result<Exit, RelayError>>,
 }
@@ -35,7 +38,9 @@ impl Filter {
         let Limits { request, answer, .. } = *gate.limits();
         let options =
             stdio::Options { client_line_limit: request, server_line_limit: answer, ..stdio::Options::default() };
-        let ended = tokio::spawn(stdio::run_with(server, client, Guard::new(gate), options));
-        Ok(Self { input, output, ended })
+        let guard = Guard::new(gate);
+        let calls = guard.calls();
+        let ended = tokio::spawn(stdio::run_with(server, client, guard, options));
+        Ok(Self { input, output, calls, ended })
     }
 }

@@ -12,7 +12,7 @@ use attest_core::task::{self, Asked};
 use bytes::Bytes;
 use mcp_relay::{BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, ToClient, ToServer};
 
-use crate::attested::Attested;
+use crate::attested::{Attested, Calls};
 use crate::gate::{Call, Gate};
 
 /// Sees every message between a client and the server behind the gate: on one connection over stdio, or of one exchange
@@ -25,13 +25,28 @@ pub struct Guard {
 
 /// A request whose answer matters to us.
 #[derive(Debug)]
-enum Watched {
+pub(crate) enum Watched {
     /// A call that was let through.
-    Call(Call),
+    Call {
+        call: Call,
+        attested: Attested,
+        /// The task that it asks about: `tasks/cancel` is signed, and its answer may say how the task ended.
+        about: Option<(Asked, String)>,
+    },
     /// One whose answer says what the server can.
     Opening(Era),
     /// One about a task that belongs to a call.
     Task(Asked, String),
+}
+
+impl Watched {
+    /// The verdict, on a call.
+    pub fn attested(&self) -> Option<&Attested> {
+        match self {
+            Self::Call { attested, .. } => Some(attested),
+            Self::Opening(_) | Self::Task(..) => None,
+        }
+    }
 }
 
 /// What an answer, or a notification, says of how a call ended.
@@ -46,6 +61,11 @@ impl Guard {
     /// The call that was let through, over HTTP: there an exchange has one.
     pub(crate) fn attested(&self) -> Option<Attested> {
         self.attested.get().cloned()
+    }
+
+    /// The calls that were let through and have no answer yet.
+    pub(crate) fn calls(&self) -> Calls {
+        Calls::new(self.in_flight.clone())
     }
 
     fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
@@ -82,11 +102,16 @@ impl Guard {
         if let Some(era) = Era::of_opening(method) {
             return Some(Watched::Opening(era));
         }
-        let (asked, id) = task::asked(message)?;
-        self.gate.salt_of_task(id).map(|_| Watched::Task(asked, id.to_owned()))
+        self.about(message).map(|(asked, id)| Watched::Task(asked, id))
     }
 
-    fn admit(&self, call: &request::Call<'_, '_>) -> Handling<ToServer> {
+    /// The task of a call that `message` asks about.
+    fn about(&self, message: &Value<'_>) -> Option<(Asked, String)> {
+        let (asked, id) = task::asked(message)?;
+        self.gate.salt_of_task(id).map(|_| (asked, id.to_owned()))
+    }
+
+    fn admit(&self, call: &request::Call<'_, '_>, message: &Value<'_>) -> Handling<ToServer> {
         let shown = call.id();
         // Only a notification has none.
         let request = match shown.map(Id::of) {
@@ -105,14 +130,16 @@ impl Guard {
                 return self.refuse(shown, refusal);
             }
         };
+        let about = self.about(message);
         let (gate, in_flight, attested) = (self.gate.clone(), self.in_flight.clone(), self.attested.clone());
         Handling::later(async move {
             match gate.admit(&accepted, request.is_some()).await {
                 Ok(()) => {
-                    let _ = attested.set(Attested::new(&accepted));
+                    let verdict = Attested::new(&accepted);
+                    let _ = attested.set(verdict.clone());
                     let call = Call { call: accepted.caller.call, salt: accepted.salt };
                     if let Some(id) = request {
-                        locked(&in_flight).open(id, Watched::Call(call));
+                        locked(&in_flight).open(id, Watched::Call { call, attested: verdict, about });
                     }
                     ToServer::Forward(accepted.forward.into())
                 }
@@ -132,23 +159,28 @@ impl Guard {
     /// has no canonical form.
     fn end_of(&self, watched: Option<Watched>, message: Option<&Value<'_>>) -> End {
         match watched {
-            Some(Watched::Call(call)) => match message.and_then(task::created) {
+            Some(Watched::Call { call, about, .. }) => match message.and_then(task::created) {
                 Some(id) => End::Later(id.to_owned(), call),
                 None => {
                     let outcome = Outcome::of(message, &call.salt);
-                    End::Now((call, outcome))
+                    let of_task = about.and_then(|(asked, id)| self.end_asked(asked, &id, message));
+                    End::Now(std::iter::once((call, outcome)).chain(of_task).collect())
                 }
             },
             Some(Watched::Task(asked, id)) => {
-                self.end_of_task(&id, |salt| task::outcome(asked, message, salt)).map_or(End::Not, End::Now)
+                self.end_asked(asked, &id, message).map_or(End::Not, |end| End::Now(vec![end]))
             }
             Some(Watched::Opening(_)) => End::Not,
             None => {
                 let told = message.and_then(|m| Some((task::told(m)?, m)));
                 told.and_then(|(id, m)| self.end_of_task(id, |salt| task::outcome_told(m, salt)))
-                    .map_or(End::Not, End::Now)
+                    .map_or(End::Not, |end| End::Now(vec![end]))
             }
         }
+    }
+
+    fn end_asked(&self, asked: Asked, id: &str, answer: Option<&Value<'_>>) -> Option<Ended> {
+        self.end_of_task(id, |salt| task::outcome(asked, answer, salt))
     }
 
     fn end_of_task(
@@ -165,8 +197,8 @@ impl Guard {
 enum End {
     /// Nothing.
     Not,
-    /// It ended.
-    Now(Ended),
+    /// It ended; with the answer to a signed question about a task, the task's call too.
+    Now(Vec<Ended>),
     /// It became the task of this id.
     Later(String, Call),
 }
@@ -184,7 +216,7 @@ fn release(in_flight: &Mutex<InFlight<Watched>>, id: Option<&Id>) {
 impl Interceptor for Guard {
     fn client_message(&self, _: Bytes, message: &Value<'_>) -> Handling<ToServer> {
         match self.gate.call(message) {
-            Ok(Some(call)) => self.admit(&call),
+            Ok(Some(call)) => self.admit(&call, message),
             Ok(None) => self.pass(message),
             Err(refusal) => self.refuse(message.as_object().and_then(|m| m.get("id")), refusal),
         }
@@ -237,14 +269,17 @@ impl Interceptor for Guard {
                 gate.task_begun(&task, call).await;
                 passed
             }),
-            End::Now((call, outcome)) => Handling::later(async move {
-                let Err(error) = gate.outcome(call.call, outcome).await else { return passed };
-                tracing::error!("the outcome of call {} is not written: {error}", call.call);
-                // A notification has no id, and nobody to tell that there is no trace of it.
-                id.map_or(ToClient::Drop, |id| {
-                    let refusal = Reason::OutcomeNotLogged.into();
-                    ToClient::Replace(reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into())
-                })
+            End::Now(ended) => Handling::later(async move {
+                for (call, outcome) in ended {
+                    let Err(error) = gate.outcome(call.call, outcome).await else { continue };
+                    tracing::error!("the outcome of call {} is not written: {error}", call.call);
+                    // A notification has no id, and nobody to tell that there is no trace of it.
+                    return id.map_or(ToClient::Drop, |id| {
+                        let refusal = Reason::OutcomeNotLogged.into();
+                        ToClient::Replace(reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into())
+                    });
+                }
+                passed
             }),
         }
     }
@@ -252,7 +287,7 @@ impl Interceptor for Guard {
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
         let left = locked(&self.in_flight).drain();
         let calls = left.into_iter().filter_map(|(id, watched)| match watched {
-            Watched::Call(call) => Some((id, call)),
+            Watched::Call { call, .. } => Some((id, call)),
             Watched::Opening(_) | Watched::Task(..) => None,
         });
         let (ids, calls): (Vec<Id>, Vec<Call>) = calls.unzip();

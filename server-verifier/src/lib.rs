@@ -17,7 +17,10 @@ pub mod methods;
 pub mod serve;
 mod tally;
 
-pub use attested::Attested;
+pub use attest_core::measurement::{Component, Grade, Measurement};
+#[cfg(feature = "axum")]
+pub use attested::NotAttested;
+pub use attested::{Attested, Calls};
 pub use config::Config;
 pub use filter::Filter;
 pub use gate::Gate;

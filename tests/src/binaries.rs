@@ -17,44 +17,56 @@ use serde_json::Value;
 /// The binary `attest`.
 pub fn attest() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("attest-cli", "attest")).clone()
+    BUILT.get_or_init(|| build("attest-cli", "--bin", "attest")).clone()
 }
 
 /// The binary `server-verifier`.
 pub fn server_verifier() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("server-verifier", "server-verifier")).clone()
+    BUILT.get_or_init(|| build("server-verifier", "--bin", "server-verifier")).clone()
+}
+
+/// The example of a server with the gate inside. Built beside [`conformance_server`], so that both take rmcp and all below it
+/// from one build.
+pub fn attested_server() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build_with(&["server-verifier", "attest-rmcp"], "--example", "attested_server")).clone()
 }
 
 /// The server on rmcp that HTTP tricks are tried on.
 pub fn count_server() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("attest-count-server", "attest-count-server")).clone()
+    BUILT.get_or_init(|| build("attest-count-server", "--bin", "attest-count-server")).clone()
 }
 
 /// The server that the conformance suite is run against, without attest or with the layer in it.
 pub fn conformance_server() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("attest-rmcp", "conformance-server")).clone()
+    BUILT.get_or_init(|| build("attest-rmcp", "--bin", "conformance-server")).clone()
 }
 
 /// The client that the conformance suite is run with.
 pub fn conformance_client() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("attest-rmcp", "conformance-client")).clone()
+    BUILT.get_or_init(|| build("attest-rmcp", "--bin", "conformance-client")).clone()
 }
 
 /// rmcp's client, scripted as those of `tests/real`.
 pub fn converse() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| build("attest-rmcp", "converse")).clone()
+    BUILT.get_or_init(|| build("attest-rmcp", "--bin", "converse")).clone()
 }
 
-fn build(package: &str, binary: &str) -> PathBuf {
+fn build(package: &str, kind: &str, binary: &str) -> PathBuf {
+    build_with(&[package], kind, binary)
+}
+
+fn build_with(packages: &[&str], kind: &str, binary: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--package", package, "--bin", binary])
+        .args(["build", kind, binary])
+        .args(packages.iter().flat_map(|package| ["--package", package]))
         .arg("--message-format=json-render-diagnostics")
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
@@ -63,7 +75,7 @@ fn build(package: &str, binary: &str) -> PathBuf {
         command.arg("--release");
     }
     let output = command.output().expect("cargo can be started");
-    assert!(output.status.success(), "cargo build --package {package} failed");
+    assert!(output.status.success(), "cargo build {kind} {binary} failed");
     // Cargo says where it put it; that holds for every target folder and target triple.
     String::from_utf8_lossy(&output.stdout)
         .lines()

@@ -14,7 +14,7 @@ use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::json;
 use attest_core::jws::Unverified;
 use attest_core::names::PROOF;
-use attest_core::request::{Message, classify};
+use attest_core::request::attested;
 use attest_core::signing::{Credentials, Form, Particulars, sign_call};
 use attest_keys::SecretKey;
 use serde_json::Value;
@@ -83,10 +83,10 @@ impl Forge {
         }
     }
 
-    /// Signs the `tools/call` in `request`.
+    /// Signs the request, of whatever method.
     pub fn sign(&self, request: &str) -> Forged {
         let message = json::parse(request.as_bytes()).unwrap();
-        let Ok(Message::Call(call)) = classify(&message) else { panic!("no call: {request}") };
+        let call = attested(&message).unwrap_or_else(|e| panic!("nothing that can be signed ({e}): {request}"));
         let now = now().saturating_add_signed(self.ahead);
         let attestation = Attestation { issued_at: now, expires: now + 300, ..self.attestation.clone() };
         let attestation = attestation.sign(&self.attester).unwrap();

@@ -3,6 +3,7 @@
 pub mod binaries;
 pub mod client;
 pub mod forge;
+pub mod http;
 pub mod http_raw;
 pub mod listening;
 pub mod real;
