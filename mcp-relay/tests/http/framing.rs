@@ -26,7 +26,7 @@ async fn whatever_the_framing_was_what_goes_on_has_one_length() {
         format!("transfer-encoding: chunked\r\n\r\n1\r\n{}\r\n{}", &CALL[..1], chunked(&CALL[1..])),
     ] {
         let mut client = world.connect().await;
-        client.send(&format!("POST /mcp HTTP/1.1\r\nhost: h\r\n{framing}")).await;
+        client.send(&format!("POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n{framing}")).await;
         let arrived = remote.next().await;
         assert_eq!(arrived.body, CALL, "{framing}");
         let lengths: Vec<_> = arrived.headers.get_all("content-length").iter().collect();
@@ -49,12 +49,26 @@ async fn a_connection_without_http_is_closed_and_told_once() {
     let cases = [
         "\u{16}\u{3}\u{1}\r\n\r\n".to_owned(),
         "nonsense\r\n\r\n".to_owned(),
-        format!("POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{CALL}"),
-        format!("POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-length: +3\r\n\r\n{CALL}"),
-        format!("POST /mcp HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked, gzip\r\n\r\n{}", chunked(CALL)),
-        format!("POST /mcp HTTP/1.0\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n{}", chunked(CALL)),
-        format!("POST /mcp HTTP/1.1\r\nhost: h\r\nx: a\r\n b\r\ncontent-length: {}\r\n\r\n{CALL}", CALL.len()),
-        format!("POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-length : {}\r\n\r\n{CALL}", CALL.len()),
+        format!(
+            "POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n{CALL}"
+        ),
+        format!("POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: +3\r\n\r\n{CALL}"),
+        format!(
+            "POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ntransfer-encoding: chunked, gzip\r\n\r\n{}",
+            chunked(CALL)
+        ),
+        format!(
+            "POST /mcp HTTP/1.0\r\nhost: h\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{}",
+            chunked(CALL)
+        ),
+        format!(
+            "POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\nx: a\r\n b\r\ncontent-length: {}\r\n\r\n{CALL}",
+            CALL.len()
+        ),
+        format!(
+            "POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length : {}\r\n\r\n{CALL}",
+            CALL.len()
+        ),
         "GET /mcp HTTP/1.1\r\nhost: h\r\nx: \0\r\n\r\n".to_owned(),
     ];
     for (number, bytes) in cases.iter().enumerate() {
@@ -75,7 +89,7 @@ async fn a_body_that_is_badly_framed_is_a_defect_of_its_exchange_alone() {
     let mut world = World::start(Setup::default(), &remote.url).await;
     for (number, body) in ["zz\r\n", "1\r\n{x", "-1\r\n", "10000000000000000\r\n"].into_iter().enumerate() {
         let mut client = world.connect().await;
-        client.send(&format!("POST /mcp HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n{body}")).await;
+        client.send(&format!("POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{body}")).await;
         assert!(client.end().await.contains(" 400 "));
         world.hears(number, Heard::Defect(Defect::Http)).await;
     }

@@ -22,7 +22,7 @@ async fn connect(world: &World) -> Client {
 }
 
 fn request(authority: &str) -> http::request::Builder {
-    http::Request::post(format!("http://{authority}/mcp"))
+    http::Request::post(format!("http://{authority}/mcp")).header("content-type", "application/json")
 }
 
 fn call() -> Full<Bytes> {

@@ -15,8 +15,10 @@ async fn a_body_beyond_the_limit_is_refused_however_it_is_framed() {
     let mut remote = Remote::start().await;
     let mut world = World::start(Limits { request: CALL.len(), ..Limits::default() }, &remote.url).await;
     let long = format!("{CALL} ");
-    let chunked =
-        format!("POST /mcp HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{long}", long.len());
+    let chunked = format!(
+        "POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n{long}",
+        long.len()
+    );
     for (number, bytes) in [post("", &long), chunked].into_iter().enumerate() {
         let mut client = world.connect().await;
         client.send(&bytes).await;
@@ -117,7 +119,7 @@ async fn a_body_that_does_not_come_in_time_is_given_up() {
     let mut remote = Remote::start().await;
     let world = World::start(Limits { body_time: SHORT, ..Limits::default() }, &remote.url).await;
     let mut client = world.connect().await;
-    client.send("POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-length: 9\r\n\r\n{").await;
+    client.send("POST /mcp HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{").await;
     assert_eq!(client.answer().await.status, 408);
     client.end().await;
     assert!(remote.is_quiet());

@@ -257,7 +257,9 @@ impl World {
 /// The bytes of a POST.
 pub fn post(head: &str, body: &str) -> String {
     let length = body.len();
-    format!("POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n{head}\r\n{body}")
+    format!(
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n{head}\r\n{body}"
+    )
 }
 
 /// A client's connection, byte by byte.

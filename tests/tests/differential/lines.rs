@@ -27,7 +27,7 @@ impl Interceptor for OthersOnly {
         })
     }
 
-    fn client_defect(&self, _: Defect) -> Handling<Refusal> {
+    fn client_defect(&self, _: Defect, _: Option<&Value<'_>>) -> Handling<Refusal> {
         Handling::Now(Refusal::Drop)
     }
 
