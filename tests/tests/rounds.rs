@@ -143,10 +143,13 @@ fn guard_of(world: &World, server: Vec<OsString>) -> Vec<OsString> {
     words
 }
 
+/// A way to reach a server, by name.
+type Named = (&'static str, fn(&World) -> Peer);
+
 /// Both, one after the other.
 fn guarded(world: &World) -> impl Iterator<Item = (&'static str, Peer)> {
     let stdio = |world: &World| Peer::Stdio(Client::start(world.command(&stdio_guard(world))));
-    let both: [(&str, fn(&World) -> Peer); 2] = [("http", guarded_http), ("stdio", stdio)];
+    let both: [Named; 2] = [("http", guarded_http), ("stdio", stdio)];
     both.into_iter().map(|(name, start)| {
         let mut peer = start(world);
         let discovered = peer.ask(&modern(0, "server/discover", json!({})));

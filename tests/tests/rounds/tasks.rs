@@ -8,7 +8,9 @@ use attest_tests::http::{HttpClient, Served};
 use attest_tests::world::{AUDIENCE, World};
 use serde_json::{Value, json};
 
-use crate::{Peer, allowed, changed, guard_of, guarded, guarded_http, http_wrap, initialize, legacy, modern, outcomes};
+use crate::{
+    Named, Peer, allowed, changed, guard_of, guarded, guarded_http, http_wrap, initialize, legacy, modern, outcomes,
+};
 
 /// Asks for a task's state until `wanted` is it.
 fn wait_for(peer: &mut Peer, task: &str, wanted: &str) -> Value {
@@ -176,7 +178,7 @@ fn legacy_chains(world: &World) -> impl Iterator<Item = (&'static str, Peer)> {
         let wrap = http_wrap(world, &guard.url);
         Peer::Http(HttpClient::new(&wrap.url), vec![wrap, guard])
     };
-    let both: [(&str, fn(&World) -> Peer); 2] = [("stdio", stdio), ("http", http)];
+    let both: [Named; 2] = [("stdio", stdio), ("http", http)];
     both.into_iter().map(|(name, start)| {
         let mut peer = start(world);
         assert!(peer.ask(&initialize(0))["result"]["capabilities"]["tasks"].is_object());
