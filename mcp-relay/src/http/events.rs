@@ -228,7 +228,7 @@ where
         let limits = self.open.shared.limits;
         let (head, body) = response.into_parts();
         let body = tokio::select! {
-            body = collect(body, limits.answer, limits.answer_time) => body,
+            body = collect(body, limits.answer, limits.answer_time, |_| true) => body,
             () = self.sender.closed() => return Err(End::Client),
         };
         // Anything but a message would have no place among the events.

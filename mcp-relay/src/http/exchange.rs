@@ -189,11 +189,11 @@ where
     /// The body of an answer that does not stream, or what to say in its place.
     async fn read_whole(&self, body: Body) -> Result<Bytes, Response> {
         let limits = &self.shared.limits;
-        collect(body, limits.answer, limits.answer_time).await.map_err(|unread| {
+        collect(body, limits.answer, limits.answer_time, |_| true).await.map_err(|unread| {
             let text = match unread {
                 Unread::TooLong => "the server's answer is longer than the limit for answers",
                 Unread::Late => "the server's answer did not come in time",
-                Unread::Broken => "the server's answer broke off",
+                Unread::Broken | Unread::NoRoom => "the server's answer broke off",
             };
             tracing::warn!("{text}");
             answer::failure(StatusCode::BAD_GATEWAY, text)

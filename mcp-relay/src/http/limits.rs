@@ -22,6 +22,10 @@ pub struct Limits {
     pub headers: usize,
     /// Most connections at one time, idle ones included: 16,384. Further ones wait until one ends.
     pub connections: usize,
+    /// Most bytes of request bodies that are held at one time, all callers together: 256 MiB. Beyond it a request is told to come
+    /// again (503), so that bodies which never end cannot fill the memory.
+    #[serde(rename = "held_bytes")]
+    pub held: usize,
     /// How long a connection may take to send the head of its next request, idle time included: 75 s.
     #[serde(rename = "head_seconds", deserialize_with = "seconds")]
     pub head_time: Duration,
@@ -51,6 +55,7 @@ impl Default for Limits {
             head: 64 << 10,
             headers: 100,
             connections: 16_384,
+            held: 256 << 20,
             head_time: Duration::from_secs(75),
             body_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(600),

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
@@ -80,10 +80,15 @@ impl Callers {
     }
 }
 
+/// Bytes that room for bodies is counted in: what a part of a body takes at the least.
+const PAGE: usize = 1_024;
+
 pub(super) struct Shared<E: Exchanges> {
     pub exchanges: E,
     pub limits: Limits,
     pub parked: Parked<E::Interceptor>,
+    /// For the bodies of requests, in pages.
+    room: Semaphore,
     /// Each exchange under way holds a receiver.
     open: watch::Sender<()>,
     endpoint: Endpoint,
@@ -119,7 +124,8 @@ impl<S, E: Exchanges> Relay<S, E> {
     pub fn new(inner: S, exchanges: E, endpoint: Endpoint, callers: Callers, limits: Limits) -> Self {
         let parked = Parked::new(limits.resume_time);
         let open = watch::Sender::new(());
-        Self { inner, shared: Arc::new(Shared { exchanges, limits, parked, open, endpoint, callers }) }
+        let room = Semaphore::new((limits.held / PAGE).min(Semaphore::MAX_PERMITS));
+        Self { inner, shared: Arc::new(Shared { exchanges, limits, parked, room, open, endpoint, callers }) }
     }
 
     /// A relay over another service, with all else shared.
@@ -174,8 +180,22 @@ where
         }
         say_plain_json(&mut head.headers);
         let limits = &self.shared.limits;
-        match collect(body, limits.request, limits.body_time).await {
+        // Given back when the head of the answer is there: until then the body is.
+        let mut held: Option<SemaphorePermit<'_>> = None;
+        let take = |bytes: usize| {
+            let pages = u32::try_from(bytes.div_ceil(PAGE)).unwrap_or(u32::MAX);
+            let Ok(more) = self.shared.room.try_acquire_many(pages) else { return false };
+            match &mut held {
+                Some(held) => held.merge(more),
+                None => held = Some(more),
+            }
+            true
+        };
+        match collect(body, limits.request, limits.body_time, take).await {
             Ok(body) => self.post(head, body).await,
+            Err(Unread::NoRoom) => {
+                answer::failure(StatusCode::SERVICE_UNAVAILABLE, "too many requests at one time; send this one again")
+            }
             Err(Unread::TooLong) => self.refuse(&head, Defect::TooLong { limit: limits.request }).await,
             Err(Unread::Late) => answer::failure(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
             Err(Unread::Broken) => self.refuse(&head, Defect::Http).await,
@@ -308,10 +328,17 @@ pub(super) enum Unread {
     TooLong,
     Late,
     Broken,
+    /// There is no room for it now.
+    NoRoom,
 }
 
-/// Reads a body whole. `time` is for all of it.
-pub(super) async fn collect<R>(body: R, limit: usize, time: Duration) -> Result<Bytes, Unread>
+/// Reads a body whole. `time` is for all of it. `take` says of each part whether there is room for so many bytes.
+pub(super) async fn collect<R>(
+    body: R,
+    limit: usize,
+    time: Duration,
+    mut take: impl FnMut(usize) -> bool,
+) -> Result<Bytes, Unread>
 where
     R: http_body::Body<Data = Bytes>,
 {
@@ -326,6 +353,9 @@ where
         let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
         if first.len() + more.len() + data.len() > limit {
             return Err(Unread::TooLong);
+        }
+        if !take(data.len()) {
+            return Err(Unread::NoRoom);
         }
         // Nearly every body comes in one piece, and then is not copied.
         if first.is_empty() {
