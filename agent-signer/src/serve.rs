@@ -32,6 +32,9 @@ pub enum WrapError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// An address that other machines can reach.
+    #[error("{0} is reachable from other machines, and a wrap signs for whoever reaches it; listen on 127.0.0.1 or [::1]")]
+    NotLoopback(SocketAddr),
     /// Signal handlers.
     #[error("cannot set up the wrap: {0}")]
     Setup(#[source] std::io::Error),
@@ -91,6 +94,9 @@ pub async fn over_http(
     limits: Limits,
     ready: impl FnOnce(&str),
 ) -> Result<(), WrapError> {
+    if !address.ip().is_loopback() {
+        return Err(WrapError::NotLoopback(address));
+    }
     let listen = |source| WrapError::Listen { address, source };
     let listener = Listener::bind(address).await.map_err(listen)?;
     let mut signals = Vec::new();

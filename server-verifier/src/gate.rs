@@ -103,6 +103,11 @@ impl Gate {
         &self.offer
     }
 
+    /// Whether messages of this method do not simply pass.
+    pub(crate) fn cares_for(&self, method: &str) -> bool {
+        self.methods.of(method) != Setting::Pass
+    }
+
     /// The call that `message` is, if it is one that needs a proof; `None` where it passes.
     pub fn call<'m, 'v>(&self, message: &'m Value<'v>) -> Result<Option<request::Call<'m, 'v>>, Refusal> {
         if let request::Message::Call(call) = request::classify(message)? {

@@ -69,13 +69,16 @@ impl Guard {
     }
 
     fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
+        self.refuse_and(refusal.reason != Reason::NoId, id, refusal)
+    }
+
+    /// A refusal that is answered, or not, as that of a notification.
+    fn refuse_and(&self, answer: bool, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
         let reply = reply::refuse(id, &refusal, self.gate.shape());
-        // What has no id is a notification, and those are not answered.
-        let silent = id.is_none();
         let gate = self.gate.clone();
         Handling::later(async move {
             gate.refused(&refusal).await;
-            if silent { ToServer::Drop } else { ToServer::Reply(reply.into()) }
+            if answer { ToServer::Reply(reply.into()) } else { ToServer::Drop }
         })
     }
 
@@ -127,7 +130,7 @@ impl Guard {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 release(&self.in_flight, request.as_ref());
-                return self.refuse(shown, refusal);
+                return self.refuse_and(request.is_some(), shown, refusal);
             }
         };
         let about = self.about(message);
@@ -218,7 +221,10 @@ impl Interceptor for Guard {
         match self.gate.call(message) {
             Ok(Some(call)) => self.admit(&call, message),
             Ok(None) => self.pass(message),
-            Err(refusal) => self.refuse(message.as_object().and_then(|m| m.get("id")), refusal),
+            Err(refusal) => {
+                let silent = matches!(Kind::of(message), Kind::Notification { method } if self.gate.cares_for(method));
+                self.refuse_and(!silent && refusal.reason != Reason::NoId, message.as_object().and_then(|m| m.get("id")), refusal)
+            }
         }
     }
 

@@ -118,11 +118,12 @@ async fn requests_that_come_together_are_answered_in_their_order() {
     let mut client = world.connect().await;
     let other = CALL.replace(":1,", ":2,");
     client.send(&(crate::world::post("", CALL) + &crate::world::post("", &other))).await;
-    for (line, done) in [(CALL, "one"), (&other, "two")] {
+    let second = DONE.replace(":1,", ":2,");
+    for (line, done) in [(CALL, DONE), (&other, &second)] {
         let arrived = remote.next().await;
         assert_eq!(arrived.body, line);
-        arrived.json(done);
+        arrived.json(done.to_owned());
     }
-    assert_eq!(client.answer().await.body, "one");
-    assert_eq!(client.answer().await.body, "two");
+    assert_eq!(client.answer().await.body, DONE);
+    assert_eq!(client.answer().await.body, second);
 }

@@ -40,12 +40,22 @@ async fn a_client_that_leaves_a_get_cancels_it_too() {
 async fn every_exchange_hears_its_end_once_whatever_the_answer() {
     let mut remote = Remote::start().await;
     let mut world = World::start(Setup::default(), &remote.url).await;
-    for (number, (status, body)) in [(405, "no"), (204, ""), (200, DONE)].into_iter().enumerate() {
-        let mut client = world.read("GET /mcp", "").await;
+    for (number, (line, status, body)) in
+        [("GET /mcp", 405, "no"), ("DELETE /mcp", 204, ""), ("GET /.well-known/x", 200, DONE)].into_iter().enumerate()
+    {
+        let mut client = world.read(line, "").await;
         remote.next().await.answer(status, &[], body);
         let answer = client.answer().await;
         assert_eq!((answer.status, answer.body.as_str()), (status, body));
         world.hears(number, ServerGone).await;
+    }
+    // Only what streams was looked at, so nothing else is shown.
+    for (number, (status, body)) in [(204, ""), (200, DONE)].into_iter().enumerate() {
+        let mut client = world.read("GET /mcp", "").await;
+        remote.next().await.answer(status, &[("content-type", "application/json")], body);
+        let answer = client.answer().await;
+        assert!(answer.status == 405 && !answer.body.contains("result"), "{answer:?}");
+        world.hears(3 + number, ServerGone).await;
     }
     let rules = |verdict: fn() -> ToServer| Rules::client(move |_| Handling::Now(verdict()));
     for (verdict, status) in [((|| ToServer::Drop) as fn() -> ToServer, 202), (|| ToServer::Reply(DONE.into()), 200)] {

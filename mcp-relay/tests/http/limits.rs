@@ -40,7 +40,7 @@ async fn a_head_beyond_the_limits_is_refused() {
         assert_eq!(world.read("GET /mcp", &head).await.answer().await.status, 431);
     }
     let mut client = world.read("GET /mcp", &format!("x: {}\r\n", "a".repeat(9_000))).await;
-    remote.next().await.answer(200, &[], "");
+    remote.next().await.events(&[]);
     assert_eq!(client.answer().await.status, 200);
 }
 
@@ -51,8 +51,8 @@ async fn a_connection_too_many_waits_until_another_ends() {
     let mut first = world.post("", CALL).await;
     let held = remote.next().await;
     let mut second = world.post("", CALL).await;
-    held.json("first");
-    assert_eq!(first.answer().await.body, "first");
+    held.json(DONE);
+    assert_eq!(first.answer().await.body, DONE);
     // The same connection may go on; the other has no place yet.
     first.send(&post("", r#"{"method":"again"}"#)).await;
     let again = remote.next().await;
@@ -61,8 +61,9 @@ async fn a_connection_too_many_waits_until_another_ends() {
     first.answer().await;
     assert!(remote.is_quiet());
     drop(first);
-    remote.next().await.json("second");
-    assert_eq!(second.answer().await.body, "second");
+    let other = DONE.replace("{}", "\"second\"");
+    remote.next().await.json(other.clone());
+    assert_eq!(second.answer().await.body, other);
 }
 
 #[tokio::test]
@@ -105,7 +106,7 @@ async fn a_slow_reader_of_a_long_answer_is_not_idle() {
     let limits = Limits { head_time: patience, answer: 64 << 20, ..Limits::default() };
     let world = World::start(limits, &remote.url).await;
     let mut client = world.post("", CALL).await;
-    remote.next().await.json("x".repeat(60 << 20));
+    remote.next().await.json(DONE.replace("{}", &format!("\"{}\"", "x".repeat(60 << 20))));
     client.until("\r\n\r\n").await;
     // In all it takes more than twice what a connection may be idle. Of what sockets hold, a few MiB are read much sooner.
     for _ in 0..60 {

@@ -15,6 +15,7 @@ mod names;
 #[path = "../support/remote.rs"]
 mod remote;
 mod resume;
+mod room;
 mod stream;
 #[path = "../support/mod.rs"]
 mod support;

@@ -19,8 +19,13 @@ async fn only_the_endpoint_is_served_and_documents_about_it_for_reading() {
         let mut client = world.read(line, "").await;
         let arrived = remote.next().await;
         assert_eq!(format!("{} {}", arrived.method, arrived.uri), line);
-        arrived.answer(200, &[], "document");
-        assert_eq!(client.answer().await.body, "document");
+        if line.starts_with("GET /mcp") {
+            arrived.events(&[]).send("data: document\n\n").await;
+            assert_eq!(client.answer().await.body, "data: document\n\n");
+        } else {
+            arrived.answer(200, &[], "document");
+            assert_eq!(client.answer().await.body, "document");
+        }
     }
     for line in [
         "GET /",
@@ -58,8 +63,13 @@ async fn a_query_in_the_servers_address_stays() {
     let mut remote = Remote::start().await;
     let url = format!("{}?key=k", remote.url).parse().unwrap();
     let world = World::start(Setup::default(), &url).await;
-    for (asked, sent) in [("/mcp", "/mcp?key=k"), ("/mcp?a=b", "/mcp?key=k&a=b"), ("/.well-known/x", "/.well-known/x")]
-    {
+    for (asked, sent) in [
+        ("/mcp", "/mcp?key=k"),
+        ("/mcp?a=b", "/mcp?key=k"),
+        ("/mcp?key=mine", "/mcp?key=k"),
+        ("/.well-known/x", "/.well-known/x"),
+        ("/.well-known/x?a=b", "/.well-known/x?a=b"),
+    ] {
         let mut client = world.read(&format!("GET {asked}"), "").await;
         let arrived = remote.next().await;
         assert_eq!(arrived.uri, sent);
@@ -81,8 +91,8 @@ async fn callers_must_know_us_by_name() {
     for head in ours.iter().chain(&origins) {
         let mut client = world.connect().await;
         client.send(&format!("GET /mcp HTTP/1.1\r\n{head}\r\n")).await;
-        remote.next().await.answer(200, &[], "in");
-        assert_eq!(client.answer().await.body, "in", "{head}");
+        remote.next().await.events(&[]).send("data: in\n\n").await;
+        assert_eq!(client.answer().await.body, "data: in\n\n", "{head}");
     }
     let strangers = [
         "evil.example",

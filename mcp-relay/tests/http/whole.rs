@@ -22,10 +22,10 @@ async fn an_answer_passes_with_its_status_and_body() {
         let mut client = world.post("", CALL).await;
         let arrived = remote.next().await;
         assert_eq!(arrived.body, CALL);
-        arrived.answer(status, &[("content-type", "x/y"), ("www-authenticate", "Bearer")], body);
+        arrived.answer(status, &[("content-type", "x/y; charset=utf-7"), ("www-authenticate", "Bearer")], body);
         let answer = client.answer().await;
         assert_eq!((answer.status, answer.body.as_str()), (status, body));
-        assert!(answer.head.contains("content-type: x/y") && answer.head.contains("www-authenticate: bearer"));
+        assert!(answer.head.contains("content-type: x/y\r\n") && answer.head.contains("www-authenticate: bearer"));
         world.hears(number, Heard::Client(CALL.into())).await;
         if !body.is_empty() {
             world.hears(number, server(body)).await;
@@ -54,17 +54,30 @@ async fn an_answer_may_be_replaced_or_dropped() {
     let mut remote = Remote::start().await;
     let rules = Rules::server(|line| {
         Handling::later(async move {
-            if line == "2" { ToClient::Drop } else { ToClient::Replace(Bytes::from_static(b"longer than before")) }
+            if line == r#"{"id":2}"# {
+                ToClient::Drop
+            } else {
+                ToClient::Replace(Bytes::from_static(b"longer than before"))
+            }
         })
     });
     let world = World::start(rules, &remote.url).await;
-    for (said, shown) in [("1", "longer than before"), ("2", "")] {
+    // What is no object is dropped unasked, even where the rule would put something in its place.
+    for (status, said, shown) in [
+        (200, r#"{"id":1}"#, "longer than before"),
+        (200, r#"{"id":2}"#, ""),
+        (200, r#"[{"id":1}]"#, ""),
+        (200, "1", ""),
+        (400, r#"[{"id":1}]"#, ""),
+    ] {
         let mut client = world.post("", CALL).await;
-        remote.next().await.json(said);
+        remote.next().await.answer(status, &[("content-type", "application/json; charset=utf-8")], said);
         let answer = client.answer().await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, shown));
+        assert_eq!((answer.status, answer.body.as_str()), (status, shown), "{said}");
     }
 }
+
+const AGAIN: &str = r#"{"id":1,"error":{}}"#;
 
 #[tokio::test]
 async fn a_request_is_sent_in_another_form_at_most_twice() {
@@ -74,7 +87,7 @@ async fn a_request_is_sent_in_another_form_at_most_twice() {
     });
     let world = World::start(rules, &remote.url).await;
     let mut client = world.post("mcp-session-id: s\r\n", CALL).await;
-    remote.next().await.json("again");
+    remote.next().await.json(AGAIN);
     let again = remote.next().await;
     assert_eq!((&again.body[..], again.header("mcp-session-id")), (&b"{\"id\":9}"[..], Some("s")));
     again.json(DONE);
@@ -82,7 +95,7 @@ async fn a_request_is_sent_in_another_form_at_most_twice() {
 
     let mut client = world.post("", CALL).await;
     for _ in 0..3 {
-        remote.next().await.json("again");
+        remote.next().await.json(AGAIN);
     }
     assert_eq!(client.answer().await.status, 502);
     assert!(remote.is_quiet());
@@ -130,6 +143,14 @@ async fn what_is_no_message_reaches_nobody() {
             world.hears(number, ServerGone).await;
         }
     }
+    let types = ["", "content-type: text/plain\r\n", "content-type: application/json; charset=utf-7\r\n"];
+    for (number, kind) in types.into_iter().enumerate() {
+        let mut client = world.connect().await;
+        let length = CALL.len();
+        client.send(&format!("POST /mcp HTTP/1.1\r\nhost: h\r\n{kind}content-length: {length}\r\n\r\n{CALL}")).await;
+        assert_eq!(client.answer().await.status, 400, "{kind}");
+        world.hears(cases.len() + number, Heard::Defect(Defect::ContentType)).await;
+    }
     let twice = r#"{"id":1,"method":"a","method":"b"}"#;
     let answer = world.post("", twice).await.answer().await;
     assert!(answer.status == 400 && answer.body.contains("-32700"), "{answer:?}");
@@ -169,27 +190,46 @@ async fn an_answer_that_is_coded_broken_or_too_long_is_a_bad_gateway() {
     let mut remote = Remote::start().await;
     let setup = Setup { limits: Limits { answer: 100, ..Limits::default() }, ..Setup::default() };
     let mut world = setup.start(&remote.url).await;
-    for method in ["POST", "GET"] {
+    // Of a GET of the endpoint only what is no success is read whole.
+    for (request, status) in [("POST", 200), ("GET /mcp", 400), ("GET /.well-known/x", 200)] {
         for case in 0..3 {
-            let mut client = match method {
+            let mut client = match request {
                 "POST" => world.post("", CALL).await,
-                _ => world.read("GET /mcp", "").await,
+                line => world.read(line, "").await,
             };
             let arrived = remote.next().await;
             assert_eq!(arrived.header("accept-encoding"), Some("identity"));
             match case {
-                0 => arrived.answer(200, &[("content-encoding", "gzip")], DONE),
-                1 => arrived.answer(200, &[], "x".repeat(101)),
+                0 => arrived.answer(status, &[("content-encoding", "gzip")], DONE),
+                1 => arrived.answer(status, &[], "x".repeat(101)),
                 _ => drop(arrived),
             }
-            assert_eq!(client.answer().await.status, 502, "{method} {case}");
-            if method == "POST" {
+            assert_eq!(client.answer().await.status, 502, "{request} {case}");
+            if request == "POST" {
                 world.heard().await;
             }
             assert_eq!(world.heard().await.1, ServerGone);
         }
     }
     world.has_said_all().await;
+}
+
+#[tokio::test]
+async fn a_redirect_leads_nobody_past_the_relay() {
+    let mut remote = Remote::start().await;
+    let world = World::start(Setup::default(), &remote.url).await;
+    for (request, status, shown) in
+        [("POST", 307, 502), ("GET /mcp", 302, 502), ("DELETE /mcp", 308, 502), ("GET /.well-known/x", 302, 302)]
+    {
+        let mut client = match request {
+            "POST" => world.post("", CALL).await,
+            line => world.read(line, "").await,
+        };
+        remote.next().await.answer(status, &[("location", "http://elsewhere.example/")], "");
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.head.contains("elsewhere")), (shown, shown == 302), "{request}");
+    }
+    assert!(remote.is_quiet());
 }
 
 #[tokio::test]

@@ -71,8 +71,8 @@ fn a_charset_has_no_server_read_another_message_than_the_guard() {
     for kind in
         ["application/json; charset=utf-7", "application/json;charset=\"UTF-7\"", "application/json , x;charset=utf-7"]
     {
-        let (status, _, answer) = ask(&guard.1, "POST", "", kind, &body);
-        assert!(status == 200 && answer.contains("FIRST"), "{kind}: {status} {answer}");
+        let (_, _, answer) = ask(&guard.1, "POST", "", kind, &body);
+        assert!(answer.contains("malformed") && !answer.contains("FIRST"), "{kind}: {answer}");
     }
     let twice = "application/json\r\nContent-Type: application/json; charset=utf-7";
     assert!(ask(&guard.1, "POST", "", twice, &body).2.contains("error"));
