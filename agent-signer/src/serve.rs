@@ -33,7 +33,9 @@ pub enum WrapError {
         source: std::io::Error,
     },
     /// An address that other machines can reach.
-    #[error("{0} is reachable from other machines, and a wrap signs for whoever reaches it; listen on 127.0.0.1 or [::1]")]
+    #[error(
+        "{0} is reachable from other machines, and a wrap signs for whoever reaches it; listen on 127.0.0.1 or [::1]"
+    )]
     NotLoopback(SocketAddr),
     /// Signal handlers.
     #[error("cannot set up the wrap: {0}")]

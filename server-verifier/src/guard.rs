@@ -223,7 +223,11 @@ impl Interceptor for Guard {
             Ok(None) => self.pass(message),
             Err(refusal) => {
                 let silent = matches!(Kind::of(message), Kind::Notification { method } if self.gate.cares_for(method));
-                self.refuse_and(!silent && refusal.reason != Reason::NoId, message.as_object().and_then(|m| m.get("id")), refusal)
+                self.refuse_and(
+                    !silent && refusal.reason != Reason::NoId,
+                    message.as_object().and_then(|m| m.get("id")),
+                    refusal,
+                )
             }
         }
     }

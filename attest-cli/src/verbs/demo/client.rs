@@ -62,8 +62,9 @@ impl Client {
         answer(&self.ask("tools/call", &document!({ "name": tool, "arguments": arguments }))?)
     }
 
-    /// The answer to a call that somebody else sent under this id.
+    /// The answer to a call that somebody sends in place of this `ping`.
     pub(crate) fn answer_to(&mut self, id: &str) -> Result<Answer, Failure> {
+        self.say(&document!({ "jsonrpc": "2.0", "id": id, "method": "ping" }))?;
         answer(&self.wait_for(&document!(id))?)
     }
 

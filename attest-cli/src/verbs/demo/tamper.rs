@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, Write as _};
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use attest_core::call_proof::CallProof;
@@ -31,7 +30,7 @@ enum Trick {
         #[command(flatten)]
         server: Server,
     },
-    /// Sends it a second time when it has been answered
+    /// Sends it a second time, in place of the next request that asks for no tool
     Replay {
         #[command(flatten)]
         server: Server,
@@ -52,7 +51,8 @@ struct Server {
     command: Vec<OsString>,
 }
 
-/// The id of a call that is sent a second time: gateways renumber calls, so the id is not part of what is signed.
+/// The id of the request in place of which a call is sent a second time. The call takes this id: gateways renumber calls, so the
+/// id is not part of what is signed, and an answer under an id that nobody asked under would reach nobody.
 pub(crate) const REPLAYED: &str = "replayed";
 
 type Failure = Box<dyn std::error::Error>;
@@ -62,57 +62,32 @@ pub(crate) fn run(args: Args) -> Ending {
     let (program, arguments) = server.command.split_first().ok_or("no server command: write it after --")?;
     let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     let from_server = child.stdout.take().ok_or("a piped child has a standard output")?;
-    let wire = Arc::new(Wire { to_server: Mutex::new(child.stdin.take()), again: Mutex::new(None) });
-    let answers = {
-        let wire = wire.clone();
-        std::thread::spawn(move || wire.answers(io::BufReader::new(from_server)))
-    };
+    let mut to_server = child.stdin.take().ok_or("a piped child has a standard input")?;
+    let answers = std::thread::spawn(move || io::copy(&mut io::BufReader::new(from_server), &mut io::stdout().lock()));
+    let mut again = None;
     for line in io::stdin().lock().split(b'\n') {
         let line = line?;
-        let line = if is_signed(&line) { args.trick.play(line, &wire)? } else { line };
-        wire.send(&line)?;
+        let line = if is_signed(&line) {
+            args.trick.play(line, &mut again)?
+        } else if is_replayed(&line) {
+            again.take().unwrap_or(line)
+        } else {
+            line
+        };
+        to_server.write_all(&[&*line, b"\n"].concat()).and_then(|()| to_server.flush())?;
     }
-    locked(&wire.to_server).take();
+    drop(to_server);
     answers.join().map_err(|_| "the thread that passes answers on has ended")??;
     Ok(child.wait()?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
 }
 
+/// Our name alone is not enough: a client's declaration bears it too.
 fn is_signed(line: &[u8]) -> bool {
-    line.windows(PROOF.len()).any(|part| part == PROOF.as_bytes())
+    json::parse(line).is_ok_and(|message| proof_of(&message).is_some())
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-struct Wire {
-    /// `None` once the client has gone.
-    to_server: Mutex<Option<ChildStdin>>,
-    /// The id whose answer is waited for, in canonical form, and the line to send then.
-    again: Mutex<Option<(Vec<u8>, Vec<u8>)>>,
-}
-
-impl Wire {
-    fn send(&self, line: &[u8]) -> io::Result<()> {
-        match &mut *locked(&self.to_server) {
-            Some(server) => server.write_all(&[line, b"\n"].concat()).and_then(|()| server.flush()),
-            None => Ok(()),
-        }
-    }
-
-    fn answers(&self, from_server: impl io::BufRead) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        for line in from_server.split(b'\n') {
-            let line = line?;
-            out.write_all(&[&*line, b"\n"].concat())?;
-            out.flush()?;
-            let answered = json::parse(&line).ok().as_ref().and_then(id_of);
-            if let Some((_, again)) = locked(&self.again).take_if(|(id, _)| Some(&*id) == answered.as_ref()) {
-                self.send(&again)?;
-            }
-        }
-        Ok(())
-    }
+fn is_replayed(line: &[u8]) -> bool {
+    json::parse(line).ok().as_ref().and_then(id_of).is_some_and(|id| id == format!("{REPLAYED:?}").as_bytes())
 }
 
 fn id_of(message: &Value<'_>) -> Option<Vec<u8>> {
@@ -121,7 +96,8 @@ fn id_of(message: &Value<'_>) -> Option<Vec<u8>> {
 
 impl Trick {
     /// What becomes of a signed call.
-    fn play(&self, line: Vec<u8>, wire: &Wire) -> Result<Vec<u8>, Failure> {
+    /// `again` is what is sent a second time.
+    fn play(&self, line: Vec<u8>, again: &mut Option<Vec<u8>>) -> Result<Vec<u8>, Failure> {
         let text = std::str::from_utf8(&line)?;
         match self {
             Self::Replace { from, to, .. } => {
@@ -135,8 +111,7 @@ impl Trick {
                 // A wrap sends canonical JSON, so the id stands first.
                 let start = format!("{{\"id\":{},", std::str::from_utf8(&id)?);
                 let rest = text.strip_prefix(&start).ok_or("the call is not in canonical form")?;
-                let again = format!("{{\"id\":\"{REPLAYED}\",{rest}");
-                *locked(&wire.again) = Some((id, again.into_bytes()));
+                *again = Some(format!("{{\"id\":\"{REPLAYED}\",{rest}").into_bytes());
                 Ok(line)
             }
             Self::Hold { skew, .. } => {
