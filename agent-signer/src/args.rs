@@ -19,6 +19,7 @@ type Failure = Box<dyn std::error::Error>;
 /// the server is the MCP endpoint at --upstream. With --listen the agent reaches it over HTTP instead of stdio. All wraps of
 /// one agent share one signer, which is started when it is first needed.
 #[derive(Debug, clap::Args)]
+#[allow(rustdoc::bare_urls, reason = "these comments are the command's help")]
 pub struct WrapArgs {
     /// What the agent is; also the addresses and headers of its remote servers
     #[arg(long, value_name = "FILE", default_value = "agent.toml", env = "ATTEST_AGENT_CONFIG")]

@@ -15,6 +15,7 @@ use crate::serve::{self, Behind};
 /// Over stdio, put it where the server's own command stood: everything after `--` is started as the server. With --listen it
 /// is an HTTP server, in front of the MCP endpoint at --upstream, or of the command after `--`.
 #[derive(Debug, clap::Args)]
+#[allow(rustdoc::bare_urls, reason = "these comments are the command's help")]
 pub struct Args {
     /// Whom to trust, and where to write the log
     #[arg(long, value_name = "FILE", default_value = "guard.toml", env = "ATTEST_GUARD_CONFIG")]
