@@ -25,6 +25,14 @@ impl Line {
     /// whose agent cannot be attested says so at once, and not at the first call.
     pub async fn open(target: Target, audience: String) -> Result<Self, LinkError> {
         let line = Self { target, audience, link: Mutex::default(), opening: AsyncMutex::default() };
+        // One that is just ending still takes a connection, and then hangs up; the next try starts another.
+        for _ in 0..2 {
+            match line.link().await {
+                Err(LinkError::Io(error)) => tracing::info!("the signer hung up: {error}"),
+                opened => return opened.map(|_| line),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         line.link().await?;
         Ok(line)
     }
