@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use mcp_relay::http::{BoxError, Callers, Endpoint, Relay, Request, Response};
+use mcp_relay::http::{Backend, BoxError, Callers, Endpoint, Relay, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -45,13 +45,9 @@ pub struct Attest<S> {
     relay: Relay<S, Guards>,
 }
 
-impl<S, B, R> Service<http::Request<R>> for Attest<S>
+impl<S, R> Service<http::Request<R>> for Attest<S>
 where
-    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: Backend,
     R: http_body::Body<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {

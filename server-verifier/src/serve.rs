@@ -5,12 +5,10 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 
+use mcp_relay::Exit;
 use mcp_relay::http::gateway::{Gateway, GatewayOptions};
-use mcp_relay::http::{
-    Callers, Endpoint, HostName, Listener, Relay, Request, Response, TlsError, Upstream, UpstreamError,
-};
+use mcp_relay::http::{Backend, Callers, Endpoint, HostName, Listener, Relay, TlsError, Upstream, UpstreamError};
 use mcp_relay::stdio::{self, Client};
-use mcp_relay::{Exit, http::BoxError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Http};
@@ -127,19 +125,15 @@ pub async fn over_http(
     }
 }
 
-async fn serve<S>(
+async fn serve(
     config: Config,
     http: Http,
     address: SocketAddr,
-    behind: S,
+    behind: impl Backend,
     path: String,
     callers: Callers,
     ready: impl FnOnce(&str),
-) -> Result<(), GuardError>
-where
-    S: tower_service::Service<Request, Response = Response, Error = BoxError> + Clone + Send + Sync + 'static,
-    S::Future: Send,
-{
+) -> Result<(), GuardError> {
     let listen = |source| GuardError::Listen { address, source };
     // Before anything is promised: the address may be taken, the certificate unreadable.
     let mut listener = Listener::bind(address).await.map_err(listen)?;

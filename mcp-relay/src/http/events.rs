@@ -12,12 +12,12 @@ use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
 use sse_stream::{Sse, SseByteStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use tower_service::Service;
 
+use super::backend::Backend;
 use super::exchange::{Open, is_event_stream, is_object, settled};
 use super::parked::{Key, Parked};
 use super::relay::{Exchanges, collect};
-use super::{Body, BoxError, Request, Response, answer};
+use super::{Body, BoxError, Response, answer};
 use crate::{Id, Interceptor as _, ToClient};
 
 /// Events that wait for a slow client; with that many the server is not read.
@@ -34,17 +34,13 @@ enum End {
 }
 
 /// Passes a streamed answer on until its end.
-pub(super) async fn stream<S, E, B>(
+pub(super) async fn stream<S, E>(
     open: &Open<S, E>,
     response: Response,
     resends: usize,
     answer: oneshot::Sender<Response>,
 ) where
-    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: Backend,
     E: Exchanges,
 {
     let (mut head, body) = response.into_parts();
@@ -76,13 +72,9 @@ struct Pump<'a, S, E: Exchanges> {
     resends: usize,
 }
 
-impl<S, E, B> Pump<'_, S, E>
+impl<S, E> Pump<'_, S, E>
 where
-    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: Backend,
     E: Exchanges,
 {
     async fn run(&mut self, body: Body) -> End {

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
+use http_body_util::Full;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tower_service::Service;
 
-use super::headers::{SESSION, agree, plain_type, strip_hop_by_hop};
-use super::relay::{Exchange as _, Exchanges, Shared, Unread, ask, collect, is_well_known};
-use super::{Body, BoxError, Request, Response, answer, events};
+use super::backend::Backend;
+use super::encode::SESSION;
+use super::headers::{agree, plain_type, strip_hop_by_hop};
+use super::relay::{Exchange as _, Exchanges, Shared, Unread, collect, is_well_known};
+use super::{Body, Request, Response, answer, events};
 use crate::{Defect, Handling, Id, Interceptor as _, Kind, Refusal, ToClient, ToServer};
 
 /// How often one request is sent once more in another form.
@@ -33,13 +35,9 @@ pub(super) struct Open<S, E: Exchanges> {
 /// Nobody waits for the answer any more.
 pub(super) struct ClientGone;
 
-impl<S, E, B> Open<S, E>
+impl<S, E> Open<S, E>
 where
-    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: Backend,
     E: Exchanges,
 {
     pub fn new(inner: S, shared: Arc<Shared<E>>, head: Parts) -> Self {
@@ -152,7 +150,7 @@ where
 
     /// Asks the server; gives the head of its answer, or what to say in its place.
     pub async fn ask(&self, body: Bytes) -> Result<Response, Response> {
-        let asked = ask(self.inner.clone(), self.head.clone(), body);
+        let asked = self.inner.ask(Request::from_parts(self.head.clone(), Full::new(body)));
         let mut response = match timeout(self.shared.limits.answer_time, asked).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {

@@ -1,20 +1,14 @@
 //! Header fields: which travel on, and which repeat part of the message.
 
 use attest_core::json::{Object, Value};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 
-/// The session of the revisions up to 2025-11-25.
-pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
-const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const PARAM: &str = "mcp-param-";
+use super::encode::{METHOD, NAME, PARAM, VERSION, decode};
+
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
@@ -118,23 +112,15 @@ pub(super) fn agree(headers: &HeaderMap, message: &Object<'_>) -> bool {
     };
     if let (Some(name), Some(member)) = (name, repeated) {
         let member = params.and_then(|params| params.get(member)).and_then(Value::as_str);
-        if decoded(name).as_deref() != member {
+        if decode(name).as_deref() != member {
             return false;
         }
     }
     let arguments = params.and_then(|params| params.get("arguments"));
     headers.keys().filter(|name| said == Some("tools/call") && name.as_str().starts_with(PARAM)).all(|name| {
-        let value = single(name).ok().flatten().and_then(decoded);
+        let value = single(name).ok().flatten().and_then(decode);
         value.is_some_and(|value| arguments.is_some_and(|arguments| holds(arguments, &value)))
     })
-}
-
-/// The value of a field, out of the form that MCP gives to what is not plain ASCII; `None` where that form is broken.
-fn decoded(value: &str) -> Option<String> {
-    match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
-        Some(coded) => String::from_utf8(STANDARD.decode(coded).ok()?).ok(),
-        None => Some(value.to_owned()),
-    }
 }
 
 fn holds(value: &Value<'_>, text: &str) -> bool {

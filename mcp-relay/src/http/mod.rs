@@ -12,7 +12,9 @@
 //!   be resumed, so there the request stays known for a while.)
 
 mod answer;
+mod backend;
 pub mod bridge;
+mod encode;
 mod events;
 mod exchange;
 pub mod gateway;
@@ -29,6 +31,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
 
+pub use backend::Backend;
 pub use limits::Limits;
 pub use listener::{Handler, Listener};
 pub use relay::{Callers, Endpoint, Exchange, Exchanges, Relay};

@@ -1,6 +1,6 @@
 //! From a request to its answer: who is asked, and what is let through.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, HOST, HeaderMap, HeaderValue, ORIGIN};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
-use tower_service::Service;
 
+use super::backend::Backend;
 use super::exchange::Open;
 use super::headers::{ask_for_plain, is_framed_twice, is_plain_json, say_plain_json, strip_hop_by_hop};
 use super::listener::Handler;
 use super::parked::Parked;
-use super::{BoxError, Limits, Request, Response, answer};
+use super::{BoxError, Limits, Response, answer};
 use crate::{Defect, Handling, Interceptor, PassThrough, Refusal};
 
 /// An interceptor of one HTTP exchange: one request of the client's, and all that comes back for it.
@@ -128,11 +128,6 @@ impl<S, E: Exchanges> Relay<S, E> {
         Self { inner, shared: Arc::new(Shared { exchanges, limits, parked, room, open, endpoint, callers }) }
     }
 
-    /// A relay over another service, with all else shared.
-    pub fn over<T>(&self, inner: T) -> Relay<T, E> {
-        Relay { inner, shared: self.shared.clone() }
-    }
-
     /// Nothing more will come: what waits to be resumed is told, and exchanges whose clients are gone get [`Limits::grace`]
     /// to write down how they ended.
     pub async fn close(&self) {
@@ -143,13 +138,9 @@ impl<S, E: Exchanges> Relay<S, E> {
     }
 }
 
-impl<S, E, B> Relay<S, E>
+impl<S, E> Relay<S, E>
 where
-    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: Backend,
     E: Exchanges,
 {
     /// Answers one request.
@@ -281,13 +272,9 @@ impl<S, E: Exchanges> Relay<S, E> {
     }
 }
 
-impl<S, E, B> Handler for Relay<S, E>
+impl<S, E> Handler for Relay<S, E>
 where
-    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
+    S: Backend,
     E: Exchanges,
 {
     async fn handle(&self, request: http::Request<Incoming>) -> Response {
@@ -308,19 +295,6 @@ where
 /// backslash, which readers of URLs (WHATWG) take for a slash.
 pub(super) fn is_well_known(path: &str) -> bool {
     path.starts_with("/.well-known/") && !path.contains("..") && !path.contains(['%', '\\'])
-}
-
-/// Asks `inner`, in the one form that the rest of this module knows.
-pub(super) async fn ask<S, B>(mut inner: S, head: Parts, body: Bytes) -> Result<Response, BoxError>
-where
-    S: Service<Request, Response = http::Response<B>>,
-    S::Error: Into<BoxError>,
-    B: http_body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;
-    let answer = inner.call(Request::from_parts(head, Full::new(body))).await.map_err(Into::into)?;
-    Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
 }
 
 /// Why a body was not read.

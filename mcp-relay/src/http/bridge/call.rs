@@ -3,13 +3,10 @@
 use attest_core::json::{Object, Value};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::encode;
 use super::mirror::Tools;
 use super::open::Scope;
-use super::session::VERSION;
+use crate::http::encode::{self, METHOD, NAME, VERSION};
 
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
 /// Where a message of 2026-07-28 or later says its version.
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 

@@ -18,6 +18,7 @@ use super::front::{Admission, Context, Gate};
 use super::message::{self, Incoming};
 use super::open::Slot;
 use super::session::{self, Lost, Session};
+use crate::http::encode::{self, SESSION};
 use crate::http::{Body, BoxError, Request, Response};
 
 /// How long a stream may take to end after its answer. One that does leaves its connection to the next exchange.
@@ -262,8 +263,8 @@ where
     fn begin_session(&self, place: &Place, line: &[u8]) -> Option<Arc<Session>> {
         message::with_result(line, |result| {
             let version = result.get("protocolVersion").and_then(|version| version.as_str());
-            let id = place.headers.get(session::SESSION_ID).cloned();
-            self.sessions.begin(id, version.and_then(super::encode::plain_value))
+            let id = place.headers.get(SESSION).cloned();
+            self.sessions.begin(id, version.and_then(encode::plain_value))
         })
         .flatten()
     }

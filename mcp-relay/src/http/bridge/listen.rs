@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 use tokio::time::{Instant, sleep};
 use tower_service::Service;
 
@@ -13,9 +13,9 @@ use super::failure::Failure;
 use super::front::Context;
 use super::message;
 use super::session::Session;
+use crate::http::encode::LAST_EVENT;
 use crate::http::{BoxError, Request, Response};
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// A stream that lasts this long without a word is in order: something on the way ends idle connections.
 const STEADY: Duration = Duration::from_secs(10);
 /// Shortest wait between two attempts, whatever the server asks for: each may bring one event and end.
@@ -80,7 +80,7 @@ where
     pub async fn open_stream(&self, place: &Place, cursor: &Cursor) -> Result<Events, Failure> {
         let mut headers = place.headers.clone();
         if let Some(last) = &cursor.last {
-            headers.insert(LAST_EVENT_ID, last.clone());
+            headers.insert(LAST_EVENT, last.clone());
         }
         let response = self.wire.get(headers).await.map_err(Failure::Unreachable)?;
         let status = response.status();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use attest_core::json::{Object, Value};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::encode;
+use crate::http::encode;
 
 /// Most tools with annotations that are remembered, and most annotations of one. Beyond them the server misses a header,
 /// and says so.
@@ -81,7 +81,7 @@ fn collect(schema: &Object<'_>, path: &mut Vec<String>, mirrors: &mut Vec<Mirror
 
 fn header_name(annotation: &Value<'_>) -> Option<HeaderName> {
     let name = annotation.as_str().filter(|name| !name.is_empty())?;
-    HeaderName::from_bytes(format!("mcp-param-{name}").as_bytes()).ok()
+    HeaderName::try_from([encode::PARAM, name].concat()).ok()
 }
 
 /// Whether values are strings, integers or booleans, or such and null.

@@ -17,7 +17,6 @@
 //! annotations; such a list passes as it is and the malformed annotation is ignored.
 
 mod call;
-mod encode;
 mod events;
 mod exchange;
 mod failure;

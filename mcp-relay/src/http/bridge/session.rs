@@ -2,11 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::watch;
 
-pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+use crate::http::encode::{SESSION, VERSION};
 
 /// One session.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl Session {
 pub(super) fn headers(id: Option<HeaderValue>, version: Option<HeaderValue>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     if let Some(id) = id {
-        headers.insert(SESSION_ID, id);
+        headers.insert(SESSION, id);
     }
     if let Some(version) = version {
         headers.insert(VERSION, version);
@@ -54,7 +53,7 @@ pub(super) fn headers(id: Option<HeaderValue>, version: Option<HeaderValue>) -> 
 
 /// The session's name in the headers of an answer to `initialize`: visible ASCII only (2025-11-25, "Session Management").
 pub(super) fn named_by(headers: &HeaderMap) -> Option<HeaderValue> {
-    let mut id = headers.get(SESSION_ID)?.clone();
+    let mut id = headers.get(SESSION)?.clone();
     if id.is_empty() || !id.as_bytes().iter().all(|c| (0x21..=0x7e).contains(c)) {
         tracing::warn!("the server names its session with characters that no session may have; the name is not used");
         return None;

@@ -3,8 +3,9 @@
 use attest_core::json::Value;
 use http::HeaderMap;
 
-use super::headers::{self, SESSION, VERSION};
+use super::headers;
 use crate::Kind;
+use crate::http::encode::{SESSION, VERSION};
 
 /// The member of `params._meta` that makes a request one of 2026-07-28 or later.
 const VERSION_MEMBER: &str = "io.modelcontextprotocol/protocolVersion";

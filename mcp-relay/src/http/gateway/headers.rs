@@ -3,22 +3,12 @@
 use std::borrow::Cow;
 
 use attest_core::json::Value;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName};
 
 use super::era;
 use super::problem::Problem;
-
-/// Which session of the legacy era.
-pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
-/// The version of the protocol.
-pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-/// Where a broken stream is to go on.
-pub(super) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
+use crate::http::encode::{METHOD, NAME, VERSION, decode};
 
 /// The value of a header that is there exactly once and is plain text.
 pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
@@ -99,14 +89,6 @@ fn required<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, Pr
         return Err(Problem::HeaderMissing(name.clone()));
     }
     single(headers, name).map(|v| v.trim_matches([' ', '\t'])).ok_or_else(|| Problem::HeaderInvalid(name.clone()))
-}
-
-/// A value as it was before it was made fit for a header: `=?base64?…?=`, or itself.
-fn decode(value: &str) -> Option<Cow<'_, str>> {
-    match value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) {
-        Some(encoded) => Some(String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?.into()),
-        None => Some(value.into()),
-    }
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn a_message_is_canonical_and_has_the_requests_id() {
         let id = Id::of(&Value::String("a\"b".into())).unwrap();
-        for problem in [Problem::NotJson, Problem::HeaderMissing(super::super::headers::VERSION), Problem::ServerGone] {
+        for problem in [Problem::NotJson, Problem::HeaderMissing(crate::http::encode::VERSION), Problem::ServerGone] {
             for id in [Some(&id), None] {
                 let bytes = problem.to_message(id);
                 let value = parse(&bytes).unwrap();

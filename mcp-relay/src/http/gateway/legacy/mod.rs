@@ -13,11 +13,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::Semaphore;
 
 use super::child::Household;
-use super::headers::{Accepts, LAST_EVENT, SESSION, VERSION, single};
+use super::headers::{Accepts, single};
 use super::options::GatewayOptions;
 use super::problem::Problem;
 use super::{era, replies};
 use crate::http::Response;
+use crate::http::encode::{LAST_EVENT, SESSION, VERSION};
 use crate::{Id, Kind};
 use journal::{From, STANDALONE};
 use routes::Open;

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use attest_core::json::Value;
 use http::{HeaderMap, HeaderName};
 
+use crate::http::encode::PARAM;
 use crate::http::gateway::headers;
 use crate::http::gateway::problem::Problem;
 
@@ -95,7 +96,7 @@ fn collect(schema: &Value<'_>, way: &mut Vec<String>, all: &mut Vec<Mirrored>) -
         way.push(name.to_owned());
         if let Some(annotation) = property.as_object().and_then(|o| o.get("x-mcp-header")) {
             let suffix = annotation.as_str().filter(|suffix| !suffix.is_empty())?;
-            let header = HeaderName::try_from(format!("mcp-param-{suffix}")).ok()?;
+            let header = HeaderName::try_from([PARAM, suffix].concat()).ok()?;
             if all.len() == MAX_MIRRORED || all.iter().any(|other| other.header == header) {
                 return None;
             }

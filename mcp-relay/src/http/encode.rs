@@ -1,8 +1,23 @@
-//! Header values made from members of a message.
+//! The header fields of MCP: their names, and the form of values that repeat members of a message.
+
+use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
+
+/// The session of the revisions up to 2025-11-25.
+pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+/// The version of the protocol.
+pub(super) const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// Repeats `method`.
+pub(super) const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+/// Repeats what a request is about.
+pub(super) const NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// Begins the names of fields that repeat an argument.
+pub(super) const PARAM: &str = "mcp-param-";
+/// Where a broken stream is to go on.
+pub(super) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Around a value in base64 (2026-07-28, Streamable HTTP, "Value Encoding").
 const PREFIX: &str = "=?base64?";
@@ -20,6 +35,14 @@ pub(super) fn value(text: &str) -> Option<HeaderValue> {
 /// and says so, which beats a header that says something else.
 pub(super) fn plain_value(text: &str) -> Option<HeaderValue> {
     is_plain(text).then(|| HeaderValue::from_str(text).ok()).flatten()
+}
+
+/// The text that a header value was made from; `None` where it says base64 and is none, or none of UTF-8.
+pub(super) fn decode(value: &str) -> Option<Cow<'_, str>> {
+    match value.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX)) {
+        Some(coded) => Some(String::from_utf8(STANDARD.decode(coded).ok()?).ok()?.into()),
+        None => Some(value.into()),
+    }
 }
 
 fn is_plain(text: &str) -> bool {
@@ -46,6 +69,7 @@ mod tests {
             ("\u{7f}", "=?base64?fw==?="),
         ] {
             assert_eq!(value(text).unwrap(), wanted, "{text:?}");
+            assert_eq!(decode(wanted).unwrap(), text);
         }
     }
 
