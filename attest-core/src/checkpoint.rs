@@ -148,7 +148,8 @@ impl LogKeys {
         let (last, retired) = lines.split_last().ok_or(LogKeysError::Order)?;
         let retired = retired.iter().map(|line| {
             let (vkey, until) = line.as_ref().split_once(" until ").ok_or(LogKeysError::Order)?;
-            Ok((Vkey::parse(vkey)?, decimal(until).ok_or(LogKeysError::Form)?))
+            let until = decimal(until).filter(|until| *until <= MAX_SIZE).ok_or(LogKeysError::Form)?;
+            Ok((Vkey::parse(vkey)?, until))
         });
         Self::new(retired.collect::<Result<_, LogKeysError>>()?, Vkey::parse(last.as_ref())?)
     }

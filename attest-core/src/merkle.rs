@@ -99,7 +99,8 @@ pub fn check_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, path
         return Err(ProofError::Outside);
     }
     if old == 0 || old == size {
-        let same = if old == 0 { *old_root == EMPTY_ROOT } else { old_root == root };
+        // The empty tree has one root; from it, nothing is said about a larger tree's.
+        let same = (old > 0 || *old_root == EMPTY_ROOT) && (old < size || old_root == root);
         return match (path.is_empty(), same) {
             (false, _) => Err(ProofError::Length),
             (true, true) => Ok(()),
@@ -133,5 +134,44 @@ pub fn check_consistency(old: u64, old_root: &Hash, size: u64, root: &Hash, path
         (0, true) => Ok(()),
         (0, false) => Err(ProofError::Root),
         _ => Err(ProofError::Length),
+    }
+}
+
+/// The root of a tree that is read from its beginning, kept in a hash per level: for whoever goes through a log or a tile
+/// entry by entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Growing {
+    size: u64,
+    /// Roots of the perfect subtrees that make up the tree, the largest first: one per set bit of the size.
+    subtrees: Vec<Hash>,
+}
+
+impl Growing {
+    /// The empty tree.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds the hash of the next entry.
+    pub fn push(&mut self, leaf: Hash) {
+        let mut hash = leaf;
+        // As in adding one to a binary number: each set bit at the end is a subtree of the new one's size, and carries.
+        for _ in 0..self.size.trailing_ones() {
+            if let Some(left) = self.subtrees.pop() {
+                hash = node(&left, &hash);
+            }
+        }
+        self.subtrees.push(hash);
+        self.size = self.size.saturating_add(1);
+    }
+
+    /// Number of entries.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The root.
+    pub fn root(&self) -> Hash {
+        self.subtrees.iter().rev().copied().reduce(|right, left| node(&left, &right)).unwrap_or(EMPTY_ROOT)
     }
 }

@@ -11,8 +11,8 @@ use sha2::{Digest as _, Sha256};
 use crate::jwk::{KeyError, PublicKey};
 use crate::sign::Sign;
 
-/// Longest note that is read, in bytes.
-pub const MAX_NOTE: usize = 65_536;
+/// Longest note that is read, in bytes: C2SP asks for room for 16 signatures, of which others' may have 5 kB each.
+pub const MAX_NOTE: usize = 131_072;
 /// Most signature lines.
 pub const MAX_SIGNATURES: usize = 64;
 /// Longest key name in bytes.
@@ -207,6 +207,14 @@ impl<'a> Note<'a> {
         } else {
             Err(NoteError::Signature)
         }
+    }
+
+    /// A text, and signature lines that came without it: a witness's answer.
+    pub(crate) fn of_parts(text: &'a str, lines: &'a str) -> Result<Self, NoteError> {
+        if lines.len() > MAX_NOTE || lines.bytes().any(|b| b < 0x20 && b != b'\n') {
+            return Err(NoteError::Form);
+        }
+        Ok(Self { text, lines: signature_lines(lines)? })
     }
 
     /// The one line in this key's name, and the bytes behind its id.
