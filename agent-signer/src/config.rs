@@ -29,6 +29,10 @@ pub struct Config {
     pub delegation: PathBuf,
     /// The caller's log.
     pub log: PathBuf,
+    /// The log's own key; `None` for the file beside the log.
+    pub log_key: Option<KeySource>,
+    /// The log's name.
+    pub log_origin: String,
     /// Where the signer listens; `None` for the place that follows from the file's own path.
     pub socket: Option<PathBuf>,
     /// User ids that may have calls signed, beside the signer's own.
@@ -133,6 +137,8 @@ struct File {
     attester_key: String,
     delegation: PathBuf,
     log: PathBuf,
+    log_key: Option<String>,
+    log_origin: Option<String>,
     socket: Option<PathBuf>,
     #[serde(default)]
     allow_users: Vec<u32>,
@@ -191,10 +197,8 @@ impl Config {
             toml::from_str(text).map_err(|source| ConfigError::Form { path: at(), source: Box::new(source) })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let join = |p: &Path| folder.join(p);
-        let key = |text: &str| match KeySource::parse(text) {
-            Ok(KeySource::File(file)) => Ok(KeySource::File(folder.join(file))),
-            Ok(source) => Ok(source),
-            Err(source) => Err(ConfigError::Key { path: at(), source: Box::new(source) }),
+        let key = |text: &str| {
+            KeySource::within(text, folder).map_err(|source| ConfigError::Key { path: at(), source: Box::new(source) })
         };
         let range = |value: u64, field, longest| match value {
             n if (1..=longest).contains(&n) => Ok(n),
@@ -215,6 +219,8 @@ impl Config {
         }
         Ok(Self {
             path: at(),
+            log_key: file.log_key.as_deref().map(key).transpose()?,
+            log_origin: file.log_origin.unwrap_or_else(|| format!("{}/calls", file.agent)),
             agent: file.agent,
             issuer: file.issuer,
             key: key(&file.key)?,

@@ -16,7 +16,7 @@ use attest_core::sign::Sign as _;
 use attest_core::signing::{Credentials, Form, Particulars, Signed, SigningError, sign_call};
 use attest_keys::{Key, KeyError};
 use attest_log::clock::{now, now_ms};
-use attest_log::{AppendError, Log, Record, Token};
+use attest_log::{AppendError, Log, LogKey, LogKeyError, Record, Token};
 use attest_measure::MeasureError;
 use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
@@ -37,7 +37,9 @@ pub enum StartError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// One key is to be both.
-    #[error("key and attester_key are the same key; a key has one role: make another with `attest keygen`")]
+    #[error(
+        "two of key, attester_key and log_key are the same key; a key has one role: make another with `attest keygen`"
+    )]
     OneKey,
     /// The state cannot be measured.
     #[error("cannot measure the agent: {0}")]
@@ -53,6 +55,9 @@ pub enum StartError {
     /// The log.
     #[error(transparent)]
     Log(#[from] attest_log::OpenError),
+    /// The log has no key.
+    #[error(transparent)]
+    LogKey(#[from] LogKeyError),
     /// The log takes no entry.
     #[error("cannot write the caller's log: {0}")]
     Append(#[from] AppendError),
@@ -96,7 +101,11 @@ impl Signer {
         }
         let grant = Grant::read(&config, &key)?;
         let state = State::measure(&config, &|_, _| ())?;
-        let (log, recovery) = Log::open(&config.log, attest_log::Options::default())?;
+        let log_key = LogKey::of_log(&config.log, config.log_key.as_ref(), &config.log_origin)?;
+        if [key.public(), attester.public()].contains(&log_key.public()) {
+            return Err(StartError::OneKey);
+        }
+        let (log, recovery) = Log::open(&config.log, log_key, attest_log::Options::default())?;
         let log = Arc::new(log);
         for open in recovery.open_calls {
             let entry = Entry::outcome(Digest(open.hash), Status::Unknown, None, None, now_ms());
@@ -173,13 +182,14 @@ impl Signer {
         let credentials = &presented.credentials;
         let delegation = credentials.delegation().iter().map(|(hash, _)| *hash);
         let entry = Entry::call(&signed.proof, call, delegation, now_ms());
-        let mut tokens = vec![Token::hashed(call.0, &*signed.token)];
+        let mut tokens = Vec::new();
         let fresh = !presented.logged.load(Ordering::Acquire);
         if fresh {
             let presented = std::iter::once(credentials.attestation()).chain(credentials.delegation());
             tokens.extend(presented.map(|(hash, text)| Token::hashed(hash.0, text.clone())));
         }
-        let record = Record { tokens, opens: answered.then_some(call.0), ..Record::new(entry.to_bytes()) };
+        let token = Some(Token::hashed(call.0, &*signed.token));
+        let record = Record { tokens, token, opens: answered.then_some(call.0), ..Record::new(entry.to_bytes()) };
         // Without `strict` the first entry with new tokens is still awaited: the tokens must not be lost with it.
         let written = if self.config.strict || fresh {
             self.log.append(record, now()).await.map(|_| ())

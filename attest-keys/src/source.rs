@@ -40,6 +40,17 @@ impl KeySource {
         }
     }
 
+    /// [`KeySource::parse`] for a configuration file in `folder`: a path is relative to it.
+    ///
+    /// # Errors
+    /// [`AgentError::NoSelector`].
+    pub fn within(text: &str, folder: &std::path::Path) -> Result<Self, KeyError> {
+        Self::parse(text).map(|source| match source {
+            Self::File(file) => Self::File(folder.join(file)),
+            agent => agent,
+        })
+    }
+
     /// Gets the key: reads the file, or finds the key in the agent.
     ///
     /// # Errors

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use attest_log::{Log, Options, Record, ReplayKey, Token};
+use attest_core::sign::MemoryKey;
+use attest_log::{Log, LogKey, Options, Record, ReplayKey, Token};
 use rusqlite::{Connection, params};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -124,7 +125,7 @@ const EXPIRES: u64 = 2_000_000_000;
 /// The log with `callers` tasks, each with one append at a time and two tokens that change every 1,000 calls.
 fn attest_log(folder: &Path, callers: usize, span: Duration) -> Outcome<Figure> {
     let fsync = fsync_probe(folder)?;
-    let (log, _) = Log::open(folder.join("ours.db"), Options::default())?;
+    let (log, _) = Log::open(folder.join("ours.db"), key()?, Options::default())?;
     let log = Arc::new(log);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let begun = Instant::now();
@@ -170,6 +171,13 @@ async fn call(log: Arc<Log>, caller: usize, begun: Instant, span: Duration) -> O
         times.push(started.elapsed());
     }
     Ok(times)
+}
+
+/// The key that signs a checkpoint at each commit.
+fn key() -> Outcome<LogKey> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(LogKey::new("log.example/rate", MemoryKey::from_seed(&seed))?)
 }
 
 /// 22 bytes like the text of a 128-bit `jti`.

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::key::KeyFailed;
 use crate::record::Hash;
 
 /// Why a log was not opened. Nothing in an existing file was changed.
@@ -64,6 +65,70 @@ pub enum OpenError {
     Damaged {
         /// The file.
         path: PathBuf,
+    },
+    /// The log is signed by another key, or this one was retired.
+    #[error("{path} is signed by the key {in_force}, and not by {given}{hint}", hint = if *retired { ", which was retired and cannot come back" } else { "; a log gets another key by `attest log rotate`" })]
+    Key {
+        /// The database.
+        path: PathBuf,
+        /// The key in force.
+        in_force: String,
+        /// The one it was opened with.
+        given: String,
+        /// Whether the latter signed before.
+        retired: bool,
+    },
+    /// The key did not sign the first checkpoint.
+    #[error("{path}: {source}")]
+    KeyFailed {
+        /// The database.
+        path: PathBuf,
+        /// What it said.
+        source: KeyFailed,
+    },
+    /// The last checkpoint in the database is not the log's, or not of these entries.
+    #[error(
+        "{path}: the entries are not those that the log's last checkpoint was signed over; keep the file as evidence and run: attest log verify {path}"
+    )]
+    Tree {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database is older than what the log has published.
+    #[error(
+        "{path} has {found} entries, but this log has published a checkpoint of {published} ({head}): an old copy was put in its place. Restore the newer one; if it is lost, `attest log adopt {path}` goes on with this one"
+    )]
+    RolledBack {
+        /// The database.
+        path: PathBuf,
+        /// The record.
+        head: PathBuf,
+        /// Its entries.
+        found: u64,
+        /// Entries of the published tree.
+        published: u64,
+    },
+    /// The database is not a continuation of what the log has published.
+    #[error(
+        "{path} goes another way than the checkpoint of {published} entries that this log has published ({head}): keep both files as evidence, and restore the right one"
+    )]
+    Forked {
+        /// The database.
+        path: PathBuf,
+        /// The record.
+        head: PathBuf,
+        /// Entries of the published tree.
+        published: u64,
+    },
+    /// The record of the last published checkpoint is not there, or not one of this log.
+    #[error("{head}, the record of what this log published last, {what}. Restore it; if it is lost, `attest log adopt {path}` goes on without it", what = if *missing { "is missing" } else { "holds no checkpoint by this log's key" })]
+    NoHead {
+        /// The database.
+        path: PathBuf,
+        /// The record.
+        head: PathBuf,
+        /// Whether there is none at all.
+        missing: bool,
     },
     /// The file system cannot keep what the log promises (for SQLite: shared memory for its write-ahead file).
     #[error("{path} lies on a file system without write-ahead support (a network mount?); put the log on a local disk")]
@@ -161,6 +226,17 @@ pub enum StopReason {
         /// SQLite's extended result code.
         code: i32,
     },
+    /// The log's key did not sign a checkpoint, and an entry without one is none.
+    #[error("the log's key does not sign; see that it can be used, then restart")]
+    Key,
+    /// The record of what was published cannot be written.
+    #[error(
+        "the record of published checkpoints beside the log cannot be written (system error {code}); check the disk, then restart"
+    )]
+    Head {
+        /// The system's error number.
+        code: i32,
+    },
     /// The database took something that contradicts what the writer knows.
     #[error("the database contradicts the log's own state; keep the file and report this")]
     Inconsistent,
@@ -185,6 +261,23 @@ pub enum ReadError {
         /// The hash asked for.
         hash: Hash,
     },
+    /// A tile of the tree is missing or too short.
+    #[error("tile {index} of level {level} of the tree is missing or too short; the file was changed from outside")]
+    Tile {
+        /// Its level.
+        level: u8,
+        /// Its index within the level.
+        index: u64,
+    },
+    /// Sizes or an index beyond the log's end.
+    #[error("the log has no such tree: it has {size} entries")]
+    Outside {
+        /// Its entries.
+        size: u64,
+    },
+    /// The table of keys, or the last checkpoint, is none.
+    #[error("the log's keys or its last checkpoint cannot be read; the file was changed from outside")]
+    Keys,
     /// SQLite refused.
     #[error("reading the log failed: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -14,28 +14,38 @@
 //! gap; a replay key is taken once for as long as it can be told apart ([`ReplayKey`]); after the first failed write or
 //! fsync nothing is acknowledged any more ([`StopReason`]).
 //!
-//! What it does not do: storage reads no clock (`now` is an argument; [`clock`] is for its callers), knows nothing of what an entry says (canonical JSON,
-//! to this crate opaque bytes), and gives no proof against whoever can write the file.
+//! The entries are the leaves of a Merkle tree (RFC 6962). Each commit signs a checkpoint of it with the log's own key
+//! ([`LogKey`]), and an append can have its proof with it ([`Record::prove`]).
 //!
-//! Trust: who can modify the database file can rewrite or cut the log and free used replay keys. Nothing in this crate
-//! shows that; the tree, its signed checkpoints and the record kept outside the database do, and are a layer above.
-//! Who can write the directory can swap the file. Hence mode 0600, refused when wider.
+//! What it does not do: storage reads no clock (`now` is an argument; [`clock`] is for its callers) and knows nothing of
+//! what an entry says (canonical JSON, to this crate opaque bytes).
+//!
+//! Trust: who can modify the database file, and does not have the log's key, can at most keep the log from starting, free
+//! used replay keys until the next verification, and destroy; a changed, cut or exchanged entry contradicts the signed
+//! checkpoint, and a whole older copy contradicts `<log>.head`, receipts and witnesses. Who has the key too can make
+//! another log, which contradicts what receipt holders and witnesses have seen. Hence mode 0600, refused when wider.
 
 pub mod clock;
 mod error;
+mod head;
+mod key;
 mod log;
 mod reader;
 mod record;
 mod replay;
 mod sqlite;
 mod store;
+mod tree;
 mod wait;
 mod writer;
 
 pub use error::{AppendError, OpenError, Part, ReadError, StopReason};
+pub use key::{KeyFailed, LogKey, LogKeyError};
 pub use log::{Log, Options, Recovery, Testing};
 pub use reader::{Entries, Entry, Reader};
 pub use record::{
-    Hash, MAX_BODY, MAX_REPLAY_PART, MAX_TOKEN, MAX_TOKENS, OpenCall, Record, ReplayKey, ReplayKeyError, Token,
+    Appended, Hash, Inclusion, MAX_BODY, MAX_REPLAY_PART, MAX_TOKEN, MAX_TOKENS, OpenCall, Record, ReplayKey,
+    ReplayKeyError, Token,
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
+pub use tree::TILE_WIDTH;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{AppendError, OpenError, StopReason};
-use crate::record::{OpenCall, Record, ReplayKey};
+use crate::key::LogKey;
+use crate::record::{Appended, OpenCall, Record, ReplayKey};
 use crate::replay::{Freshness, Window};
-use crate::sqlite::{self, SqliteStore};
+use crate::sqlite::{self, Doubt, SqliteStore};
 use crate::store::{Loaded, Store};
 use crate::wait::block_on;
-use crate::writer::{Job, Message, Shared, Writer};
+use crate::writer::{Cosigned, Job, Message, Shared, Writer};
 
 /// How appends are grouped.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,8 @@ pub struct Recovery {
     pub replay_keys: usize,
     /// Highest expiry among those pruned, Unix seconds; 0 when none was.
     pub horizon: u64,
+    /// See [`Log::since`].
+    pub since: u64,
     /// Calls that were opened and have no outcome, oldest first: the process ended in between. Their fate is unknown;
     /// append an outcome that says so, with `closes`, like any other record.
     pub open_calls: Vec<OpenCall>,
@@ -63,47 +66,77 @@ pub struct Recovery {
 /// The one writer of a log file. Share it by reference or in an `Arc`; dropping it closes it.
 pub struct Log {
     path: PathBuf,
+    since: u64,
     inbox: mpsc::Sender<Message>,
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<Box<dyn Store>>>>,
 }
 
 impl Log {
-    /// Opens the log at `path`, making it where there is none.
+    /// Opens the log at `path`, making it where there is none, to be signed by `key`.
     ///
     /// A writer holds `<path>.lock` until it is closed or dropped, or its process ends. `-wal` and `-shm` beside the
-    /// file belong to it: copy a log with [`crate::Reader`] or after closing it, never the one file alone.
+    /// file belong to it: copy a log with [`crate::Reader`] or after closing it, never the one file alone. `<path>.head` is
+    /// the record of what was published last; it belongs to the log too.
     ///
     /// # Errors
-    /// [`OpenError`]: held by another writer, readable by others, a link, not a log, a newer format, or the system's.
-    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<(Self, Recovery), OpenError> {
-        let path = sqlite::resolve(path.as_ref())?;
-        let (store, loaded) = SqliteStore::open(&path, options.testing)?;
-        Self::start(path, Box::new(store), loaded, options)
+    /// [`OpenError`]: held by another writer, readable by others, a link, not a log, a newer format, another key, older
+    /// than what it has published, or the system's.
+    pub fn open(path: impl AsRef<Path>, key: LogKey, options: Options) -> Result<(Self, Recovery), OpenError> {
+        Self::open_in(path.as_ref(), key, options, Doubt::Refuse)
+    }
+
+    /// [`Log::open`] for a database that is older than what the log has published, or whose record of that is lost: its
+    /// owner says that this is the one to go on with, `now` (seconds since 1970). Calls signed before that moment may have
+    /// been made already, as nothing here would tell: see [`Log::since`].
+    ///
+    /// # Errors
+    /// As [`Log::open`], but for [`OpenError::RolledBack`], [`OpenError::Forked`] and [`OpenError::NoHead`].
+    pub fn adopt(
+        path: impl AsRef<Path>,
+        key: LogKey,
+        options: Options,
+        now: u64,
+    ) -> Result<(Self, Recovery), OpenError> {
+        Self::open_in(path.as_ref(), key, options, Doubt::Accept { now })
+    }
+
+    fn open_in(path: &Path, key: LogKey, options: Options, doubt: Doubt) -> Result<(Self, Recovery), OpenError> {
+        let path = sqlite::resolve(path)?;
+        // A batch is the most that is appended at once, and so the most that is proved at once.
+        let (store, loaded) = SqliteStore::open(&path, &key, options.testing, options.max_batch.max(1), doubt)?;
+        Self::start(path, Box::new(store), loaded, key, options)
     }
 
     pub(crate) fn start(
         path: PathBuf,
         store: Box<dyn Store>,
         loaded: Loaded,
+        key: LogKey,
         options: Options,
     ) -> Result<(Self, Recovery), OpenError> {
-        let shared = Arc::new(Shared { window: Window::new(loaded.horizon), stopped: OnceLock::new() });
+        let shared = Arc::new(Shared {
+            window: Window::new(loaded.horizon),
+            stopped: OnceLock::new(),
+            checkpoint: Mutex::new(loaded.checkpoint.as_str().into()),
+        });
         let (inbox, outbox) = mpsc::channel(options.queue.max(1));
         let max_batch = options.max_batch.max(1);
-        let writer = Writer::new(store, &loaded, Arc::clone(&shared), outbox, max_batch, options.group_window);
-        let thread = thread::Builder::new().name("attest-log".into()).spawn(move || writer.run());
-        let thread = thread.map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let recovery = Recovery {
-            next: loaded.next,
+            next: loaded.edge.size(),
             replay_keys: loaded.replay.len(),
             horizon: loaded.horizon,
-            open_calls: loaded.open,
+            since: loaded.since,
+            open_calls: loaded.open.clone(),
         };
-        Ok((Self { path, inbox, shared, writer: Mutex::new(Some(thread)) }, recovery))
+        let writer = Writer::new(store, loaded, key, Arc::clone(&shared), outbox, max_batch, options.group_window);
+        let thread = thread::Builder::new().name("attest-log".into()).spawn(move || writer.run());
+        let thread = thread.map_err(|source| OpenError::Io { path: path.clone(), source })?;
+        let log = Self { path, since: recovery.since, inbox, shared, writer: Mutex::new(Some(thread)) };
+        Ok((log, recovery))
     }
 
-    /// Appends a record and answers its index once it is durable. `now` is Unix seconds, by which replay keys are
+    /// Appends a record and answers its index, and its proof where it asks for one, once it is durable. `now` is Unix seconds, by which replay keys are
     /// pruned; a clock that jumps ahead prunes early and refuses more, never less.
     ///
     /// Nothing happens before the first poll. A future dropped while it waits for a place in the queue appended
@@ -111,7 +144,7 @@ impl Log {
     ///
     /// # Errors
     /// [`AppendError`]. After `Stopped` it is unknown whether the record will be there when the log is opened again.
-    pub async fn append(&self, record: Record, now: u64) -> Result<u64, AppendError> {
+    pub async fn append(&self, record: Record, now: u64) -> Result<Appended, AppendError> {
         record.check()?;
         if let Some(reason) = self.stopped() {
             return Err(reason.into());
@@ -128,8 +161,32 @@ impl Log {
     ///
     /// # Errors
     /// As [`Log::append`].
-    pub fn append_blocking(&self, record: Record, now: u64) -> Result<u64, AppendError> {
+    pub fn append_blocking(&self, record: Record, now: u64) -> Result<Appended, AppendError> {
         block_on(self.append(record, now))
+    }
+
+    /// Keeps a checkpoint of this log of `size` entries that witnesses cosigned: evidence of when that tree was there. Whoever
+    /// calls this has checked it.
+    ///
+    /// # Errors
+    /// Why the log stopped.
+    pub async fn keep_cosigned(&self, size: u64, note: String) -> Result<(), StopReason> {
+        let (answer, verdict) = oneshot::channel();
+        let sent = self.inbox.send(Message::Cosigned(Cosigned { size, note, answer })).await;
+        let stopped = || self.stopped().unwrap_or(StopReason::Closed);
+        sent.map_err(|_| stopped())?;
+        verdict.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// The last published checkpoint: a signed note.
+    pub fn checkpoint(&self) -> Arc<str> {
+        Arc::clone(&self.shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From when on this log is known to have forgotten nothing, in seconds since 1970: it was taken over by hand then
+    /// ([`Log::adopt`]). What was signed before may have been used already. 0 where that never happened.
+    pub fn since(&self) -> u64 {
+        self.since
     }
 
     /// What the replay window knows of a key. A look-up in memory, no promise: between it and the append another call

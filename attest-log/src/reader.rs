@@ -5,13 +5,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use attest_core::checkpoint::LogKeys;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use sha2::{Digest, Sha256};
 
 use crate::error::{OpenError, ReadError};
 use crate::record::Hash;
-use crate::sqlite::{Identity, identify, resolve};
+use crate::sqlite::{Identity, Stored, identify, read_keys, resolve};
+use crate::tree::{self, TILE_WIDTH, Unproved};
 
 /// Entries fetched at once by an iteration: at most 4 MiB of bodies.
 const CHUNK: u64 = 64;
@@ -23,6 +25,9 @@ pub struct Entry {
     pub index: u64,
     /// Its exact bytes.
     pub body: Vec<u8>,
+    /// The token that came with it alone, as it stands. Whoever believes it compares its hash with the one that the body
+    /// names.
+    pub token: Option<String>,
 }
 
 /// A log opened for reading. Every call sees what was committed when it began, so a reader that asks [`Reader::len`]
@@ -107,15 +112,142 @@ impl Reader {
         }
     }
 
+    /// The token that came with entry `index` alone (a call's proof), as it stands; `None` where none did.
+    ///
+    /// Whoever believes it compares its hash with the one that the entry names.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn own_token(&self, index: u64) -> Result<Option<String>, ReadError> {
+        let Ok(key) = i64::try_from(index) else { return Ok(None) };
+        let mut statement = self.connection.prepare_cached("SELECT token FROM entry WHERE idx = ?1")?;
+        Ok(statement.query_row([key], |row| row.get(0)).optional()?.flatten())
+    }
+
+    /// Every token that was stored once for many entries, with the hash it is stored under, as it stands. In no order that
+    /// means anything; ends after the first error.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`], from this or from `each`.
+    pub fn tokens<E: From<ReadError>>(&self, mut each: impl FnMut(&[u8], &str) -> Result<(), E>) -> Result<(), E> {
+        let sqlite = |error| E::from(ReadError::Sqlite(error));
+        let mut statement = self.connection.prepare_cached("SELECT hash, text FROM token").map_err(sqlite)?;
+        let mut rows = statement.query([]).map_err(sqlite)?;
+        while let Some(row) = rows.next().map_err(sqlite)? {
+            let hash = row.get_ref(0).map_err(sqlite)?.as_blob().unwrap_or_default();
+            let text = row.get_ref(1).map_err(sqlite)?.as_str().unwrap_or_default();
+            each(hash, text)?;
+        }
+        Ok(())
+    }
+
+    /// The last checkpoint: a signed note.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn checkpoint(&self) -> Result<String, ReadError> {
+        let mut statement = self.connection.prepare_cached("SELECT checkpoint FROM state WHERE id = 0")?;
+        Ok(statement.query_row([], |row| row.get(0))?)
+    }
+
+    /// The checkpoints that witnesses cosigned, with their sizes, smallest first.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn cosigned(&self) -> Result<Vec<(u64, String)>, ReadError> {
+        let mut statement = self.connection.prepare_cached("SELECT size, note FROM cosigned ORDER BY size")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The newest checkpoint that witnesses cosigned.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn last_cosigned(&self) -> Result<Option<(u64, String)>, ReadError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT size, note FROM cosigned ORDER BY size DESC LIMIT 1")?;
+        let row = statement.query_row([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)));
+        Ok(row.optional()?)
+    }
+
+    /// The log's keys, as the log itself says. They are evidence only as far as they agree with what the reader pinned.
+    ///
+    /// # Errors
+    /// [`ReadError::Keys`].
+    pub fn log_keys(&self) -> Result<LogKeys, ReadError> {
+        read_keys(&self.connection)
+    }
+
+    /// The root of the tree of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`ReadError::Outside`], [`ReadError::Tile`].
+    pub fn root(&self, size: u64) -> Result<Hash, ReadError> {
+        self.prove(size, |stored| tree::root(stored, size))
+    }
+
+    /// The proof that entry `index` is in the tree of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`ReadError::Outside`], [`ReadError::Tile`].
+    pub fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
+        self.prove(size, |stored| tree::inclusion(stored, index, size))
+    }
+
+    /// The proof that the tree of the first `old` entries is a beginning of that of the first `size`.
+    ///
+    /// # Errors
+    /// [`ReadError::Outside`], [`ReadError::Tile`].
+    pub fn consistency(&self, old: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
+        self.prove(size, |stored| tree::consistency(stored, old, size))
+    }
+
+    fn prove<T>(
+        &self,
+        size: u64,
+        make: impl FnOnce(&Stored<'_>) -> Result<T, Unproved<ReadError>>,
+    ) -> Result<T, ReadError> {
+        let has = self.len()?;
+        if size > has {
+            return Err(ReadError::Outside { size: has });
+        }
+        make(&Stored::new(&self.connection, size)).map_err(|error| match error {
+            Unproved::Outside => ReadError::Outside { size },
+            Unproved::Node(error) => error,
+        })
+    }
+
+    /// The hashes of a tile (C2SP tlog-tiles) of the tree of the first `size` entries: 256 of 32 bytes, fewer at the right
+    /// edge, none beyond it.
+    ///
+    /// # Errors
+    /// [`ReadError::Outside`], [`ReadError::Tile`].
+    pub fn tile(&self, level: u8, index: u64, size: u64) -> Result<Vec<u8>, ReadError> {
+        self.prove(size, |stored| stored.tile(level, index).map(|tile| tile.to_vec()).map_err(Unproved::Node))
+    }
+
+    /// The entries that belong to tile `index` of level 0 of the tree of the first `size` entries.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn bundle(&self, index: u64, size: u64) -> Result<Vec<Entry>, ReadError> {
+        let width = TILE_WIDTH as u64;
+        let first = index.saturating_mul(width);
+        self.entries(first..first.saturating_add(width).min(size)).collect()
+    }
+
     fn fetch(&self, from: u64, to: u64, into: &mut VecDeque<Entry>) -> Result<(), ReadError> {
         let (Ok(low), high) = (i64::try_from(from), i64::try_from(to).unwrap_or(i64::MAX)) else {
             return Ok(());
         };
-        let mut statement =
-            self.connection.prepare_cached("SELECT idx, body FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT idx, body, token FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
         let mut rows = statement.query([low, high])?;
         while let Some(row) = rows.next()? {
-            into.push_back(Entry { index: row.get::<_, i64>(0)?.cast_unsigned(), body: row.get(1)? });
+            let index = row.get::<_, i64>(0)?.cast_unsigned();
+            into.push_back(Entry { index, body: row.get(1)?, token: row.get(2)? });
         }
         Ok(())
     }

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use attest_core::merkle;
+use attest_core::note::Vkey;
 use sha2::{Digest, Sha256};
 
 use crate::error::{AppendError, Part};
 
 /// SHA-256.
-pub type Hash = [u8; 32];
+pub type Hash = merkle::Hash;
 
 /// Largest entry in bytes: a tlog-tiles entry bundle gives each entry a 16-bit length.
 pub const MAX_BODY: usize = 65_535;
@@ -24,14 +26,39 @@ pub const MAX_REPLAY_PART: usize = 255;
 pub struct Record {
     /// The entry, at most [`MAX_BODY`] bytes, stored and handed back exactly.
     pub body: Vec<u8>,
-    /// Tokens that the body names by hash. Each is stored once however often it comes.
+    /// Tokens that the body names by hash and that come again: each is stored once, found by its hash.
     pub tokens: Vec<Token>,
+    /// The token that comes with this entry alone, a call's proof: it is stored beside the entry, and nothing is looked up.
+    pub token: Option<Token>,
     /// Taken with the entry. When it is taken already, nothing of this record is stored.
     pub replay: Option<ReplayKey>,
     /// A call whose outcome is still to come: listed by [`crate::Recovery`] until a record closes it.
     pub opens: Option<Hash>,
     /// The open call that this record is the outcome of.
     pub closes: Option<Hash>,
+    /// Whether the answer is to bring the proof that the entry is in the tree.
+    pub prove: bool,
+    /// The key that the body names as the log's next: this commit's checkpoint is the last that the present key signs, and
+    /// the log closes with it.
+    pub next_key: Option<Box<Vkey>>,
+}
+
+/// What became of an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The entry's index.
+    pub index: u64,
+    /// Where [`Record::prove`] asked for it.
+    pub inclusion: Option<Inclusion>,
+}
+
+/// Proof that an entry is in the tree of a signed checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inclusion {
+    /// The hashes, from the leaf's sibling up (RFC 6962, section 2.1.1).
+    pub path: Vec<Hash>,
+    /// The signed note.
+    pub checkpoint: Arc<str>,
 }
 
 impl Record {
@@ -44,7 +71,7 @@ impl Record {
     pub(crate) fn check(&self) -> Result<(), AppendError> {
         within(Part::Body, self.body.len(), MAX_BODY)?;
         within(Part::Tokens, self.tokens.len(), MAX_TOKENS)?;
-        self.tokens.iter().try_for_each(|t| within(Part::Token, t.text.len(), MAX_TOKEN))
+        self.tokens.iter().chain(&self.token).try_for_each(|t| within(Part::Token, t.text.len(), MAX_TOKEN))
     }
 }
 

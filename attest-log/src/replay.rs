@@ -57,7 +57,7 @@ impl Window {
     }
 
     /// Raises the horizon first and forgets after it, so that at no moment a pruned key looks fresh.
-    pub(crate) fn prune(&self, keys: &[ReplayId], horizon: u64) {
+    pub(crate) fn prune<'a>(&self, keys: impl IntoIterator<Item = &'a ReplayId>, horizon: u64) {
         self.horizon.fetch_max(horizon, Ordering::Release);
         for id in keys {
             self.with(id, |held| held.remove(id));
@@ -77,18 +77,18 @@ impl Window {
     }
 }
 
-/// The held keys by expiry; the writer's alone.
+/// The held keys by expiry, each with the entry that took it; the writer's alone.
 #[derive(Default)]
-pub(crate) struct Expiries(BTreeMap<u64, Vec<ReplayId>>);
+pub(crate) struct Expiries(BTreeMap<u64, Vec<(u64, ReplayId)>>);
 
 impl Expiries {
-    pub(crate) fn add(&mut self, key: &ReplayKey) {
-        self.0.entry(key.expires()).or_default().push(key.id().clone());
+    pub(crate) fn add(&mut self, entry: u64, key: &ReplayKey) {
+        self.0.entry(key.expires()).or_default().push((entry, key.id().clone()));
     }
 
     /// Takes out at most `limit` keys that ended more than the margin before `now`, earliest first, and says the
     /// highest expiry among them. Those of the same second that remain are refused by the horizon all the same.
-    pub(crate) fn take_ended(&mut self, now: u64, limit: usize, into: &mut Vec<ReplayId>) -> Option<u64> {
+    pub(crate) fn take_ended(&mut self, now: u64, limit: usize, into: &mut Vec<(u64, ReplayId)>) -> Option<u64> {
         let mut horizon = None;
         while into.len() < limit {
             let Some(mut second) = self.0.first_entry() else { break };
@@ -119,7 +119,7 @@ mod tests {
     fn keys_leave_in_order_of_expiry_and_only_past_the_margin() {
         let mut expiries = Expiries::default();
         for (jti, at) in [("c", 300), ("a", 100), ("b1", 200), ("b2", 200)] {
-            expiries.add(&key(jti, at));
+            expiries.add(0, &key(jti, at));
         }
         let mut out = Vec::new();
         assert_eq!(expiries.take_ended(100 + PRUNE_MARGIN, 10, &mut out), None);
@@ -141,11 +141,11 @@ mod tests {
         assert!(window.take(&used));
         assert!(!window.take(&used));
         assert_eq!(window.freshness(&used), Freshness::Replay);
-        window.prune(&[used.id().clone()], 100);
+        window.prune([used.id()], 100);
         assert_eq!(window.freshness(&used), Freshness::Expired);
         assert_eq!(window.freshness(&key("other", 100)), Freshness::Expired);
         assert_eq!(window.freshness(&key("other", 101)), Freshness::Fresh);
-        window.prune(&[], 50);
+        window.prune([], 50);
         assert_eq!(window.horizon(), 100, "the horizon never falls");
     }
 }

@@ -1,7 +1,8 @@
 //! What the writer needs of a storage: SQLite today, PostgreSQL or a preallocated segment file in its place.
 
 use crate::error::StopReason;
-use crate::record::{OpenCall, Record, ReplayId, ReplayKey};
+use crate::record::{OpenCall, Record, ReplayKey};
+use crate::tree::{Edge, Tile};
 
 /// A transaction at a time, used by one thread.
 ///
@@ -15,11 +16,21 @@ pub(crate) trait Store: Send + 'static {
     /// window first: this answer is for a storage that several verifiers share, and for a window that is wrong.
     fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, StopReason>;
 
-    /// Forgets replay keys and raises the horizon, in the running transaction.
-    fn prune(&mut self, keys: &[ReplayId], horizon: u64) -> Result<(), StopReason>;
+    /// Forgets the replay keys of these entries and raises the horizon, in the running transaction.
+    fn prune(&mut self, entries: &[u64], horizon: u64) -> Result<(), StopReason>;
+
+    /// Adds tiles of the tree, and the signed checkpoint over all that is staged, to the running transaction.
+    fn tree(&mut self, tiles: &[Tile], checkpoint: &str) -> Result<(), StopReason>;
+
+    /// Adds a checkpoint that witnesses cosigned, beginning a transaction where there is none.
+    fn cosigned(&mut self, size: u64, note: &str) -> Result<(), StopReason>;
 
     /// The one commit point: when it returns, what was staged survives a power cut.
     fn commit(&mut self) -> Result<(), StopReason>;
+
+    /// Notes outside the database that this checkpoint, which is committed, is going to be handed out. `now` is in seconds
+    /// since 1970.
+    fn publish(&mut self, checkpoint: &str, now: u64) -> Result<(), StopReason>;
 
     /// House-keeping, called after the answers went out so that nobody waits for it.
     fn tidy(&mut self) -> Result<(), StopReason>;
@@ -41,14 +52,17 @@ pub(crate) enum Staged {
 }
 
 /// What a storage hands to the writer when it is opened.
-#[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    /// Index of the next entry.
-    pub(crate) next: u64,
+    /// The tree; its size is the index of the next entry.
+    pub(crate) edge: Edge,
+    /// The last checkpoint, a signed note.
+    pub(crate) checkpoint: String,
+    /// From when on, in seconds since 1970, this database is known to be whole: it was taken over by hand then.
+    pub(crate) since: u64,
     /// Highest expiry among the replay keys that were pruned, Unix seconds.
     pub(crate) horizon: u64,
-    /// Replay keys still held.
-    pub(crate) replay: Vec<ReplayKey>,
+    /// Replay keys still held, with the entries that took them.
+    pub(crate) replay: Vec<(u64, ReplayKey)>,
     /// Calls without an outcome, in order of their index.
     pub(crate) open: Vec<OpenCall>,
 }

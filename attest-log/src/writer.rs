@@ -1,20 +1,24 @@
 //! The writer thread: takes what is waiting, puts it into one transaction, commits, answers.
 //!
-//! It alone decides the order of entries. A later layer (tree hashes, signed checkpoint) adds its rows between the last
-//! `stage` and the `commit` of [`Core::write`], so that there stays one commit point.
+//! It alone decides the order of entries. Tree hashes and the signed checkpoint join the same transaction, so that there is
+//! one commit point; what the checkpoint says is published after it.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use attest_core::checkpoint::Checkpoint;
+use attest_core::merkle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{AppendError, StopReason};
-use crate::record::{Hash, Record, ReplayId, ReplayKey};
+use crate::key::LogKey;
+use crate::record::{Appended, Hash, Inclusion, Record, ReplayId, ReplayKey};
 use crate::replay::{Expiries, Freshness, Window};
 use crate::store::{Loaded, Staged, Store};
+use crate::tree::{self, Edge, Tile};
 
 /// Replay keys forgotten per transaction: twice what it adds, so that pruning always catches up, and a few more.
 const PRUNE_FEW: usize = 16;
@@ -23,9 +27,11 @@ const PRUNE_FEW: usize = 16;
 pub(crate) struct Shared {
     pub(crate) window: Window,
     pub(crate) stopped: OnceLock<StopReason>,
+    /// The last published checkpoint.
+    pub(crate) checkpoint: Mutex<Arc<str>>,
 }
 
-type Verdict = Result<u64, AppendError>;
+type Verdict = Result<Appended, AppendError>;
 
 /// One waiting append.
 pub(crate) struct Job {
@@ -34,8 +40,16 @@ pub(crate) struct Job {
     pub(crate) answer: oneshot::Sender<Verdict>,
 }
 
+/// A checkpoint with the signatures of witnesses, to be kept.
+pub(crate) struct Cosigned {
+    pub(crate) size: u64,
+    pub(crate) note: String,
+    pub(crate) answer: oneshot::Sender<Result<(), StopReason>>,
+}
+
 pub(crate) enum Message {
     Append(Job),
+    Cosigned(Cosigned),
     Close,
 }
 
@@ -43,28 +57,34 @@ pub(crate) struct Writer {
     inbox: mpsc::Receiver<Message>,
     messages: Vec<Message>,
     jobs: Vec<Job>,
+    cosigned: Vec<Cosigned>,
     max_batch: usize,
     group_window: Option<Duration>,
+    /// The log's key was retired: this writer's work is over.
+    retired: bool,
     core: Core,
 }
 
 impl Writer {
     pub(crate) fn new(
         store: Box<dyn Store>,
-        loaded: &Loaded,
+        loaded: Loaded,
+        key: LogKey,
         shared: Arc<Shared>,
         inbox: mpsc::Receiver<Message>,
         max_batch: usize,
         group_window: Option<Duration>,
     ) -> Self {
-        let core = Core::new(store, loaded, shared);
+        let core = Core::new(store, loaded, key, shared);
         let room = max_batch.min(1024);
         Self {
             inbox,
             messages: Vec::with_capacity(room),
             jobs: Vec::with_capacity(room),
+            cosigned: Vec::new(),
             max_batch,
             group_window,
+            retired: false,
             core,
         }
     }
@@ -85,9 +105,14 @@ impl Writer {
             let _ = job.answer.send(Err(reason.into()));
         }
         // `None` comes only when every sender that got a place before the close has used it or gone.
+        for cosigned in self.cosigned.drain(..) {
+            let _ = cosigned.answer.send(Err(reason));
+        }
         for message in self.messages.drain(..).chain(std::iter::from_fn(|| self.inbox.blocking_recv())) {
-            if let Message::Append(job) = message {
-                let _ = job.answer.send(Err(reason.into()));
+            match message {
+                Message::Append(job) => drop(job.answer.send(Err(reason.into()))),
+                Message::Cosigned(cosigned) => drop(cosigned.answer.send(Err(reason))),
+                Message::Close => {}
             }
         }
         self.core.store
@@ -95,10 +120,13 @@ impl Writer {
 
     fn work(&mut self) -> Result<(), StopReason> {
         while self.gather() {
-            self.core.write(&self.jobs)?;
+            self.core.write(&self.jobs, &self.cosigned)?;
             for (job, verdict) in self.jobs.drain(..).zip(self.core.verdicts.drain(..)) {
                 // An error means that the caller went away. The entry is in the log all the same.
                 let _ = job.answer.send(verdict);
+            }
+            for cosigned in self.cosigned.drain(..) {
+                let _ = cosigned.answer.send(Ok(()));
             }
             self.core.store.tidy()?;
         }
@@ -107,7 +135,7 @@ impl Writer {
 
     /// Waits for a batch; `false` when nothing will come any more.
     fn gather(&mut self) -> bool {
-        if self.inbox.blocking_recv_many(&mut self.messages, self.max_batch) == 0 {
+        if self.retired || self.inbox.blocking_recv_many(&mut self.messages, self.max_batch) == 0 {
             return false;
         }
         if let Some(window) = self.group_window
@@ -120,9 +148,13 @@ impl Writer {
                 self.messages.push(message);
             }
         }
-        for message in self.messages.drain(..) {
+        // The entry that retires the key ends its batch: nothing after it may be signed by that key.
+        let last = self.messages.iter().position(|m| matches!(m, Message::Append(j) if j.record.next_key.is_some()));
+        self.retired = last.is_some();
+        for message in self.messages.drain(..last.map_or(self.messages.len(), |at| at + 1)) {
             match message {
                 Message::Append(job) => self.jobs.push(job),
+                Message::Cosigned(cosigned) => self.cosigned.push(cosigned),
                 // What is in the channel is still taken; nothing new gets in.
                 Message::Close => self.inbox.close(),
             }
@@ -135,58 +167,92 @@ impl Writer {
 struct Core {
     store: Box<dyn Store>,
     shared: Arc<Shared>,
-    next: u64,
+    key: LogKey,
+    edge: Edge,
     expiries: Expiries,
     open: HashSet<Hash>,
     verdicts: Vec<Verdict>,
-    ended: Vec<ReplayId>,
+    tiles: Vec<Tile>,
+    ended: Vec<(u64, ReplayId)>,
 }
 
 impl Core {
-    fn new(store: Box<dyn Store>, loaded: &Loaded, shared: Arc<Shared>) -> Self {
+    fn new(store: Box<dyn Store>, loaded: Loaded, key: LogKey, shared: Arc<Shared>) -> Self {
         let mut core = Self {
             store,
             shared,
-            next: loaded.next,
+            key,
+            edge: loaded.edge,
             expiries: Expiries::default(),
             open: loaded.open.iter().map(|call| call.hash).collect(),
             verdicts: Vec::new(),
+            tiles: Vec::new(),
             ended: Vec::new(),
         };
-        for key in &loaded.replay {
-            core.take(key);
+        for (entry, key) in &loaded.replay {
+            core.take(*entry, key);
         }
         core
     }
 
     /// One transaction for all jobs. Leaves a verdict for each, in order; on an error none of them holds.
-    fn write(&mut self, jobs: &[Job]) -> Result<(), StopReason> {
-        let (mut staged, mut now) = (0usize, 0);
+    fn write(&mut self, jobs: &[Job], cosigned: &[Cosigned]) -> Result<(), StopReason> {
+        let before = self.edge.size();
+        let mut now = 0;
         for job in jobs {
             let verdict = match self.judge(&job.record) {
                 Some(refusal) => Err(refusal),
-                None => {
-                    staged += 1;
-                    self.stage(&job.record)?
-                }
+                None => self.stage(&job.record)?,
             };
             if verdict.is_ok() {
                 now = now.max(job.now);
             }
             self.verdicts.push(verdict);
         }
-        // Refusals alone cost no fsync.
-        if staged == 0 {
-            return Ok(());
+        for Cosigned { size, note, .. } in cosigned {
+            self.store.cosigned(*size, note)?;
         }
+        let staged = self.edge.size() - before;
+        if staged == 0 {
+            // Refusals alone cost no fsync.
+            return if cosigned.is_empty() { Ok(()) } else { self.store.commit() };
+        }
+        let checkpoint = self.sign()?;
+        self.tiles.extend(self.edge.partial());
+        self.store.tree(&self.tiles, &checkpoint)?;
+        self.tiles.clear();
         self.ended.clear();
-        let horizon = self.expiries.take_ended(now, 2 * staged + PRUNE_FEW, &mut self.ended);
+        let few = usize::try_from(2 * staged).unwrap_or(usize::MAX).saturating_add(PRUNE_FEW);
+        let horizon = self.expiries.take_ended(now, few, &mut self.ended);
         if let Some(horizon) = horizon {
-            self.store.prune(&self.ended, horizon)?;
+            let entries: Vec<u64> = self.ended.iter().map(|(entry, _)| *entry).collect();
+            self.store.prune(&entries, horizon)?;
         }
         self.store.commit()?;
         if let Some(horizon) = horizon {
-            self.shared.window.prune(&self.ended, horizon);
+            self.shared.window.prune(self.ended.iter().map(|(_, id)| id), horizon);
+        }
+        self.store.publish(&checkpoint, now)?;
+        *self.shared.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&checkpoint);
+        self.prove(jobs, &checkpoint)
+    }
+
+    /// The checkpoint over all that is staged.
+    fn sign(&self) -> Result<Arc<str>, StopReason> {
+        let size = self.edge.size();
+        let root = tree::root(&self.edge, size).map_err(|_| StopReason::Inconsistent)?;
+        let checkpoint = Checkpoint { origin: self.key.origin().to_owned(), size, root };
+        self.key.checkpoint(&checkpoint).map(Arc::from).map_err(|_| StopReason::Key)
+    }
+
+    /// Adds the proofs that were asked for.
+    fn prove(&mut self, jobs: &[Job], checkpoint: &Arc<str>) -> Result<(), StopReason> {
+        let size = self.edge.size();
+        for (job, verdict) in jobs.iter().zip(&mut self.verdicts) {
+            if let (true, Ok(appended)) = (job.record.prove, verdict) {
+                let path = tree::inclusion(&self.edge, appended.index, size).map_err(|_| StopReason::Inconsistent)?;
+                appended.inclusion = Some(Inclusion { path, checkpoint: Arc::clone(checkpoint) });
+            }
         }
         Ok(())
     }
@@ -208,27 +274,27 @@ impl Core {
     /// Stages a record. What changes in memory here runs ahead of the commit, which is sound because a commit that
     /// fails is the last thing that this writer does, and needed because the next record of the batch must see it.
     fn stage(&mut self, record: &Record) -> Result<Verdict, StopReason> {
-        let staged = self.store.stage(self.next, record)?;
+        let index = self.edge.size();
+        let staged = self.store.stage(index, record)?;
         if let Some(key) = &record.replay {
-            self.take(key);
+            self.take(index, key);
         }
         if staged == Staged::Taken {
             return Ok(Err(AppendError::Replay));
         }
-        let index = self.next;
-        self.next += 1;
+        self.edge.push(merkle::leaf(&record.body), &mut self.tiles);
         if let Some(hash) = &record.closes {
             self.open.remove(hash);
         }
         if let Some(hash) = record.opens {
             self.open.insert(hash);
         }
-        Ok(Ok(index))
+        Ok(Ok(Appended { index, inclusion: None }))
     }
 
-    fn take(&mut self, key: &ReplayKey) {
+    fn take(&mut self, entry: u64, key: &ReplayKey) {
         if self.shared.window.take(key) {
-            self.expiries.add(key);
+            self.expiries.add(entry, key);
         }
     }
 }

@@ -23,6 +23,7 @@ enum Commit {
 struct Disk {
     bodies: Vec<Vec<u8>>,
     commits: usize,
+    published: Vec<String>,
     abandoned: bool,
     closed: bool,
 }
@@ -32,6 +33,7 @@ struct Fake {
     disk: Arc<Mutex<Disk>>,
     staged: Vec<Vec<u8>>,
     pruned: Vec<u64>,
+    signed: String,
     begun: Sender<usize>,
     orders: Receiver<Commit>,
     taken: bool,
@@ -47,7 +49,7 @@ impl Store for Fake {
         Ok(Staged::Added)
     }
 
-    fn prune(&mut self, _: &[ReplayId], horizon: u64) -> Result<(), StopReason> {
+    fn prune(&mut self, _: &[u64], horizon: u64) -> Result<(), StopReason> {
         self.pruned.push(horizon);
         Ok(())
     }
@@ -67,6 +69,21 @@ impl Store for Fake {
             Commit::Fails | Commit::FailsButPersists => Err(StopReason::Io { code: 1034 }),
             Commit::Panics => panic!("ordered by the test"),
         }
+    }
+
+    fn tree(&mut self, _: &[Tile], checkpoint: &str) -> Result<(), StopReason> {
+        self.signed = checkpoint.to_owned();
+        Ok(())
+    }
+
+    fn cosigned(&mut self, _: u64, _: &str) -> Result<(), StopReason> {
+        Ok(())
+    }
+
+    fn publish(&mut self, checkpoint: &str, _: u64) -> Result<(), StopReason> {
+        assert_eq!(checkpoint, self.signed, "what is published is what was committed");
+        self.disk.lock().unwrap().published.push(checkpoint.to_owned());
+        Ok(())
     }
 
     fn tidy(&mut self) -> Result<(), StopReason> {
@@ -90,13 +107,37 @@ struct Bench {
     orders: Sender<Commit>,
 }
 
+fn key_of_log() -> LogKey {
+    LogKey::new("log.example/test", attest_core::sign::MemoryKey::from_seed(&[5; 32])).unwrap()
+}
+
+fn empty() -> Loaded {
+    struct Nothing;
+    impl tree::Nodes for Nothing {
+        type Error = ();
+        fn node(&self, _: u8, _: u64) -> Result<Hash, ()> {
+            Err(())
+        }
+    }
+    let edge = Edge::load(&Nothing, 0, 512, |_| Ok(Vec::new())).unwrap();
+    Loaded { edge, checkpoint: String::new(), since: 0, horizon: 0, replay: Vec::new(), open: Vec::new() }
+}
+
 fn bench(taken: bool) -> Bench {
     let disk = Arc::new(Mutex::new(Disk::default()));
     let (begin, begun) = channel();
     let (orders, ordered) = channel();
-    let fake =
-        Fake { disk: Arc::clone(&disk), staged: Vec::new(), pruned: Vec::new(), begun: begin, orders: ordered, taken };
-    let (log, _) = Log::start(PathBuf::from("fake"), Box::new(fake), Loaded::default(), Options::default()).unwrap();
+    let fake = Fake {
+        disk: Arc::clone(&disk),
+        staged: Vec::new(),
+        pruned: Vec::new(),
+        signed: String::new(),
+        begun: begin,
+        orders: ordered,
+        taken,
+    };
+    let (log, _) =
+        Log::start(PathBuf::from("fake"), Box::new(fake), empty(), key_of_log(), Options::default()).unwrap();
     Bench { log, disk, begun, orders }
 }
 
@@ -109,7 +150,7 @@ fn with_key(body: &str, jti: &str) -> Record {
 }
 
 /// Holds the writer in a first commit, queues `records` behind it, and lets both commits run.
-fn one_batch(bench: &Bench, records: Vec<Record>, second: Option<Commit>) -> Vec<Verdict> {
+fn one_batch(bench: &Bench, records: Vec<Record>, second: Option<Commit>) -> Vec<Result<u64, AppendError>> {
     let mut waiting: Vec<_> =
         std::iter::once(Record::new("first")).chain(records).map(|r| Box::pin(bench.log.append(r, 1))).collect();
     let mut context = Context::from_waker(Waker::noop());
@@ -123,7 +164,7 @@ fn one_batch(bench: &Bench, records: Vec<Record>, second: Option<Commit>) -> Vec
         bench.begun.recv().unwrap();
         bench.orders.send(second).unwrap();
     }
-    waiting.into_iter().skip(1).map(crate::wait::block_on).collect()
+    waiting.into_iter().skip(1).map(|w| crate::wait::block_on(w).map(|a| a.index)).collect()
 }
 
 #[test]
@@ -192,7 +233,10 @@ fn a_failed_commit_is_acknowledged_to_nobody_and_is_the_last() {
             "the refused one too: its reason was not durable"
         );
         assert_eq!(bench.log.stopped(), Some(reason));
-        assert_eq!(bench.log.append_blocking(Record::new("later"), 1), Err(AppendError::Stopped(reason)));
+        assert_eq!(
+            bench.log.append_blocking(Record::new("later"), 1).map(|a| a.index),
+            Err(AppendError::Stopped(reason))
+        );
         assert!(!bench.disk.lock().unwrap().abandoned, "the lock is held until the log goes");
         assert_eq!(bench.log.close(), Err(reason));
         let disk = bench.disk.lock().unwrap();
@@ -209,7 +253,7 @@ fn a_key_in_an_unfinished_commit_counts_as_seen() {
     bench.begun.recv().unwrap();
     assert!(bench.log.seen(&key("j1")));
     bench.orders.send(Commit::Works).unwrap();
-    assert_eq!(crate::wait::block_on(waiting), Ok(0));
+    assert_eq!(crate::wait::block_on(waiting).map(|a| a.index), Ok(0));
 }
 
 #[test]
@@ -236,9 +280,10 @@ fn closing_commits_what_waits_and_refuses_what_comes_after() {
     bench.orders.send(Commit::Works).unwrap();
     bench.orders.send(Commit::Works).unwrap();
     bench.log.close().unwrap();
-    assert_eq!((crate::wait::block_on(first), crate::wait::block_on(second)), (Ok(0), Ok(1)));
+    let index = |verdict: Verdict| verdict.map(|a| a.index);
+    assert_eq!((index(crate::wait::block_on(first)), index(crate::wait::block_on(second))), (Ok(0), Ok(1)));
     let closed = AppendError::Stopped(StopReason::Closed);
-    assert_eq!(bench.log.append_blocking(Record::new("c"), 1), Err(closed));
+    assert_eq!(bench.log.append_blocking(Record::new("c"), 1).map(|a| a.index), Err(closed));
     assert_eq!(bench.log.close(), Ok(()), "a second close does nothing");
     assert!(bench.disk.lock().unwrap().closed);
 }

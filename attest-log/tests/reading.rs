@@ -1,8 +1,11 @@
 //! Reading while a writer runs, and what recovery hands out.
 
+mod common;
+
 use std::path::PathBuf;
 
 use attest_log::{AppendError, Log, OpenCall, OpenError, Options, ReadError, Reader, Record, Testing, Token};
+use common::test_key;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -16,12 +19,12 @@ fn place() -> (TempDir, PathBuf) {
 #[test]
 fn a_reader_follows_a_running_writer() {
     let (_place, path) = place();
-    let (log, _) = Log::open(&path, Options::default()).unwrap();
+    let (log, _) = Log::open(&path, test_key(), Options::default()).unwrap();
     let reader = Reader::open(&path).unwrap();
     assert!(reader.is_empty().unwrap());
     assert_eq!(reader.entry(0).unwrap(), None);
     for index in 0..200u64 {
-        log.append_blocking(Record::new(format!("entry {index}")), 1).unwrap();
+        log.append_blocking(Record::new(format!("entry {index}")), 1).map(|a| a.index).unwrap();
         assert_eq!(reader.len().unwrap(), index + 1);
         assert_eq!(reader.entry(index).unwrap(), Some(format!("entry {index}").into_bytes()));
     }
@@ -35,13 +38,13 @@ fn a_reader_follows_a_running_writer() {
 #[test]
 fn an_iteration_sees_what_is_committed_while_it_walks() {
     let (_place, path) = place();
-    let (log, _) = Log::open(&path, Options::default()).unwrap();
+    let (log, _) = Log::open(&path, test_key(), Options::default()).unwrap();
     let reader = Reader::open(&path).unwrap();
-    log.append_blocking(Record::new("a"), 1).unwrap();
+    log.append_blocking(Record::new("a"), 1).map(|a| a.index).unwrap();
     let mut walk = reader.entries(0..u64::MAX);
     assert_eq!(walk.next().unwrap().unwrap().body, b"a");
     assert!(walk.next().is_none(), "the end is not final");
-    log.append_blocking(Record::new("b"), 1).unwrap();
+    log.append_blocking(Record::new("b"), 1).map(|a| a.index).unwrap();
     assert_eq!(walk.next().unwrap().unwrap().body, b"b");
 }
 
@@ -49,13 +52,13 @@ fn an_iteration_sees_what_is_committed_while_it_walks() {
 fn a_walk_that_is_left_standing_does_not_keep_the_write_ahead_file_from_being_reused() {
     let (_place, path) = place();
     let testing = Testing { checkpoint_pages: Some(20), ..Testing::default() };
-    let (log, _) = Log::open(&path, Options { testing, ..Options::default() }).unwrap();
-    log.append_blocking(Record::new("first"), 1).unwrap();
+    let (log, _) = Log::open(&path, test_key(), Options { testing, ..Options::default() }).unwrap();
+    log.append_blocking(Record::new("first"), 1).map(|a| a.index).unwrap();
     let reader = Reader::open(&path).unwrap();
     let mut walk = reader.entries(0..u64::MAX);
     assert!(walk.next().is_some());
     for _ in 0..300 {
-        log.append_blocking(Record::new(vec![b'x'; 4_000]), 1).unwrap();
+        log.append_blocking(Record::new(vec![b'x'; 4_000]), 1).map(|a| a.index).unwrap();
     }
     let wal = std::fs::metadata(path.with_file_name("log.db-wal")).unwrap().len();
     assert!(wal < 60 * 4_120, "{wal} bytes after 300 pages, with a checkpoint every 20");
@@ -64,15 +67,15 @@ fn a_walk_that_is_left_standing_does_not_keep_the_write_ahead_file_from_being_re
 #[test]
 fn a_token_is_stored_once_and_checked_when_read() {
     let (_place, path) = place();
-    let (log, _) = Log::open(&path, Options::default()).unwrap();
+    let (log, _) = Log::open(&path, test_key(), Options::default()).unwrap();
     let (one, two) = (Token::new("eyJ.one.sig"), Token::new("eyJ.two.sig"));
     for tokens in [vec![one.clone(), two.clone()], vec![one.clone()], vec![two.clone(), two.clone()]] {
-        log.append_blocking(Record { tokens, ..Record::new("x") }, 1).unwrap();
+        log.append_blocking(Record { tokens, ..Record::new("x") }, 1).map(|a| a.index).unwrap();
     }
     log.close().unwrap();
     // The memory of what is stored is gone; the table is not.
-    let (log, _) = Log::open(&path, Options::default()).unwrap();
-    log.append_blocking(Record { tokens: vec![one.clone()], ..Record::new("x") }, 1).unwrap();
+    let (log, _) = Log::open(&path, test_key(), Options::default()).unwrap();
+    log.append_blocking(Record { tokens: vec![one.clone()], ..Record::new("x") }, 1).map(|a| a.index).unwrap();
     let reader = Reader::open(&path).unwrap();
     assert_eq!(reader.token(one.hash()).unwrap().as_deref(), Some("eyJ.one.sig"));
     assert_eq!(reader.token(&[0; 32]).unwrap(), None);
@@ -85,9 +88,9 @@ fn a_token_is_stored_once_and_checked_when_read() {
 #[test]
 fn a_missing_entry_is_an_error_and_not_an_end() {
     let (_place, path) = place();
-    let (log, _) = Log::open(&path, Options::default()).unwrap();
+    let (log, _) = Log::open(&path, test_key(), Options::default()).unwrap();
     for _ in 0..200 {
-        log.append_blocking(Record::new("x"), 1).unwrap();
+        log.append_blocking(Record::new("x"), 1).map(|a| a.index).unwrap();
     }
     log.close().unwrap();
     // One hole inside what is fetched at once, one that empties a whole fetch.
@@ -112,26 +115,30 @@ fn a_reader_makes_no_log_where_there_is_none() {
 #[test]
 fn calls_without_an_outcome_are_handed_out_at_the_next_opening_until_they_are_closed() {
     let (_place, path) = place();
-    let (log, _) = Log::open(&path, Options::default()).unwrap();
+    let (log, _) = Log::open(&path, test_key(), Options::default()).unwrap();
     let open = |call: u8| Record { opens: Some([call; 32]), ..Record::new("decision") };
     let close = |call: u8| Record { closes: Some([call; 32]), ..Record::new("unknown") };
     for call in [9, 2, 5] {
-        log.append_blocking(open(call), 1).unwrap();
+        log.append_blocking(open(call), 1).map(|a| a.index).unwrap();
     }
-    log.append_blocking(close(2), 1).unwrap();
-    assert_eq!(log.append_blocking(close(2), 1), Err(AppendError::NotOpen), "one outcome each");
-    assert_eq!(log.append_blocking(open(5), 1), Err(AppendError::AlreadyOpen));
+    log.append_blocking(close(2), 1).map(|a| a.index).unwrap();
+    assert_eq!(log.append_blocking(close(2), 1).map(|a| a.index), Err(AppendError::NotOpen), "one outcome each");
+    assert_eq!(log.append_blocking(open(5), 1).map(|a| a.index), Err(AppendError::AlreadyOpen));
     drop(log);
 
-    let (log, recovery) = Log::open(&path, Options::default()).unwrap();
+    let (log, recovery) = Log::open(&path, test_key(), Options::default()).unwrap();
     let left = vec![OpenCall { hash: [9; 32], index: 0 }, OpenCall { hash: [5; 32], index: 2 }];
     assert_eq!(recovery.open_calls, left);
-    assert_eq!(log.append_blocking(open(5), 1), Err(AppendError::AlreadyOpen), "known again after a restart");
+    assert_eq!(
+        log.append_blocking(open(5), 1).map(|a| a.index),
+        Err(AppendError::AlreadyOpen),
+        "known again after a restart"
+    );
     for call in recovery.open_calls {
-        log.append_blocking(Record { closes: Some(call.hash), ..Record::new("unknown") }, 1).unwrap();
+        log.append_blocking(Record { closes: Some(call.hash), ..Record::new("unknown") }, 1).map(|a| a.index).unwrap();
     }
     drop(log);
-    assert_eq!(Log::open(&path, Options::default()).unwrap().1.open_calls, []);
+    assert_eq!(Log::open(&path, test_key(), Options::default()).unwrap().1.open_calls, []);
 }
 
 #[test]
@@ -140,11 +147,11 @@ fn a_group_window_and_batches_of_one_lose_and_reorder_nothing() {
     for (group_window, max_batch, queue) in [(window, 512, 4096), (None, 1, 1), (window, 1, 1), (window, 0, 0)] {
         let (_place, path) = place();
         let options = Options { group_window, max_batch, queue, ..Options::default() };
-        let (log, _) = Log::open(&path, options).unwrap();
+        let (log, _) = Log::open(&path, test_key(), options).unwrap();
         let mut indexes: Vec<u64> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8)
                 .map(|_| {
-                    let append = || log.append_blocking(Record::new("x"), 1).unwrap();
+                    let append = || log.append_blocking(Record::new("x"), 1).map(|a| a.index).unwrap();
                     scope.spawn(move || [(); 10].map(|()| append()))
                 })
                 .collect();

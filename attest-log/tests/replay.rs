@@ -1,8 +1,11 @@
 //! A replay key is taken once: across restarts, and past the moment it is forgotten.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 
 use attest_log::{AppendError, Freshness, Log, Options, PRUNE_MARGIN, Reader, Record, Recovery, ReplayKey};
+use common::test_key;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -15,7 +18,7 @@ fn place() -> (TempDir, PathBuf) {
 
 #[expect(clippy::unwrap_used, reason = "test code outside a #[test] function")]
 fn open(path: &Path) -> (Log, Recovery) {
-    Log::open(path, Options::default()).unwrap()
+    Log::open(path, test_key(), Options::default()).unwrap()
 }
 
 #[expect(clippy::unwrap_used, reason = "test code outside a #[test] function")]
@@ -33,17 +36,17 @@ fn a_key_is_taken_once_and_still_after_a_restart() {
     let (log, _) = open(&path);
     let used = key(1, 1_000);
     assert!(!log.seen(&used));
-    assert_eq!(log.append_blocking(with(&used), 900), Ok(0));
-    assert_eq!(log.append_blocking(with(&used), 900), Err(AppendError::Replay));
+    assert_eq!(log.append_blocking(with(&used), 900).map(|a| a.index), Ok(0));
+    assert_eq!(log.append_blocking(with(&used), 900).map(|a| a.index), Err(AppendError::Replay));
     // Another expiry does not make it another key, nor does it free it.
-    assert_eq!(log.append_blocking(with(&key(1, 2_000)), 900), Err(AppendError::Replay));
+    assert_eq!(log.append_blocking(with(&key(1, 2_000)), 900).map(|a| a.index), Err(AppendError::Replay));
     drop(log);
     let (log, recovery) = open(&path);
     assert_eq!((recovery.next, recovery.replay_keys), (1, 1));
     assert_eq!(log.freshness(&used), Freshness::Replay);
-    assert_eq!(log.append_blocking(with(&used), 900), Err(AppendError::Replay));
+    assert_eq!(log.append_blocking(with(&used), 900).map(|a| a.index), Err(AppendError::Replay));
     let other_scope = ReplayKey::new(b"other", &1u64.to_be_bytes(), 1_000).unwrap();
-    assert_eq!(log.append_blocking(with(&other_scope), 900), Ok(1));
+    assert_eq!(log.append_blocking(with(&other_scope), 900).map(|a| a.index), Ok(1));
     assert_eq!(Reader::open(&path).unwrap().len().unwrap(), 2);
 }
 
@@ -52,22 +55,22 @@ fn a_pruned_key_is_refused_as_expired_also_after_a_restart() {
     let (_place, path) = place();
     let (log, _) = open(&path);
     let used = key(1, 1_000);
-    assert_eq!(log.append_blocking(with(&used), 900), Ok(0));
+    assert_eq!(log.append_blocking(with(&used), 900).map(|a| a.index), Ok(0));
     // Within the margin it is still known by name.
-    assert_eq!(log.append_blocking(Record::new("x"), 1_000 + PRUNE_MARGIN), Ok(1));
-    assert_eq!(log.append_blocking(with(&used), 900), Err(AppendError::Replay));
-    assert_eq!(log.append_blocking(Record::new("x"), 1_001 + PRUNE_MARGIN), Ok(2));
+    assert_eq!(log.append_blocking(Record::new("x"), 1_000 + PRUNE_MARGIN).map(|a| a.index), Ok(1));
+    assert_eq!(log.append_blocking(with(&used), 900).map(|a| a.index), Err(AppendError::Replay));
+    assert_eq!(log.append_blocking(Record::new("x"), 1_001 + PRUNE_MARGIN).map(|a| a.index), Ok(2));
     // However the clock is set back.
-    assert_eq!(log.append_blocking(with(&used), 0), Err(AppendError::Expired));
+    assert_eq!(log.append_blocking(with(&used), 0).map(|a| a.index), Err(AppendError::Expired));
     assert_eq!(log.freshness(&used), Freshness::Expired);
     assert!(log.seen(&used));
     drop(log);
     let (log, recovery) = open(&path);
     assert_eq!((recovery.replay_keys, recovery.horizon), (0, 1_000));
-    assert_eq!(log.append_blocking(with(&used), 0), Err(AppendError::Expired));
+    assert_eq!(log.append_blocking(with(&used), 0).map(|a| a.index), Err(AppendError::Expired));
     // One that never was used cannot be told from it; one that ends a second later can.
-    assert_eq!(log.append_blocking(with(&key(2, 1_000)), 900), Err(AppendError::Expired));
-    assert_eq!(log.append_blocking(with(&key(2, 1_001)), 900), Ok(3));
+    assert_eq!(log.append_blocking(with(&key(2, 1_000)), 900).map(|a| a.index), Err(AppendError::Expired));
+    assert_eq!(log.append_blocking(with(&key(2, 1_001)), 900).map(|a| a.index), Ok(3));
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn no_key_is_evicted_inside_its_window_however_many_come() {
             at += 500;
         }
     });
-    assert_eq!(log.append_blocking(with(&key(0, now + 1)), now), Err(AppendError::Replay));
+    assert_eq!(log.append_blocking(with(&key(0, now + 1)), now).map(|a| a.index), Err(AppendError::Replay));
     drop(log);
     let (log, recovery) = open(&path);
     assert_eq!(recovery.replay_keys, usize::try_from(count).unwrap());
@@ -109,7 +112,7 @@ fn pruning_goes_in_small_steps_and_ends_with_an_empty_table() {
     let (_place, path) = place();
     let (log, _) = open(&path);
     for jti in 0..100 {
-        assert_eq!(log.append_blocking(with(&key(jti, 1_000 + jti)), 900), Ok(jti));
+        assert_eq!(log.append_blocking(with(&key(jti, 1_000 + jti)), 900).map(|a| a.index), Ok(jti));
     }
     let later = 1_200 + PRUNE_MARGIN;
     let held = || {
@@ -118,10 +121,10 @@ fn pruning_goes_in_small_steps_and_ends_with_an_empty_table() {
     };
     let mut steps = vec![held()];
     while steps.last() != Some(&0) {
-        log.append_blocking(Record::new("x"), later).unwrap();
+        log.append_blocking(Record::new("x"), later).map(|a| a.index).unwrap();
         steps.push(held());
         // Kept or forgotten, each is refused at every step.
-        assert!((0..100).all(|jti| log.append_blocking(with(&key(jti, 1_000 + jti)), 0).is_err()));
+        assert!((0..100).all(|jti| log.append_blocking(with(&key(jti, 1_000 + jti)), 0).map(|a| a.index).is_err()));
     }
     assert!(steps.windows(2).all(|pair| pair[0] > pair[1] && pair[0] - pair[1] <= 20), "{steps:?}");
 }
@@ -132,7 +135,7 @@ fn two_callers_with_the_same_key_at_once_get_one_entry() {
     let (log, _) = open(&path);
     for round in 0..50 {
         let verdicts = std::thread::scope(|scope| {
-            let append = || log.append_blocking(with(&key(round, 1_000)), 900);
+            let append = || log.append_blocking(with(&key(round, 1_000)), 900).map(|a| a.index);
             [scope.spawn(append), scope.spawn(append)].map(|thread| thread.join().unwrap())
         });
         assert_eq!(verdicts.iter().filter(|v| v.is_ok()).count(), 1, "{verdicts:?}");

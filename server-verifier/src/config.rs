@@ -12,6 +12,7 @@ use attest_core::jwk::{KeyError, PublicKey};
 use attest_core::measurement::{Component, Grade};
 use attest_core::reply::Shape;
 use attest_core::trust::{Attester, DEFAULT_SKEW, Reference, References, Root, Scope, Trust, TrustError};
+use attest_keys::KeySource;
 use mcp_relay::http::Limits;
 use serde::Deserialize;
 use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
@@ -27,6 +28,10 @@ pub struct Config {
     pub trust: Trust,
     /// The log's file.
     pub log: PathBuf,
+    /// The log's own key; `None` for the file beside the log.
+    pub log_key: Option<KeySource>,
+    /// The log's name.
+    pub log_origin: String,
     /// The shape of refusals.
     pub deny_as: Shape,
     /// Longest request in bytes.
@@ -95,6 +100,14 @@ pub enum ConfigError {
         /// What.
         source: MethodsError,
     },
+    /// The log's key.
+    #[error("{path}: log_key: {source}", path = path.display())]
+    LogKey {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: attest_keys::KeyError,
+    },
     /// Only one half of what TLS needs.
     #[error("{path}: [http] names only one of tls_certificate and tls_key; name both, or neither", path = path.display())]
     HalfTls {
@@ -108,6 +121,8 @@ pub enum ConfigError {
 struct File {
     audience: String,
     log: PathBuf,
+    log_key: Option<String>,
+    log_origin: Option<String>,
     #[serde(default)]
     deny_as: DenyAs,
     skew_seconds: Option<u64>,
@@ -275,9 +290,12 @@ impl Config {
         if http.tls_certificate.is_some() != http.tls_key.is_some() {
             return Err(ConfigError::HalfTls { path: at() });
         }
+        let log_key = file.log_key.as_deref().map(|text| KeySource::within(text, folder)).transpose();
         Ok(Self {
+            log_origin: file.log_origin.unwrap_or_else(|| trust.audience().to_owned()),
             trust,
             log: folder.join(file.log),
+            log_key: log_key.map_err(|source| ConfigError::LogKey { path: at(), source })?,
             deny_as: match file.deny_as {
                 DenyAs::Error => Shape::Error,
                 DenyAs::ToolResult => Shape::ToolResult,

@@ -6,12 +6,14 @@ use attest_core::digest::{Digest, Salt};
 use attest_core::entry::{Entry, Status};
 use attest_core::extension::Offer;
 use attest_core::json::Value;
+use attest_core::jwk::Thumbprint;
 use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::reply::Shape;
 use attest_core::request;
 use attest_core::response::Outcome;
+use attest_core::sign::Sign as _;
 use attest_core::verifier::{Accepted, CallId, Verifier};
-use attest_log::{AppendError, Log, Record, ReplayKey, Token};
+use attest_log::{AppendError, Log, LogKey, LogKeyError, Record, ReplayKey, Token};
 use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
@@ -49,6 +51,12 @@ pub enum GateError {
     /// The log cannot be opened.
     #[error(transparent)]
     Log(#[from] attest_log::OpenError),
+    /// The log has no key.
+    #[error(transparent)]
+    Key(#[from] LogKeyError),
+    /// The log's key is somebody's.
+    #[error("the log's key {0} is also an attester's or a root's: a key has one role; give the log one of its own")]
+    KeyTwice(Thumbprint),
     /// The log cannot be written.
     #[error("cannot write the log: {0}")]
     Append(#[from] AppendError),
@@ -57,7 +65,12 @@ pub enum GateError {
 impl Gate {
     /// Opens the log, marks calls that a crash left without an outcome, and writes down that it starts.
     pub async fn open(config: Config) -> Result<Self, GateError> {
-        let (log, recovery) = Log::open(&config.log, attest_log::Options::default())?;
+        let key = LogKey::of_log(&config.log, config.log_key.as_ref(), &config.log_origin)?;
+        let kid = key.public().thumbprint();
+        if config.trust.has_role(kid) {
+            return Err(GateError::KeyTwice(kid.clone()));
+        }
+        let (log, recovery) = Log::open(&config.log, key, attest_log::Options::default())?;
         let gate = Self {
             verifier: Verifier::new(config.trust),
             log: Arc::new(log),
@@ -123,7 +136,12 @@ impl Gate {
 
     /// Checks 1 to 10: everything up to the log.
     pub fn check(&self, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
-        self.verifier.check(call, now(), |id| self.seen(id), &mut ())
+        let accepted = self.verifier.check(call, now(), |id| self.seen(id), &mut ())?;
+        // What was signed before a log was taken over by hand may have been used: that part of the log is not known.
+        if accepted.proof.issued_at < self.log.since() {
+            return Err(refused(&accepted, Reason::Expired));
+        }
+        Ok(accepted)
     }
 
     fn seen(&self, id: &CallId) -> bool {
@@ -139,12 +157,13 @@ impl Gate {
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
         let record = Record {
             body: entry.to_bytes(),
-            tokens: tokens.chain([proof]).collect(),
+            tokens: tokens.collect(),
+            token: Some(proof),
             replay: replay_key(&accepted.call_id),
             opens: answered.then_some(accepted.caller.call.0),
-            closes: None,
+            ..Record::default()
         };
-        let refused = |reason| Refusal { reason, about: None, caller: Some(Box::new(accepted.caller.clone())) };
+        let refused = |reason| refused(accepted, reason);
         match self.log.append(record, now()).await {
             Ok(_) => Ok(()),
             Err(AppendError::Replay | AppendError::AlreadyOpen) => Err(refused(Reason::Replay)),
@@ -242,6 +261,11 @@ impl Gate {
     fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A refusal of a call whose caller is known.
+fn refused(accepted: &Accepted, reason: Reason) -> Refusal {
+    Refusal { reason, about: None, caller: Some(Box::new(accepted.caller.clone())) }
 }
 
 fn replay_key(id: &CallId) -> Option<ReplayKey> {

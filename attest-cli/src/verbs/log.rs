@@ -113,14 +113,19 @@ fn show(args: &Show) -> Ending {
         return Err(format!("{} has entries 0 to {}", args.log.display(), reader.len()?.saturating_sub(1)).into());
     };
     let entry = json::parse(&body).map_err(|e| format!("entry {}: {e}", args.index))?;
-    let hashes = ["call", "attestation"].iter().filter_map(|name| entry.as_object()?.get(name)?.as_str());
+    let attestation = entry.as_object().and_then(|o| o.get("attestation")).and_then(Value::as_str);
     let chain = entry.as_object().and_then(|o| o.get("delegation")).and_then(Value::as_array).unwrap_or_default();
     let mut tokens = serde_json::Map::new();
-    for text in hashes.chain(chain.iter().filter_map(Value::as_str)) {
+    for text in attestation.into_iter().chain(chain.iter().filter_map(Value::as_str)) {
         let Some(hash) = Digest::from_b64(text) else { continue };
         if let Some(token) = reader.token(&hash.0)? {
             tokens.insert(text.to_owned(), inspect::token(&token));
         }
+    }
+    // The call's own proof stands beside its entry.
+    let named = entry.as_object().and_then(|o| o.get("call")).and_then(Value::as_str).unwrap_or_default();
+    if let Some(own) = reader.own_token(args.index)? {
+        tokens.insert(named.to_owned(), inspect::token(&own));
     }
     let shown = document!({ "index": args.index, "entry": serde_json::to_value(&entry)?, "tokens": tokens });
     output::text(serde_json::to_string_pretty(&shown)? + "\n");

@@ -30,7 +30,7 @@ pub(crate) fn resolve(path: &Path) -> Result<PathBuf, OpenError> {
 }
 
 /// A file beside the database: `beside("x.db", "-wal")` is `x.db-wal`.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
@@ -73,7 +73,7 @@ impl WriterLock {
 /// Makes the database file where there is none, mode 0600 from its first moment (SQLite gives its `-wal` and `-shm`
 /// the same), and judges what is there otherwise. To be called with the lock held.
 pub(crate) fn prepare(path: &Path) -> Result<(), OpenError> {
-    for suffix in ["-wal", "-shm"] {
+    for suffix in ["-wal", "-shm", ".head"] {
         let side = beside(path, suffix);
         match fs::symlink_metadata(&side) {
             Ok(meta) => judge(&side, &meta)?,

@@ -1,23 +1,134 @@
-//! What the writer keeps in memory, read at opening.
+//! What the writer keeps in memory, read at opening, and the checks of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use attest_core::checkpoint::{Checkpoint, LogKeys};
+use attest_core::note::Vkey;
 use rusqlite::{Connection, Row};
 
-use crate::error::OpenError;
+use super::tiles::Stored;
+use crate::error::{OpenError, ReadError};
+use crate::head::{Found, Head};
+use crate::key::LogKey;
 use crate::record::{OpenCall, ReplayKey};
 use crate::store::Loaded;
+use crate::tree::{self, Edge, Unproved};
 
-/// Reads counters, replay keys and open calls. The entries themselves are not walked: that is
-/// [`crate::Reader::entries`], in bounded memory, when somebody asks.
-pub(super) fn load(connection: &Connection, path: &Path) -> Result<Loaded, OpenError> {
-    read(connection)
-        .map_err(|source| OpenError::Sqlite { path: path.into(), source })?
-        .ok_or_else(|| OpenError::Damaged { path: path.into() })
+/// What to do with a database that is not the continuation of what the log has published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Doubt {
+    /// Not start.
+    Refuse,
+    /// Go on with it, from `now` (seconds since 1970) on.
+    Accept { now: u64 },
+}
+
+/// Reads counters, tree, replay keys and open calls, and holds the tree against the last signed checkpoint. The entries
+/// themselves are not walked: that is for a verification, when somebody asks.
+pub(super) fn load(connection: &Connection, path: &Path, keys: &LogKeys, keep: usize) -> Result<Loaded, OpenError> {
+    let refused = |source| OpenError::Sqlite { path: path.into(), source };
+    let read = read(connection).map_err(refused)?.ok_or_else(|| OpenError::Damaged { path: path.into() })?;
+    let tree = || OpenError::Tree { path: path.into() };
+    let stored = Stored::new(connection, read.next);
+    let open = |level: u8| {
+        let full = read.next >> (8 * level) >> 8;
+        stored.tile(level, full).map(|hashes| hashes.to_vec())
+    };
+    let edge = Edge::load(&stored, read.next, keep, open).map_err(|error| of_read(error, path))?;
+    let root = tree::root(&edge, read.next).map_err(|_| tree())?;
+    let signed = keys.open(read.checkpoint.as_bytes()).map_err(|_| tree())?;
+    if signed != (Checkpoint { origin: keys.origin().to_owned(), size: read.next, root }) {
+        return Err(tree());
+    }
+    Ok(Loaded {
+        edge,
+        checkpoint: read.checkpoint,
+        since: read.since,
+        horizon: read.horizon,
+        replay: read.replay,
+        open: read.open,
+    })
+}
+
+fn of_read(error: ReadError, path: &Path) -> OpenError {
+    match error {
+        ReadError::Sqlite(source) => OpenError::Sqlite { path: path.into(), source },
+        _ => OpenError::Tree { path: path.into() },
+    }
+}
+
+/// The log's keys, if the one it is opened with is in force.
+pub(super) fn keys(connection: &Connection, path: &Path, key: &LogKey) -> Result<LogKeys, OpenError> {
+    let keys = read_keys(connection).map_err(|error| of_read(error, path))?;
+    let given = key.vkey();
+    if keys.all().last().is_some_and(|(last, _)| last == given) {
+        return Ok(keys);
+    }
+    Err(OpenError::Key {
+        path: path.into(),
+        in_force: keys.all().last().map(|(key, _)| key.to_string()).unwrap_or_default(),
+        given: given.to_string(),
+        retired: keys.all().iter().any(|(key, _)| key == given),
+    })
+}
+
+/// The table of keys: each is in force for trees larger than its `since`.
+pub(crate) fn read_keys(connection: &Connection) -> Result<LogKeys, ReadError> {
+    let mut statement = connection.prepare_cached("SELECT since, vkey FROM log_key ORDER BY since")?;
+    let mut rows = statement.query([])?;
+    let mut keys: Vec<(Vkey, u64)> = Vec::new();
+    let mut current: Option<Vkey> = None;
+    while let Some(row) = rows.next()? {
+        let since = u64::try_from(row.get::<_, i64>(0)?).map_err(|_| ReadError::Keys)?;
+        let key = Vkey::parse(row.get_ref(1)?.as_str().unwrap_or_default()).map_err(|_| ReadError::Keys)?;
+        match current.replace(key) {
+            Some(before) => keys.push((before, since)),
+            None if since == 0 => {}
+            None => return Err(ReadError::Keys),
+        }
+    }
+    LogKeys::new(keys, current.ok_or(ReadError::Keys)?).map_err(|_| ReadError::Keys)
+}
+
+/// Holds the database against the record of what was published last.
+pub(super) fn compare_with_head(
+    connection: &Connection,
+    path: &Path,
+    head: &Path,
+    keys: &LogKeys,
+    size: u64,
+) -> Result<(), OpenError> {
+    let (path, head) = (PathBuf::from(path), PathBuf::from(head));
+    let found = Head::read(&head, keys).map_err(|source| OpenError::Io { path: head.clone(), source })?;
+    let published = match found {
+        Found::Checkpoint(published) => published,
+        // A log that never published anything has no record, until its first opening is over.
+        Found::None if size == 0 => return Ok(()),
+        Found::None => return Err(OpenError::NoHead { path, head, missing: true }),
+        Found::Unreadable => return Err(OpenError::NoHead { path, head, missing: false }),
+    };
+    if published.size > size {
+        return Err(OpenError::RolledBack { path, head, found: size, published: published.size });
+    }
+    match tree::root(&Stored::new(connection, size), published.size) {
+        Ok(root) if root == published.root => Ok(()),
+        Ok(_) => Err(OpenError::Forked { path, head, published: published.size }),
+        Err(Unproved::Node(error)) => Err(of_read(error, &path)),
+        Err(Unproved::Outside) => Err(OpenError::Tree { path }),
+    }
+}
+
+struct Read {
+    next: u64,
+    horizon: u64,
+    since: u64,
+    checkpoint: String,
+    replay: Vec<(u64, ReplayKey)>,
+    open: Vec<OpenCall>,
 }
 
 /// `None` when the parts contradict each other.
-fn read(connection: &Connection) -> rusqlite::Result<Option<Loaded>> {
+fn read(connection: &Connection) -> rusqlite::Result<Option<Read>> {
     // Both ends come from the tree's edges; a count would read every page.
     let (first, last) =
         connection.query_row("SELECT (SELECT min(idx) FROM entry), (SELECT max(idx) FROM entry)", [], |r| {
@@ -28,16 +139,25 @@ fn read(connection: &Connection) -> rusqlite::Result<Option<Loaded>> {
         (Some(0), Some(last)) => last.cast_unsigned().saturating_add(1),
         _ => return Ok(None),
     };
-    let horizon: i64 = connection.query_row("SELECT horizon FROM state WHERE id = 0", [], |r| r.get(0))?;
-
-    let mut loaded =
-        Loaded { next, horizon: u64::try_from(horizon).unwrap_or(0), replay: Vec::new(), open: Vec::new() };
-    let mut statement = connection.prepare("SELECT scope, jti, expires FROM replay")?;
+    let (horizon, since, checkpoint): (i64, i64, String) =
+        connection.query_row("SELECT horizon, since, checkpoint FROM state WHERE id = 0", [], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+        })?;
+    let seconds = |number: i64| u64::try_from(number).unwrap_or(0);
+    let mut read = Read {
+        next,
+        horizon: seconds(horizon),
+        since: seconds(since),
+        checkpoint,
+        replay: Vec::new(),
+        open: Vec::new(),
+    };
+    let mut statement = connection.prepare("SELECT idx, scope, jti, expires FROM replay ORDER BY idx")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         // A key that cannot be one is damage. Leaving it out would free it for a replay.
-        let Some(key) = replay_key(row)? else { return Ok(None) };
-        loaded.replay.push(key);
+        let Some(key) = replay_key(row)?.filter(|(index, _)| *index < next) else { return Ok(None) };
+        read.replay.push(key);
     }
     let mut statement = connection.prepare("SELECT hash, idx FROM open_call ORDER BY idx")?;
     let mut rows = statement.query([])?;
@@ -49,14 +169,15 @@ fn read(connection: &Connection) -> rusqlite::Result<Option<Loaded>> {
         if index >= next {
             return Ok(None);
         }
-        loaded.open.push(OpenCall { hash, index });
+        read.open.push(OpenCall { hash, index });
     }
-    Ok(Some(loaded))
+    Ok(Some(read))
 }
 
-fn replay_key(row: &Row<'_>) -> rusqlite::Result<Option<ReplayKey>> {
-    let Ok(expires) = u64::try_from(row.get::<_, i64>(2)?) else {
+fn replay_key(row: &Row<'_>) -> rusqlite::Result<Option<(u64, ReplayKey)>> {
+    let (Ok(index), Ok(expires)) = (u64::try_from(row.get::<_, i64>(0)?), u64::try_from(row.get::<_, i64>(3)?)) else {
         return Ok(None);
     };
-    Ok(ReplayKey::new(row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?, expires).ok())
+    let key = ReplayKey::new(row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob()?, expires);
+    Ok(key.ok().map(|key| (index, key)))
 }

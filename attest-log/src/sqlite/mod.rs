@@ -3,23 +3,32 @@
 mod file;
 mod load;
 mod schema;
+mod tiles;
 
 use std::collections::HashSet;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use attest_core::checkpoint::Checkpoint;
+use attest_core::merkle::EMPTY_ROOT;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode as Code, OpenFlags, params};
 
 use crate::error::{OpenError, StopReason};
+use crate::head::Head;
+use crate::key::LogKey;
 use crate::log::Testing;
-use crate::record::{Hash, Record, ReplayId};
+use crate::record::{Hash, Record, Token};
 use crate::store::{Loaded, Staged, Store};
+use crate::tree::Tile;
 
 pub(crate) use file::resolve;
+pub(crate) use load::{Doubt, read_keys};
 pub(crate) use schema::{Identity, identify};
+pub(crate) use tiles::Stored;
 
 /// Write-ahead pages (4 KiB each) after which they are copied into the database: 16 MiB, a few ten thousand entries.
 const CHECKPOINT_PAGES: u32 = 4_000;
@@ -28,18 +37,37 @@ const KNOWN_TOKENS: usize = 16_384;
 /// Only a foreign program can hold the write lock; the log stops when it does so for longer.
 const BUSY: Duration = Duration::from_secs(5);
 
+/// Seconds between two syncs of the record of what was published.
+const HEAD_SYNC: u64 = 10;
+
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
-const ADD_REPLAY: &str =
-    "INSERT INTO replay (scope, jti, expires) VALUES (?1, ?2, ?3) ON CONFLICT (scope, jti) DO NOTHING";
-const ADD_ENTRY: &str = "INSERT INTO entry (idx, body) VALUES (?1, ?2)";
+const ADD_REPLAY: &str = "INSERT INTO replay (idx, scope, jti, expires) VALUES (?1, ?2, ?3, ?4)";
+const ADD_ENTRY: &str = "INSERT INTO entry (idx, body, token) VALUES (?1, ?2, ?3)";
 const ADD_TOKEN: &str = "INSERT INTO token (hash, text) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
 const OPEN_CALL: &str = "INSERT INTO open_call (hash, idx) VALUES (?1, ?2)";
 const CLOSE_CALL: &str = "DELETE FROM open_call WHERE hash = ?1";
-const PRUNE: &str = "DELETE FROM replay WHERE scope = ?1 AND jti = ?2";
+const PRUNE: &str = "DELETE FROM replay WHERE idx = ?1";
 const RAISE_HORIZON: &str = "UPDATE state SET horizon = max(horizon, ?1) WHERE id = 0";
-const STATEMENTS: [&str; 9] =
-    [BEGIN, COMMIT, ADD_REPLAY, ADD_ENTRY, ADD_TOKEN, OPEN_CALL, CLOSE_CALL, PRUNE, RAISE_HORIZON];
+const ADD_TILE: &str = "INSERT OR REPLACE INTO tile (level, idx, hashes) VALUES (?1, ?2, ?3)";
+const CHECKPOINT: &str = "UPDATE state SET checkpoint = ?1 WHERE id = 0";
+const COSIGNED: &str = "INSERT OR REPLACE INTO cosigned (size, note) VALUES (?1, ?2)";
+const NEXT_KEY: &str = "INSERT INTO log_key (since, vkey) VALUES (?1, ?2)";
+const ADOPT: &str = "UPDATE state SET since = ?1 WHERE id = 0";
+const STATEMENTS: [&str; 12] = [
+    BEGIN,
+    COMMIT,
+    ADD_REPLAY,
+    ADD_ENTRY,
+    ADD_TOKEN,
+    OPEN_CALL,
+    CLOSE_CALL,
+    PRUNE,
+    RAISE_HORIZON,
+    ADD_TILE,
+    CHECKPOINT,
+    COSIGNED,
+];
 
 /// The writer's side of the file.
 pub(crate) struct SqliteStore {
@@ -50,13 +78,23 @@ pub(crate) struct SqliteStore {
     wal_pages: Arc<AtomicU32>,
     checkpoint_every: u32,
     checkpoint_at: u32,
+    head: Head,
+    /// When the record was synced last, in seconds since 1970.
+    head_synced: u64,
     /// After the connection, so that it is closed before the lock goes: fields drop in this order.
     _lock: file::WriterLock,
 }
 
 impl SqliteStore {
-    /// Takes the lock, makes or judges the file, and loads what the writer keeps in memory. `path` is resolved.
-    pub(crate) fn open(path: &Path, testing: Testing) -> Result<(Self, Loaded), OpenError> {
+    /// Takes the lock, makes or judges the file, and loads what the writer keeps in memory. `path` is resolved. Proofs can be
+    /// made of the last `keep` entries.
+    pub(crate) fn open(
+        path: &Path,
+        key: &LogKey,
+        testing: Testing,
+        keep: usize,
+        doubt: Doubt,
+    ) -> Result<(Self, Loaded), OpenError> {
         let lock = file::WriterLock::take(path)?;
         file::prepare(path)?;
         let refused = |source| OpenError::Sqlite { path: path.into(), source };
@@ -74,9 +112,14 @@ impl SqliteStore {
         if mode != "wal" || synchronous != 2 {
             return Err(OpenError::NoWal { path: path.into() });
         }
+        let head_path = file::beside(path, ".head");
         if identity == Identity::Empty {
-            schema::create(&connection).map_err(refused)?;
+            let empty = Checkpoint { origin: key.origin().to_owned(), size: 0, root: EMPTY_ROOT };
+            let note = key.checkpoint(&empty);
+            let note = note.map_err(|source| OpenError::KeyFailed { path: path.into(), source })?;
+            schema::create(&mut connection, &key.vkey().to_string(), &note).map_err(refused)?;
         }
+        let keys = load::keys(&connection, path, key)?;
         if let Some(pages) = testing.max_pages {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(refused)?;
         }
@@ -93,7 +136,16 @@ impl SqliteStore {
         };
         connection.wal_hook(Some(hook)).map_err(refused)?;
 
-        let loaded = load::load(&connection, path)?;
+        let mut loaded = load::load(&connection, path, &keys, keep)?;
+        match doubt {
+            Doubt::Refuse => load::compare_with_head(&connection, path, &head_path, &keys, loaded.edge.size())?,
+            Doubt::Accept { now } => {
+                connection.execute(ADOPT, [now.cast_signed()]).map_err(refused)?;
+                loaded.since = now;
+            }
+        }
+        let head = Head::open(&head_path, &loaded.checkpoint);
+        let head = head.map_err(|source| OpenError::Io { path: head_path, source })?;
         let checkpoint_every = testing.checkpoint_pages.unwrap_or(CHECKPOINT_PAGES);
         let store = Self {
             connection,
@@ -102,9 +154,19 @@ impl SqliteStore {
             wal_pages,
             checkpoint_every,
             checkpoint_at: checkpoint_every,
+            head,
+            head_synced: 0,
             _lock: lock,
         };
         Ok((store, loaded))
+    }
+
+    fn begin(&mut self) -> Result<(), StopReason> {
+        if !self.in_transaction {
+            self.run(BEGIN, [])?;
+            self.in_transaction = true;
+        }
+        Ok(())
     }
 
     fn run(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<usize, StopReason> {
@@ -123,19 +185,16 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, StopReason> {
-        if !self.in_transaction {
-            self.run(BEGIN, [])?;
-            self.in_transaction = true;
-        }
-        // First, because a refusal here leaves nothing to take back.
+        self.begin()?;
+        let next = index.saturating_add(1).cast_signed();
+        let index = index.cast_signed();
+        // That the key is free is known from the window, which is this table in memory: this file has one writer.
         if let Some(key) = &record.replay {
             let (scope, jti) = key.id().parts();
-            if self.run(ADD_REPLAY, params![scope, jti, key.expires().cast_signed()])? == 0 {
-                return Ok(Staged::Taken);
-            }
+            self.run(ADD_REPLAY, params![index, scope, jti, key.expires().cast_signed()])?;
         }
-        let index = index.cast_signed();
-        self.run(ADD_ENTRY, params![index, record.body.as_slice()])?;
+        let own = record.token.as_ref().map(Token::text);
+        self.run(ADD_ENTRY, params![index, record.body.as_slice(), own])?;
         for token in &record.tokens {
             if self.known_tokens.contains(token.hash()) {
                 continue;
@@ -154,20 +213,43 @@ impl Store for SqliteStore {
         if let Some(hash) = &record.opens {
             self.run(OPEN_CALL, params![hash.as_slice(), index])?;
         }
+        if let Some(key) = &record.next_key {
+            self.run(NEXT_KEY, params![next, key.to_string()])?;
+        }
         Ok(Staged::Added)
     }
 
-    fn prune(&mut self, keys: &[ReplayId], horizon: u64) -> Result<(), StopReason> {
-        for key in keys {
-            let (scope, jti) = key.parts();
-            self.run(PRUNE, params![scope, jti])?;
+    fn prune(&mut self, entries: &[u64], horizon: u64) -> Result<(), StopReason> {
+        for index in entries {
+            self.run(PRUNE, [index.cast_signed()])?;
         }
         self.run(RAISE_HORIZON, params![horizon.cast_signed()]).map(drop)
+    }
+
+    fn tree(&mut self, tiles: &[Tile], checkpoint: &str) -> Result<(), StopReason> {
+        for Tile { level, index, hashes } in tiles {
+            self.run(ADD_TILE, params![level, index.cast_signed(), hashes.as_slice()])?;
+        }
+        self.run(CHECKPOINT, [checkpoint]).map(drop)
+    }
+
+    fn cosigned(&mut self, size: u64, note: &str) -> Result<(), StopReason> {
+        self.begin()?;
+        self.run(COSIGNED, params![size.cast_signed(), note]).map(drop)
     }
 
     fn commit(&mut self) -> Result<(), StopReason> {
         self.run(COMMIT, [])?;
         self.in_transaction = false;
+        Ok(())
+    }
+
+    fn publish(&mut self, checkpoint: &str, now: u64) -> Result<(), StopReason> {
+        self.head.write(checkpoint).map_err(|e| head_failed(&e))?;
+        if now >= self.head_synced.saturating_add(HEAD_SYNC) {
+            self.head.sync().map_err(|e| head_failed(&e))?;
+            self.head_synced = now;
+        }
         Ok(())
     }
 
@@ -184,6 +266,7 @@ impl Store for SqliteStore {
 
     fn close(self: Box<Self>) -> Result<(), StopReason> {
         self.checkpoint()?;
+        self.head.sync().map_err(|e| head_failed(&e))?;
         self.connection.close().map_err(|(_, e)| stop(&e))
     }
 
@@ -208,9 +291,16 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 fn stop(error: &rusqlite::Error) -> StopReason {
     let code = error.sqlite_extended_error_code().unwrap_or(0);
     match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => StopReason::Full,
-        Some(ErrorCode::SystemIoFailure) => StopReason::Io { code },
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StopReason::Corrupt,
+        Some(Code::DiskFull) => StopReason::Full,
+        Some(Code::SystemIoFailure) => StopReason::Io { code },
+        Some(Code::DatabaseCorrupt | Code::NotADatabase) => StopReason::Corrupt,
         _ => StopReason::Database { code },
+    }
+}
+
+fn head_failed(error: &io::Error) -> StopReason {
+    match error.kind() {
+        ErrorKind::StorageFull => StopReason::Full,
+        _ => StopReason::Head { code: error.raw_os_error().unwrap_or(0) },
     }
 }

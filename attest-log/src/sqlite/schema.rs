@@ -2,25 +2,31 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, TransactionBehavior};
 
 use crate::error::OpenError;
 
 /// `ATLG`, at byte 68 of the file, for `file(1)` and for us.
 const APPLICATION_ID: i64 = 0x4154_4C47;
 /// Goes up with any change to [`TABLES`].
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
-/// `state` has one row. Replay keys and open calls have their key as the table (`WITHOUT ROWID`), because no other
-/// order is ever asked of them: what has expired, the writer knows from memory.
+/// What grows is keyed by the index of the entry it came with, so that every insert lands at the right end of its table
+/// and every removal at its left: the rate at ten million entries is that of the first ones. `state` has one row.
+///
+/// Of the tree, full tiles are kept (C2SP tlog-tiles), and above level 0 the partial one too; of level 0 the rest is the
+/// entries themselves.
 const TABLES: &str = "
-CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 0), horizon INTEGER NOT NULL) STRICT;
-CREATE TABLE entry (idx INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 0), horizon INTEGER NOT NULL, since INTEGER NOT NULL,
+    checkpoint TEXT NOT NULL) STRICT;
+CREATE TABLE log_key (since INTEGER PRIMARY KEY, vkey TEXT NOT NULL) STRICT;
+CREATE TABLE entry (idx INTEGER PRIMARY KEY, body BLOB NOT NULL, token TEXT) STRICT;
 CREATE TABLE token (hash BLOB PRIMARY KEY, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE replay (scope BLOB NOT NULL, jti BLOB NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (scope, jti))
+CREATE TABLE tile (level INTEGER NOT NULL, idx INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, idx))
     STRICT, WITHOUT ROWID;
+CREATE TABLE replay (idx INTEGER PRIMARY KEY, scope BLOB NOT NULL, jti BLOB NOT NULL, expires INTEGER NOT NULL) STRICT;
 CREATE TABLE open_call (hash BLOB PRIMARY KEY, idx INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-INSERT INTO state (id, horizon) VALUES (0, 0);
+CREATE TABLE cosigned (size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
 ";
 
 /// What a file turned out to be.
@@ -56,11 +62,16 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<Identity,
     }
 }
 
-/// Makes the tables and the marks in one transaction, so that a file is either empty or a whole log.
-pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
-    ))
+/// Makes tables, marks, first key and first checkpoint (of the empty tree) in one transaction, so that a file is either empty
+/// or a whole log.
+pub(crate) fn create(connection: &mut Connection, vkey: &str, checkpoint: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(&format!(
+        "{TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
+    ))?;
+    transaction.execute("INSERT INTO state (id, horizon, since, checkpoint) VALUES (0, 0, 0, ?1)", [checkpoint])?;
+    transaction.execute("INSERT INTO log_key (since, vkey) VALUES (0, ?1)", [vkey])?;
+    transaction.commit()
 }
 
 struct Marks {

@@ -10,10 +10,16 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use attest_log::{AppendError, Hash, Log, Options, Reader, Record, ReplayKey, Testing, Token};
+use attest_core::sign::MemoryKey;
+use attest_log::{AppendError, Hash, Log, LogKey, Options, Reader, Record, ReplayKey, Testing, Token};
 use rusqlite::{Connection, OpenFlags};
 
 pub const NOW: u64 = 1_000_000;
+
+/// The key that logs of these tests are signed with.
+pub fn test_key() -> LogKey {
+    LogKey::new("log.example/test", MemoryKey::from_seed(&[5; 32])).unwrap()
+}
 
 /// One append of the child: which call, and whether it is its decision or its outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,9 +63,12 @@ impl Step {
         Record {
             body: self.body(),
             tokens: vec![self.token()],
+            token: decision.then(|| Token::new(format!("proof-{}-{}-{}", self.round, self.caller, self.seq))),
             replay: decision.then(|| self.key()),
             opens: decision.then(|| self.call()),
             closes: (!decision).then(|| self.call()),
+            prove: decision,
+            next_key: None,
         }
     }
 }
@@ -81,7 +90,7 @@ pub fn child_main() {
     let appends = variable("ATTEST_LOG_APPENDS").unwrap_or(u64::MAX);
     // Small, so that a short run meets checkpoints and a write-ahead file that starts anew.
     let testing = Testing { checkpoint_pages: Some(30), ..Testing::default() };
-    let opened = Log::open(&path, Options { testing, ..Options::default() });
+    let opened = Log::open(&path, test_key(), Options { testing, ..Options::default() });
     let (log, _) = match opened {
         Ok(opened) => opened,
         Err(error) => return say(&format!("X {error}")),
@@ -96,7 +105,7 @@ pub fn child_main() {
                 let all = (0..appends).flat_map(|seq| [0, 1].map(|outcome| Step { round, caller, seq, outcome }));
                 for step in all {
                     let late = stopped.load(Ordering::SeqCst);
-                    match log.append_blocking(step.record(), NOW) {
+                    match log.append_blocking(step.record(), NOW).map(|a| a.index) {
                         Ok(_) if late => return say("V"),
                         Ok(index) => {
                             say(&format!("A {index} {round} {caller} {} {}", step.seq, step.outcome));
@@ -188,7 +197,7 @@ pub fn spawn(command: &mut Command, path: &Path, round: u64, appends: Option<u64
 /// Opens the log again and holds it against the ledger: everything acknowledged is there, under its index; indexes have
 /// no gap; entries and replay keys correspond one to one; every token is there; what has no outcome is listed.
 pub fn check(path: &Path, acknowledged: &BTreeMap<u64, Step>) -> usize {
-    let (log, recovery) = Log::open(path, Options::default()).unwrap();
+    let (log, recovery) = Log::open(path, test_key(), Options::default()).unwrap();
     let reader = Reader::open(path).unwrap();
     let mut entries = Vec::new();
     for entry in reader.entries(0..u64::MAX) {
@@ -207,7 +216,7 @@ pub fn check(path: &Path, acknowledged: &BTreeMap<u64, Step>) -> usize {
         assert_eq!(reader.token(step.token().hash()).unwrap().as_deref(), Some(step.token().text()));
         if step.outcome == 0 {
             assert!(log.seen(&step.key()), "entry {index} is without its replay key");
-            assert_eq!(log.append_blocking(step.record(), NOW), Err(AppendError::Replay));
+            assert_eq!(log.append_blocking(step.record(), NOW).map(|a| a.index), Err(AppendError::Replay));
             keys.insert((format!("key-{}", step.caller), format!("{}-{}", step.round, step.seq)));
             open.insert(step.call(), index as u64);
         } else {
