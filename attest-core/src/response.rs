@@ -12,7 +12,7 @@ use crate::names::PREFIX;
 pub struct Outcome {
     /// How the call ended.
     pub status: Status,
-    /// Salted digest of the canonical result without `_meta`, or of the error object.
+    /// Salted digest of the canonical result without `_meta`, or of the error object without members of ours.
     pub digest: Option<Digest>,
 }
 
@@ -44,9 +44,20 @@ impl Outcome {
         Self { status, digest: Some(Digest::salted(salt, &bytes)) }
     }
 
-    /// Of an error, wherever it stood.
+    /// Of an error, wherever it stood: without members of ours in its `data`, and without a `data` that has no others, so
+    /// that both sides of a verifier, which puts receipts there, commit to the same.
     pub(crate) fn of_error(error: &Value<'_>, salt: &Salt) -> Self {
-        Self { status: Status::Error, digest: Some(Digest::salted(salt, &error.to_canonical())) }
+        let data = error.as_object().and_then(|error| error.get("data")).and_then(Value::as_object);
+        let bare = match (error, data) {
+            (Value::Object(error), Some(data)) if data.is_empty() || has_ours(data) => {
+                let data = of_others(data);
+                let empty = data.as_object().is_some_and(Object::is_empty);
+                Some(Value::Object(if empty { error.without("data") } else { error.with("data", data) }))
+            }
+            _ => None,
+        };
+        let bytes = bare.as_ref().unwrap_or(error).to_canonical();
+        Self { status: Status::Error, digest: Some(Digest::salted(salt, &bytes)) }
     }
 }
 
@@ -55,22 +66,29 @@ impl Outcome {
 pub fn without_ours<'v>(message: &Value<'v>) -> Option<Value<'v>> {
     const PLACES: [(&str, &str); 3] = [("result", "_meta"), ("error", "data"), ("params", "_meta")];
     let object = message.as_object()?;
-    let ours = |o: &Object<'_>| o.iter().any(|(name, _)| name.starts_with(PREFIX));
     let found = PLACES.iter().any(|(outer, inner)| {
         let inner = object.get(outer).and_then(Value::as_object).and_then(|o| o.get(inner));
-        inner.and_then(Value::as_object).is_some_and(ours)
+        inner.and_then(Value::as_object).is_some_and(has_ours)
     });
     found.then(|| {
         map_members(object, |name, value| match (PLACES.iter().find(|(outer, _)| *outer == name), value) {
             (Some((_, place)), Value::Object(o)) => map_members(o, |name, value| match value {
-                Value::Object(inner) if name == *place => Value::Object(Object::sorted(
-                    inner.iter().filter(|(n, _)| !n.starts_with(PREFIX)).map(|(n, v)| (owned(n), v.clone())).collect(),
-                )),
+                Value::Object(inner) if name == *place => of_others(inner),
                 value => value.clone(),
             }),
             _ => value.clone(),
         })
     })
+}
+
+fn has_ours(object: &Object<'_>) -> bool {
+    object.iter().any(|(name, _)| name.starts_with(PREFIX))
+}
+
+/// The object without members of ours.
+fn of_others<'v>(object: &Object<'v>) -> Value<'v> {
+    let others = object.iter().filter(|(name, _)| !name.starts_with(PREFIX));
+    Value::Object(Object::sorted(others.map(|(name, value)| (owned(name), value.clone())).collect()))
 }
 
 fn owned(name: &str) -> Cow<'static, str> {
