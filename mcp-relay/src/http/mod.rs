@@ -11,7 +11,10 @@
 //! - A client that closes its connection cancels: the connection to the server closes too. (Up to 2025-11-25 a stream may
 //!   be resumed, so there the request stays known for a while.)
 
+mod admission;
 mod answer;
+mod ask;
+mod body;
 pub mod bridge;
 mod events;
 mod exchange;
@@ -22,6 +25,7 @@ mod limits;
 mod listener;
 mod parked;
 mod relay;
+mod shown;
 mod tls;
 mod upstream;
 
@@ -29,9 +33,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
 
+pub use admission::{Callers, Endpoint};
 pub use limits::Limits;
 pub use listener::{Handler, Listener};
-pub use relay::{Callers, Endpoint, Exchange, Exchanges, Relay};
+pub use relay::{Exchange, Exchanges, Relay};
 pub use tls::TlsError;
 pub use upstream::{HostName, Upstream, UpstreamError};
 

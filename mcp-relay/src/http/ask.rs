@@ -1,0 +1,104 @@
+//! Asking the server: its answer, or what is said in place of one.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::CONTENT_ENCODING;
+use http::request::Parts;
+use http_body_util::{BodyExt as _, Full};
+use tokio::time::timeout;
+use tower_service::Service;
+
+use super::admission::is_well_known;
+use super::body::{Unread, collect};
+use super::exchange::Open;
+use super::headers::strip_hop_by_hop;
+use super::relay::Exchanges;
+use super::{Body, BoxError, Request, Response, answer};
+use crate::Interceptor as _;
+
+impl<S, E, B> Open<S, E>
+where
+    S: Service<Request, Response = http::Response<B>> + Clone + Send + Sync + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    E: Exchanges,
+{
+    /// Asks the server; gives the head of its answer, or what to say in its place.
+    pub async fn ask(&self, body: Bytes) -> Result<Response, Response> {
+        let asked = ask(self.inner.clone(), self.head.clone(), body);
+        let mut response = match timeout(self.shared.limits.answer_time, asked).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                tracing::warn!("the server gave no answer: {}", with_causes(&*error));
+                return Err(answer::failure(StatusCode::BAD_GATEWAY, "the server behind does not answer"));
+            }
+            Err(_) => {
+                tracing::warn!("the server did not answer in time");
+                return Err(answer::failure(StatusCode::GATEWAY_TIMEOUT, "the server behind did not answer in time"));
+            }
+        };
+        strip_hop_by_hop(response.headers_mut());
+        if response.headers().get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+            let text = "the server behind sent its answer in a coding although it was asked not to";
+            return Err(answer::failure(StatusCode::BAD_GATEWAY, text));
+        }
+        // It would send the client, with its request, past whoever looks at what it is told.
+        let elsewhere = response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED;
+        if elsewhere && !is_well_known(self.head.uri.path()) {
+            return Err(answer::failure(
+                StatusCode::BAD_GATEWAY,
+                "the server behind redirects; configure its address as it is",
+            ));
+        }
+        Ok(response)
+    }
+}
+
+impl<S, E: Exchanges> Open<S, E> {
+    /// What the client gets where no answer came: the interceptor's word, if it has one.
+    pub async fn unanswered(&self, otherwise: Response) -> Response {
+        let lines = self.interceptor.server_gone(None).await;
+        lines.into_iter().next().map_or(otherwise, answer::message)
+    }
+
+    /// The body of an answer that does not stream, or what to say in its place.
+    pub async fn read_whole(&self, body: Body) -> Result<Bytes, Response> {
+        let limits = &self.shared.limits;
+        collect(body, limits.answer, limits.answer_time, |_| true).await.map_err(|unread| {
+            let text = match unread {
+                Unread::TooLong => "the server's answer is longer than the limit for answers",
+                Unread::Late => "the server's answer did not come in time",
+                Unread::Broken | Unread::NoRoom => "the server's answer broke off",
+            };
+            tracing::warn!("{text}");
+            answer::failure(StatusCode::BAD_GATEWAY, text)
+        })
+    }
+}
+
+/// Asks `inner`, in the one form that the rest of this module knows.
+async fn ask<S, B>(mut inner: S, head: Parts, body: Bytes) -> Result<Response, BoxError>
+where
+    S: Service<Request, Response = http::Response<B>>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    poll_fn(|cx| inner.poll_ready(cx)).await.map_err(Into::into)?;
+    let answer = inner.call(Request::from_parts(head, Full::new(body))).await.map_err(Into::into)?;
+    Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
+}
+
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
