@@ -34,3 +34,4 @@ pub mod task;
 pub mod tools;
 pub mod trust;
 pub mod verifier;
+pub mod watched;
