@@ -13,6 +13,7 @@
 
 pub mod call;
 pub mod file;
+pub mod log;
 pub mod points;
 pub mod token;
 pub mod trust;
