@@ -4,14 +4,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::Status;
-use attest_core::extension::{self, Era};
+use attest_core::extension;
 use attest_core::json::Value;
 use attest_core::receipt::{self, Defect, Ended};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
 use attest_core::request::{RequestError, classify};
 use attest_core::response::Outcome;
-use attest_core::task::{self, Asked};
+use attest_core::task;
+use attest_core::watched::{About, Watched};
 use bytes::Bytes;
 use http::request::Parts;
 use mcp_relay::http::bridge::OwnWords;
@@ -55,7 +56,7 @@ impl Shared {
 /// A wrap on one connection, or of one exchange.
 pub(crate) struct Wrap {
     shared: Shared,
-    in_flight: Arc<Mutex<InFlight<Watched>>>,
+    in_flight: InFlight<Watched<Signed>>,
 }
 
 /// A signed call.
@@ -83,23 +84,14 @@ struct Ends {
     contradicts: Option<Defect>,
 }
 
-/// A request whose answer matters to us.
+/// A signed call, on its way.
 #[derive(Debug)]
-enum Watched {
-    /// A signed call.
-    Call {
-        call: Call,
-        /// What it was presented with.
-        credentials: Digest,
-        /// The message with its tokens in full, where it was sent with their hashes.
-        full: Option<Bytes>,
-        /// The task that it asks about: `tasks/cancel` is signed, and its answer may say how the task ended.
-        about: Option<(Asked, String)>,
-    },
-    /// One whose answer says what the server can.
-    Opening(Era),
-    /// One about a task that belongs to a call.
-    Task(Asked, String),
+struct Signed {
+    call: Call,
+    /// What it was presented with.
+    credentials: Digest,
+    /// The message with its tokens in full, where it was sent with their hashes.
+    full: Option<Bytes>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -112,35 +104,29 @@ fn refused(id: Option<&Value<'_>>, refusal: &Refusal) -> Handling<ToServer> {
 
 impl Wrap {
     pub fn new(shared: Shared) -> Self {
-        Self { shared, in_flight: Arc::default() }
+        Self { shared, in_flight: InFlight::default() }
     }
 
     fn sign(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
         let shown = message.as_object().and_then(|m| m.get("id"));
-        let id = match shown.map(Id::of) {
-            Some(None) => return refused(shown, &Reason::BadRequest.into()),
-            Some(id) => id,
-            None => None,
-        };
-        if id.clone().is_some_and(|id| locked(&self.in_flight).reserve(id).is_err()) {
+        let Ok(place) = self.in_flight.reserve(message) else {
             return refused(shown, &Reason::BadRequest.into());
-        }
-        let about = self.about(message);
-        let (shared, in_flight) = (self.shared.clone(), self.in_flight.clone());
+        };
+        let about = About::of(message, |task| self.waits(task));
+        let shared = self.shared.clone();
         Handling::later(async move {
             let kind = if shared.server.takes_shorthand() { wire::Kind::CallShort } else { wire::Kind::Call };
-            match (shared.line.sign(line, kind).await, id) {
-                (Ok(signed), Some(id)) => {
+            match (shared.line.sign(line, kind).await, place.id()) {
+                (Ok(signed), Some(_)) => {
                     let call = Call { call: signed.call, salt: signed.salt, params: signed.params };
                     let short = !signed.short.is_empty() && shared.server.remembers(&signed.credentials);
                     let (sent, full) = if short { (signed.short, Some(signed.full)) } else { (signed.full, None) };
-                    locked(&in_flight).open(id, Watched::Call { call, credentials: signed.credentials, full, about });
+                    place.open(Watched::Call { call: Signed { call, credentials: signed.credentials, full }, about });
                     ToServer::Forward(sent)
                 }
                 // Nobody could say that the hashes of a notification were not understood.
                 (Ok(signed), None) => ToServer::Forward(signed.full),
                 (Err(reply), Some(id)) => {
-                    locked(&in_flight).release(&id);
                     let gone = || reply::refuse(Some(&id.to_value()), &Reason::SignerGone.into(), Shape::Error).into();
                     ToServer::Reply(reply.unwrap_or_else(gone))
                 }
@@ -154,39 +140,16 @@ impl Wrap {
 
     /// A message that is not signed.
     fn pass(&self, message: &Value<'_>) -> Handling<ToServer> {
-        let shown = message.as_object().and_then(|m| m.get("id"));
-        let mut in_flight = locked(&self.in_flight);
-        let taken = match Kind::of(message) {
-            Kind::Response { .. } => false,
-            Kind::Request { id, method } => match self.watched(message, method) {
-                Some(watched) => {
-                    let reserved = in_flight.reserve(id.clone());
-                    reserved.map(|()| in_flight.open(id, watched)).is_err()
-                }
-                None => in_flight.pass(id).is_err(),
-            },
-            // Whatever has an id may be answered, a request by the letter or not.
-            _ => shown.and_then(Id::of).is_some_and(|id| in_flight.pass(id).is_err()),
-        };
-        if taken {
-            return refused(shown, &Reason::BadRequest.into());
+        if self.in_flight.pass(message, || Watched::unsigned(message, |task| self.waits(task))).is_err() {
+            return refused(message.as_object().and_then(|m| m.get("id")), &Reason::BadRequest.into());
         }
         let declared = extension::declare_once(message).or_else(|| extension::declare_in_request(message));
         Handling::Now(declared.map_or(ToServer::Pass, |new| ToServer::Forward(new.to_canonical().into())))
     }
 
-    fn watched(&self, message: &Value<'_>, method: &str) -> Option<Watched> {
-        if let Some(era) = Era::of_opening(method) {
-            return Some(Watched::Opening(era));
-        }
-        self.about(message).map(|(asked, id)| Watched::Task(asked, id))
-    }
-
-    /// The task of a call that `message` asks about.
-    fn about(&self, message: &Value<'_>) -> Option<(Asked, String)> {
-        let (asked, id) = task::asked(message)?;
-        let known = locked(&self.shared.tasks).of(id).is_some() || locked(&self.shared.past).of(id).is_some();
-        known.then(|| (asked, id.to_owned()))
+    /// Whether a call waits for the end of this task, or has seen it.
+    fn waits(&self, task: &str) -> bool {
+        locked(&self.shared.tasks).of(task).is_some() || locked(&self.shared.past).of(task).is_some()
     }
 
     /// What the answer to a call says; it may be the call's end, or make a task of it.
@@ -200,6 +163,11 @@ impl Wrap {
         if let Some(call) = dropped {
             self.shared.lost(&call);
         }
+    }
+
+    /// What the answer to a question about a task says of its end.
+    fn of_asked(&self, about: &About, answer: Option<&Value<'_>>, ends: &mut Ends) {
+        self.of_task(&about.task, |salt| about.outcome(answer, salt), ends);
     }
 
     /// What a message says of the end of a task.
@@ -299,30 +267,30 @@ impl Interceptor for Wrap {
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
         let own = self.shared.own_words.take(&line);
-        let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
+        let (id, watched) = match self.in_flight.answered(&line, message) {
+            Ok(answered) => answered,
+            Err(stray) => {
+                tracing::warn!("dropped {stray}");
+                return Handling::Now(ToClient::Drop);
+            }
+        };
         let demanded = !matches!(*self.shared.line.demand(), Demand::Nothing);
         // As at the verifier: a lenient host might read an answer where we read none, and with it one without a receipt.
         let looks_like_one = || line.trim_ascii_start().starts_with(b"{");
-        if demanded && message.is_none() && id.is_none() && looks_like_one() && locked(&self.in_flight).is_watching() {
+        if demanded && message.is_none() && id.is_none() && looks_like_one() && self.in_flight.is_watching() {
             tracing::error!("dropped a line of the server that is not JSON, and might be the answer to an open call");
             return Handling::Now(ToClient::Drop);
         }
-        if id.as_ref().is_some_and(|id| !locked(&self.in_flight).expects(id)) {
-            tracing::warn!("dropped an answer of the server to a request that it was not asked, or not here");
-            return Handling::Now(ToClient::Drop);
-        }
-        let watched = id.as_ref().and_then(|id| locked(&self.in_flight).answered(id));
         // What a bridge of our own says, or a verifier that let nothing through, is no answer to have a receipt of.
         let refusal = message.filter(|_| !own).and_then(|message| self.refusal(message));
         let mut ends = Ends::default();
         match watched {
-            Some(Watched::Call { call, credentials, full, about }) => {
+            Some(Watched::Call { call: Signed { call, credentials, full }, about }) => {
                 let reason = message.and_then(reply::reason);
                 if let (Some(NOT_CACHED), Some(full), Some(id)) = (reason, full, &id) {
                     self.shared.server.forgot(&credentials);
-                    let mut in_flight = locked(&self.in_flight);
-                    if in_flight.reserve(id.clone()).is_ok() {
-                        in_flight.open(id.clone(), Watched::Call { call, credentials, full: None, about });
+                    let again = Signed { call: call.clone(), credentials, full: None };
+                    if self.in_flight.watch(id.clone(), Watched::Call { call: again, about: about.clone() }).is_ok() {
                         return Handling::Now(ToClient::Resend(full));
                     }
                 }
@@ -335,15 +303,15 @@ impl Interceptor for Wrap {
                     return Handling::Now(self.retold(line, refusal));
                 }
                 self.of_call(call, message, &mut ends);
-                if let Some((asked, id)) = about {
-                    self.of_task(&id, |salt| task::outcome(asked, message, salt), &mut ends);
+                if let Some(about) = about {
+                    self.of_asked(&about, message, &mut ends);
                 }
             }
-            Some(Watched::Task(asked, id)) => {
+            Some(Watched::Task(about)) => {
                 if own || refusal.is_some() {
                     return Handling::Now(self.retold(line, refusal));
                 }
-                self.of_task(&id, |salt| task::outcome(asked, message, salt), &mut ends);
+                self.of_asked(&about, message, &mut ends);
             }
             Some(Watched::Opening(era)) => {
                 self.shared.server.offers(message.and_then(|answer| extension::offered(answer, era)));
@@ -361,10 +329,8 @@ impl Interceptor for Wrap {
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
-        for (_, watched) in locked(&self.in_flight).drain() {
-            if let Watched::Call { call, .. } = watched {
-                self.shared.lost(&call);
-            }
+        for signed in self.in_flight.drain().into_iter().filter_map(|(_, watched)| watched.into_call()) {
+            self.shared.lost(&signed.call);
         }
         Box::pin(std::future::ready(Vec::new()))
     }

@@ -49,10 +49,14 @@ impl Outcome {
     pub(crate) fn of_error(error: &Value<'_>, salt: &Salt) -> Self {
         let data = error.as_object().and_then(|error| error.get("data")).and_then(Value::as_object);
         let bare = match (error, data) {
-            (Value::Object(error), Some(data)) if data.is_empty() || has_ours(data) => {
-                let data = of_others(data);
-                let empty = data.as_object().is_some_and(Object::is_empty);
-                Some(Value::Object(if empty { error.without("data") } else { error.with("data", data) }))
+            (Value::Object(error), Some(data)) if data.is_empty() || has_ours(data, &[]) => {
+                let others = without(data, &[]);
+                let none = others.is_empty();
+                Some(Value::Object(if none {
+                    error.without("data")
+                } else {
+                    error.with("data", Value::Object(others))
+                }))
             }
             _ => None,
         };
@@ -61,40 +65,46 @@ impl Outcome {
     }
 }
 
-/// The message without members of ours in `result._meta`, `error.data` and `params._meta`, which only a verifier may
-/// write; `None` where there are none, as nearly always, so that the message passes as it came.
+/// Where only a verifier may write: in a message, and in the result or the error of a task that a message tells of.
+const PLACES: [&[&str]; 7] = [
+    &["result", "_meta"],
+    &["error", "data"],
+    &["params", "_meta"],
+    &["result", "result", "_meta"],
+    &["result", "error", "data"],
+    &["params", "result", "_meta"],
+    &["params", "error", "data"],
+];
+
+/// The message without members of ours where only a verifier may write them; `None` where there are none, as nearly always,
+/// so that the message passes as it came.
 pub fn without_ours<'v>(message: &Value<'v>) -> Option<Value<'v>> {
-    const PLACES: [(&str, &str); 3] = [("result", "_meta"), ("error", "data"), ("params", "_meta")];
-    let object = message.as_object()?;
-    let found = PLACES.iter().any(|(outer, inner)| {
-        let inner = object.get(outer).and_then(Value::as_object).and_then(|o| o.get(inner));
-        inner.and_then(Value::as_object).is_some_and(has_ours)
-    });
-    found.then(|| {
-        map_members(object, |name, value| match (PLACES.iter().find(|(outer, _)| *outer == name), value) {
-            (Some((_, place)), Value::Object(o)) => map_members(o, |name, value| match value {
-                Value::Object(inner) if name == *place => of_others(inner),
-                value => value.clone(),
-            }),
+    let mut clean = None;
+    for place in PLACES {
+        if let Some(object) = clean.as_ref().unwrap_or(message).as_object().filter(|object| has_ours(object, place)) {
+            clean = Some(Value::Object(without(object, place)));
+        }
+    }
+    clean
+}
+
+fn has_ours(object: &Object<'_>, place: &[&str]) -> bool {
+    match place.split_first() {
+        None => object.iter().any(|(name, _)| name.starts_with(PREFIX)),
+        Some((member, rest)) => {
+            object.get(member).and_then(Value::as_object).is_some_and(|inner| has_ours(inner, rest))
+        }
+    }
+}
+
+fn without<'v>(object: &Object<'v>, place: &[&str]) -> Object<'v> {
+    let members = object.iter().filter_map(|(name, value)| {
+        let value = match (place.split_first(), value) {
+            (None, _) if name.starts_with(PREFIX) => return None,
+            (Some((member, rest)), Value::Object(inner)) if *member == name => Value::Object(without(inner, rest)),
             _ => value.clone(),
-        })
-    })
-}
-
-fn has_ours(object: &Object<'_>) -> bool {
-    object.iter().any(|(name, _)| name.starts_with(PREFIX))
-}
-
-/// The object without members of ours.
-fn of_others<'v>(object: &Object<'v>) -> Value<'v> {
-    let others = object.iter().filter(|(name, _)| !name.starts_with(PREFIX));
-    Value::Object(Object::sorted(others.map(|(name, value)| (owned(name), value.clone())).collect()))
-}
-
-fn owned(name: &str) -> Cow<'static, str> {
-    Cow::Owned(name.to_owned())
-}
-
-fn map_members<'v>(object: &Object<'v>, f: impl Fn(&str, &Value<'v>) -> Value<'v>) -> Value<'v> {
-    Value::Object(Object::sorted(object.iter().map(|(name, value)| (owned(name), f(name, value))).collect()))
+        };
+        Some((Cow::Owned(name.to_owned()), value))
+    });
+    Object::sorted(members.collect())
 }

@@ -27,6 +27,8 @@
 
 pub mod clock;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod head;
 mod key;
 mod log;
