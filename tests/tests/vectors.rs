@@ -11,6 +11,8 @@
 mod declared;
 #[path = "vectors/log.rs"]
 mod log;
+#[path = "vectors/receipts.rs"]
+mod receipts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -388,6 +390,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "tools-narrow",
         "outcome",
         "answer",
+        "receipt",
         "refusal",
         "declare",
         "era",
@@ -432,6 +435,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "measurement",
         "merkle",
         "note",
+        "receipt",
         "refusals",
         "request",
         "response",
