@@ -321,6 +321,8 @@ proptest! {
                 Err(declined) => prop_assert_eq!(declined, Declined::Inconsistent),
             }
             prop_assert_eq!(request.decide(None, record.as_ref()), Err(Declined::UnknownLog));
+            let other = LogKeys::new(Vec::new(), vkey("other", Kind::Log, 5)).unwrap();
+            prop_assert_eq!(request.decide(Some(&other), record.as_ref()), Err(Declined::UnknownLog));
         }
     }
 
