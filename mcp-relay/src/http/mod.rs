@@ -14,6 +14,7 @@
 mod admission;
 mod answer;
 mod ask;
+mod attended;
 mod body;
 pub mod bridge;
 mod events;
