@@ -29,6 +29,7 @@ mod relay;
 mod shown;
 mod tls;
 mod upstream;
+mod version;
 
 use bytes::Bytes;
 use http_body_util::Full;
