@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use http::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::{Response, answer};
 
@@ -46,9 +47,15 @@ impl<F: Future<Output = ()> + Send + 'static> Future for Attended<F> {
         {
             self.exchange = Some(exchange);
         }
-        let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) else { return Poll::Pending };
-        self.let_go();
-        Poll::Ready(answer.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR)))
+        // Nobody else sends it, so nobody else has to wake us: a task that wakes itself is put into the queue once more, and
+        // another thread is called to help.
+        match self.answer.try_recv() {
+            Err(TryRecvError::Empty) => Poll::Pending,
+            answer => {
+                self.let_go();
+                Poll::Ready(answer.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR)))
+            }
+        }
     }
 }
 
