@@ -40,6 +40,8 @@ pub enum Check {
     Forward,
     /// On the caller's side: the signer. A call that fails here never left.
     Sign,
+    /// On the caller's side: the receipt that must come with an answer. A call that fails here may have run.
+    Receipt,
 }
 
 macro_rules! reasons {
@@ -182,6 +184,10 @@ reasons! {
     CallerLogUnavailable = "caller-log-unavailable", Sign;
     /// There is no signer: it could not be reached or started; `attest signer status` tells more.
     SignerGone = "signer-gone", Sign;
+    /// The answer came without a receipt of the server's log, so it is withheld; the call may have run, so do not repeat it blindly.
+    NoReceipt = "no-receipt", Receipt;
+    /// The receipt does not fit the answer, the call or the server's log, so the answer is withheld; the call may have run, so do not repeat it blindly.
+    BadReceipt = "bad-receipt", Receipt;
 }
 
 /// Where in a message a reason applies. Never holds arguments.

@@ -32,6 +32,8 @@ pub struct Config {
     pub log_key: Option<KeySource>,
     /// The log's name.
     pub log_origin: String,
+    /// Whether answers bring receipts.
+    pub receipts: bool,
     /// The shape of refusals.
     pub deny_as: Shape,
     /// Longest request in bytes.
@@ -123,6 +125,7 @@ struct File {
     log: PathBuf,
     log_key: Option<String>,
     log_origin: Option<String>,
+    receipts: Option<bool>,
     #[serde(default)]
     deny_as: DenyAs,
     skew_seconds: Option<u64>,
@@ -296,6 +299,7 @@ impl Config {
             trust,
             log: folder.join(file.log),
             log_key: log_key.map_err(|source| ConfigError::LogKey { path: at(), source })?,
+            receipts: file.receipts.unwrap_or(true),
             deny_as: match file.deny_as {
                 DenyAs::Error => Shape::Error,
                 DenyAs::ToolResult => Shape::ToolResult,
