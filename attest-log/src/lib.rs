@@ -28,6 +28,8 @@
 mod answer;
 pub mod clock;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod head;
 mod key;
 mod log;
