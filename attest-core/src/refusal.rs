@@ -172,6 +172,8 @@ reasons! {
     MethodNotGranted = "method-not-granted", Constraints;
     /// The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.
     LogUnavailable = "log-unavailable", Append;
+    /// Too few witnesses have seen this server's log of late, so it lets nothing through; try again later.
+    NotWitnessed = "not-witnessed", Append;
     /// The call ran, but its outcome could not be written to the log; do not repeat it blindly.
     OutcomeNotLogged = "outcome-not-logged", Forward;
     /// The server went away before it answered; whether the call ran is not known.

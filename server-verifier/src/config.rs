@@ -20,6 +20,7 @@ use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use crate::methods::{Methods, MethodsError, Setting};
 
 pub use http::Http;
+pub use witness::{Witnesses, WitnessesError};
 
 /// A verifier's configuration, read and checked.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub methods: Methods,
     /// The guard as an HTTP server.
     pub http: Http,
+    /// The witnesses of the log, where there are any.
+    pub witness: Option<Witnesses>,
     /// Digest of the file's exact bytes: every entry of the log names it.
     pub policy: Digest,
 }
@@ -110,6 +113,14 @@ pub enum ConfigError {
         /// What.
         source: attest_keys::KeyError,
     },
+    /// The witnesses.
+    #[error("{path}: [witness]: {source}", path = path.display())]
+    Witness {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: WitnessesError,
+    },
     /// Only one half of what TLS needs.
     #[error("{path}: [http] names only one of tls_certificate and tls_key; name both, or neither", path = path.display())]
     HalfTls {
@@ -141,6 +152,7 @@ struct File {
     methods: BTreeMap<String, Setting>,
     #[serde(default)]
     http: Http,
+    witness: Option<witness::Section>,
 }
 
 #[derive(Deserialize, Default)]
@@ -293,6 +305,7 @@ impl Config {
         if http.tls_certificate.is_some() != http.tls_key.is_some() {
             return Err(ConfigError::HalfTls { path: at() });
         }
+        let witness = file.witness.map(|section| section.within(folder)).transpose();
         let log_key = file.log_key.as_deref().map(|text| KeySource::within(text, folder)).transpose();
         Ok(Self {
             log_origin: file.log_origin.unwrap_or_else(|| trust.audience().to_owned()),
@@ -308,6 +321,7 @@ impl Config {
             max_answer,
             methods,
             http,
+            witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
             policy: Digest::of(text),
         })
     }
@@ -316,3 +330,4 @@ impl Config {
 mod http;
 #[cfg(test)]
 mod tests;
+mod witness;

@@ -22,6 +22,7 @@ use mcp_relay::http::Limits;
 use crate::config::Config;
 use crate::methods::{Methods, Setting};
 use crate::tally::{Due, Tally};
+use crate::witness::{Witnessing, WitnessingError};
 use attest_log::clock::{now, now_ms};
 
 /// A verifier with its log.
@@ -37,6 +38,7 @@ pub struct Gate {
     limits: Limits,
     tally: Mutex<Tally>,
     tasks: Mutex<Tasks<Call>>,
+    witness: Option<Witnessing>,
 }
 
 /// A call that was let through.
@@ -77,6 +79,12 @@ pub enum GateError {
     /// The log's key is somebody's.
     #[error("the log's key {0} is also an attester's or a root's: a key has one role; give the log one of its own")]
     KeyTwice(Thumbprint),
+    /// A witness's key is somebody else's too.
+    #[error("the key of the witness {0} is also the log's own, an attester's or a root's: a key has one role")]
+    WitnessKey(String),
+    /// Witnesses cannot be asked.
+    #[error(transparent)]
+    Witness(#[from] WitnessingError),
     /// The log cannot be written.
     #[error("cannot write the log: {0}")]
     Append(#[from] AppendError),
@@ -90,9 +98,17 @@ impl Gate {
         if config.trust.has_role(kid) {
             return Err(GateError::KeyTwice(kid.clone()));
         }
+        let witnesses = config.witness.iter().flat_map(|witnesses| witnesses.policy.witnesses());
+        for witness in witnesses {
+            let own = witness.vkey.key();
+            if own == key.public() || config.trust.has_role(own.thumbprint()) {
+                return Err(GateError::WitnessKey(witness.name.clone()));
+            }
+        }
         let receipts = config.receipts.then(|| key.clone());
         let (log, recovery) = Log::open(&config.log, key, attest_log::Options::default())?;
-        let gate = Self {
+        let skew = config.trust.skew();
+        let mut gate = Self {
             receipts,
             verifier: Verifier::new(config.trust),
             log: Arc::new(log),
@@ -103,6 +119,7 @@ impl Gate {
             limits: config.http.limits,
             tally: Mutex::default(),
             tasks: Mutex::default(),
+            witness: None,
         };
         // The normal path: what a crash left open is closed by the same append as any outcome.
         for open in recovery.open_calls {
@@ -115,6 +132,9 @@ impl Gate {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         gate.log.append(Record::new(start.to_bytes()), now()).await?;
+        if let Some(witnesses) = config.witness {
+            gate.witness = Some(Witnessing::start(Arc::clone(&gate.log), witnesses, skew)?);
+        }
         Ok(gate)
     }
 
@@ -175,6 +195,11 @@ impl Gate {
     /// `answered` says whether an outcome will follow, as it does not for a notification; if it will, what comes back is for
     /// the receipt.
     pub(crate) async fn admit(&self, accepted: &Accepted, answered: bool) -> Result<Option<Arc<Shown>>, Refusal> {
+        if let Some(witness) = &self.witness
+            && !witness.permits().await
+        {
+            return Err(refused(accepted, Reason::NotWitnessed));
+        }
         let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms());
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
@@ -294,6 +319,9 @@ impl Gate {
         let rest = self.tally().rest(now_ms());
         for due in rest {
             self.note(self.tallied(&due)).await;
+        }
+        if let Some(witness) = &self.witness {
+            witness.close().await;
         }
         if let Err(reason) = self.log.close() {
             tracing::error!("the log did not close in order: {reason}");
