@@ -1,5 +1,7 @@
 //! `attest log`: what a log says.
 
+mod witness;
+
 use std::path::PathBuf;
 
 use attest_core::digest::Digest;
@@ -23,6 +25,8 @@ enum Action {
     List(List),
     /// One entry in full, with the tokens it rests on
     Show(Show),
+    /// Has witnesses cosign the newest checkpoint
+    Witness(witness::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -52,6 +56,7 @@ pub(crate) fn run(args: Args) -> Ending {
     match args.action {
         Action::List(list) => self::list(&list),
         Action::Show(show) => self::show(&show),
+        Action::Witness(args) => witness::run(&args),
     }
 }
 
