@@ -152,7 +152,7 @@ impl Gate {
     /// Check 13: the entry and the replay key in one durable transaction. Nothing is forwarded unless this succeeds.
     /// `answered` says whether an outcome will follow, as it does not for a notification.
     pub async fn admit(&self, accepted: &Accepted, answered: bool) -> Result<(), Refusal> {
-        let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms());
+        let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms()).of_notification(!answered);
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
         let record = Record {

@@ -24,6 +24,7 @@ mod chain;
 mod constraint;
 mod delegation;
 mod digest;
+mod entry;
 mod extension;
 mod json;
 mod jwk;
@@ -53,7 +54,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 18] = [
+    let families: [fn() -> Vec<Vector>; 19] = [
         attestation::vectors,
         call_proof::vectors,
         carrier::vectors,
@@ -61,6 +62,7 @@ pub fn all() -> Vec<Vector> {
         constraint::vectors,
         delegation::vectors,
         digest::vectors,
+        entry::vectors,
         extension::vectors,
         json::vectors,
         jwk::vectors,
