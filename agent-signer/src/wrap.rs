@@ -4,17 +4,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::Status;
-use attest_core::extension::{self, Era};
+use attest_core::extension;
 use attest_core::json::Value;
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
 use attest_core::request::{RequestError, classify};
 use attest_core::response::Outcome;
-use attest_core::task::{self, Asked};
+use attest_core::task;
+use attest_core::watched::{About, Watched};
 use bytes::Bytes;
 use http::request::Parts;
 use mcp_relay::http::{Exchange, Exchanges};
-use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Tasks, ToClient, ToServer};
+use mcp_relay::{BoxFuture, Exit, Handling, InFlight, Interceptor, Tasks, ToClient, ToServer};
 
 use crate::line::Line;
 use crate::server::Server;
@@ -49,7 +50,7 @@ impl Shared {
 /// A wrap on one connection, or of one exchange.
 pub(crate) struct Wrap {
     shared: Shared,
-    in_flight: Arc<Mutex<InFlight<Watched>>>,
+    in_flight: InFlight<Watched<Signed>>,
 }
 
 /// A signed call.
@@ -59,23 +60,14 @@ struct Call {
     salt: Salt,
 }
 
-/// A request whose answer matters to us.
+/// A signed call, on its way.
 #[derive(Debug)]
-enum Watched {
-    /// A signed call.
-    Call {
-        call: Call,
-        /// What it was presented with.
-        credentials: Digest,
-        /// The message with its tokens in full, where it was sent with their hashes.
-        full: Option<Bytes>,
-        /// The task that it asks about: `tasks/cancel` is signed, and its answer may say how the task ended.
-        about: Option<(Asked, String)>,
-    },
-    /// One whose answer says what the server can.
-    Opening(Era),
-    /// One about a task that belongs to a call.
-    Task(Asked, String),
+struct Signed {
+    call: Call,
+    /// What it was presented with.
+    credentials: Digest,
+    /// The message with its tokens in full, where it was sent with their hashes.
+    full: Option<Bytes>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -88,35 +80,29 @@ fn refused(id: Option<&Value<'_>>, refusal: &Refusal) -> Handling<ToServer> {
 
 impl Wrap {
     pub fn new(shared: Shared) -> Self {
-        Self { shared, in_flight: Arc::default() }
+        Self { shared, in_flight: InFlight::default() }
     }
 
     fn sign(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
         let shown = message.as_object().and_then(|m| m.get("id"));
-        let id = match shown.map(Id::of) {
-            Some(None) => return refused(shown, &Reason::BadRequest.into()),
-            Some(id) => id,
-            None => None,
-        };
-        if id.clone().is_some_and(|id| locked(&self.in_flight).reserve(id).is_err()) {
+        let Ok(place) = self.in_flight.reserve(message) else {
             return refused(shown, &Reason::BadRequest.into());
-        }
-        let about = self.about(message);
-        let (shared, in_flight) = (self.shared.clone(), self.in_flight.clone());
+        };
+        let about = About::of(message, |task| self.waits(task));
+        let shared = self.shared.clone();
         Handling::later(async move {
             let kind = if shared.server.takes_shorthand() { wire::Kind::CallShort } else { wire::Kind::Call };
-            match (shared.line.sign(line, kind).await, id) {
-                (Ok(signed), Some(id)) => {
+            match (shared.line.sign(line, kind).await, place.id()) {
+                (Ok(signed), Some(_)) => {
                     let call = Call { call: signed.call, salt: signed.salt };
                     let short = !signed.short.is_empty() && shared.server.remembers(&signed.credentials);
                     let (sent, full) = if short { (signed.short, Some(signed.full)) } else { (signed.full, None) };
-                    locked(&in_flight).open(id, Watched::Call { call, credentials: signed.credentials, full, about });
+                    place.open(Watched::Call { call: Signed { call, credentials: signed.credentials, full }, about });
                     ToServer::Forward(sent)
                 }
                 // Nobody could say that the hashes of a notification were not understood.
                 (Ok(signed), None) => ToServer::Forward(signed.full),
                 (Err(reply), Some(id)) => {
-                    locked(&in_flight).release(&id);
                     let gone = || reply::refuse(Some(&id.to_value()), &Reason::SignerGone.into(), Shape::Error).into();
                     ToServer::Reply(reply.unwrap_or_else(gone))
                 }
@@ -130,41 +116,19 @@ impl Wrap {
 
     /// A message that is not signed.
     fn pass(&self, message: &Value<'_>) -> Handling<ToServer> {
-        let shown = message.as_object().and_then(|m| m.get("id"));
-        let mut in_flight = locked(&self.in_flight);
-        let taken = match Kind::of(message) {
-            Kind::Response { .. } => false,
-            Kind::Request { id, method } => match self.watched(message, method) {
-                Some(watched) => {
-                    let reserved = in_flight.reserve(id.clone());
-                    reserved.map(|()| in_flight.open(id, watched)).is_err()
-                }
-                None => in_flight.pass(id).is_err(),
-            },
-            // Whatever has an id may be answered, a request by the letter or not.
-            _ => shown.and_then(Id::of).is_some_and(|id| in_flight.pass(id).is_err()),
-        };
-        if taken {
-            return refused(shown, &Reason::BadRequest.into());
+        if self.in_flight.pass(message, || Watched::unsigned(message, |task| self.waits(task))).is_err() {
+            return refused(message.as_object().and_then(|m| m.get("id")), &Reason::BadRequest.into());
         }
         let declared = extension::declare_once(message).or_else(|| extension::declare_in_request(message));
         Handling::Now(declared.map_or(ToServer::Pass, |new| ToServer::Forward(new.to_canonical().into())))
     }
 
-    fn watched(&self, message: &Value<'_>, method: &str) -> Option<Watched> {
-        if let Some(era) = Era::of_opening(method) {
-            return Some(Watched::Opening(era));
-        }
-        self.about(message).map(|(asked, id)| Watched::Task(asked, id))
+    /// Whether a call waits for the end of this task.
+    fn waits(&self, task: &str) -> bool {
+        locked(&self.shared.tasks).of(task).is_some()
     }
 
-    /// The task of a call that `message` asks about.
-    fn about(&self, message: &Value<'_>) -> Option<(Asked, String)> {
-        let (asked, id) = task::asked(message)?;
-        locked(&self.shared.tasks).of(id).map(|_| (asked, id.to_owned()))
-    }
-
-    /// The answer to a call, or the call once more where its hashes were not understood.
+    /// The answer to a call.
     fn answered(&self, call: Call, message: Option<&Value<'_>>) {
         let Some(task) = message.and_then(task::created) else {
             return self.shared.line.ended(call.call, Outcome::of(message, &call.salt));
@@ -173,6 +137,10 @@ impl Wrap {
         if let Some(call) = dropped {
             self.shared.lost(&call);
         }
+    }
+
+    fn asked(&self, about: &About, answer: Option<&Value<'_>>) {
+        self.task_answered(&about.task, |salt| about.outcome(answer, salt));
     }
 
     fn task_answered(&self, id: &str, outcome: impl FnOnce(&Salt) -> Option<Outcome>) {
@@ -199,20 +167,20 @@ impl Interceptor for Wrap {
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
-        let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
-        if id.as_ref().is_some_and(|id| !locked(&self.in_flight).expects(id)) {
-            tracing::warn!("dropped an answer of the server to a request that it was not asked, or not here");
-            return Handling::Now(ToClient::Drop);
-        }
-        let watched = id.as_ref().and_then(|id| locked(&self.in_flight).answered(id));
+        let (id, watched) = match self.in_flight.answered(&line, message) {
+            Ok(answered) => answered,
+            Err(stray) => {
+                tracing::warn!("dropped {stray}");
+                return Handling::Now(ToClient::Drop);
+            }
+        };
         match watched {
-            Some(Watched::Call { call, credentials, full, about }) => {
+            Some(Watched::Call { call: Signed { call, credentials, full }, about }) => {
                 let reason = message.and_then(reply::reason);
                 if let (Some(NOT_CACHED), Some(full), Some(id)) = (reason, full, id) {
                     self.shared.server.forgot(&credentials);
-                    let mut in_flight = locked(&self.in_flight);
-                    if in_flight.reserve(id.clone()).is_ok() {
-                        in_flight.open(id, Watched::Call { call, credentials, full: None, about });
+                    let again = Signed { call: call.clone(), credentials, full: None };
+                    if self.in_flight.watch(id, Watched::Call { call: again, about: about.clone() }).is_ok() {
                         return Handling::Now(ToClient::Resend(full));
                     }
                 }
@@ -221,11 +189,11 @@ impl Interceptor for Wrap {
                     self.shared.server.accepted(credentials);
                 }
                 self.answered(call, message);
-                if let Some((asked, id)) = about {
-                    self.task_answered(&id, |salt| task::outcome(asked, message, salt));
+                if let Some(about) = about {
+                    self.asked(&about, message);
                 }
             }
-            Some(Watched::Task(asked, id)) => self.task_answered(&id, |salt| task::outcome(asked, message, salt)),
+            Some(Watched::Task(about)) => self.asked(&about, message),
             Some(Watched::Opening(era)) => {
                 self.shared.server.offers(message.and_then(|answer| extension::offered(answer, era)));
                 // The host speaks MCP alone; that we speak to a verifier is not its matter.
@@ -242,10 +210,8 @@ impl Interceptor for Wrap {
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
-        for (_, watched) in locked(&self.in_flight).drain() {
-            if let Watched::Call { call, .. } = watched {
-                self.shared.lost(&call);
-            }
+        for signed in self.in_flight.drain().into_iter().filter_map(|(_, watched)| watched.into_call()) {
+            self.shared.lost(&signed.call);
         }
         Box::pin(std::future::ready(Vec::new()))
     }

@@ -10,13 +10,12 @@ mod sequence;
 
 use crate::checkpoint::CheckpointError;
 use crate::entry::EntryError;
-use crate::merkle::ProofError;
 use crate::refusal::{Reason, Token};
 use crate::trust::MAX_SKEW;
 
 pub use basis::{Bases, Basis};
 pub use look::{Fact, Names, Noted, look};
-pub use sequence::{Listed, ReplayRow, Sequence, Tables};
+pub use sequence::{Counts, Listed, ReplayRow, Sequence, Tables};
 
 /// By how many seconds times may differ that two clocks wrote, or one before and after it was set: the largest skew that a
 /// verifier can be configured with, and a minute between a judgement and its entry.
@@ -138,9 +137,17 @@ pub enum Fault {
         /// What is there.
         found: u64,
     },
+    /// Entries before the first.
+    #[error("there are entries with an index below 0")]
+    Stray,
     /// The root is not that of the checkpoint.
-    #[error("the entries do not have the root that the checkpoint was signed over")]
-    Root,
+    #[error(
+        "the entries do not have the root that the checkpoint was signed over: one from entry {from} on is another, or earlier ones were changed with their tiles"
+    )]
+    Root {
+        /// Where the entries begin that no whole tile is over.
+        from: u64,
+    },
     /// The checkpoint itself.
     #[error("the last checkpoint: {0}")]
     Checkpoint(CheckpointError),
@@ -175,9 +182,6 @@ pub enum Fault {
     /// The record of what was published.
     #[error("the record of what the log published last {0}")]
     Head(HeadFault),
-    /// A proof that does not hold.
-    #[error("{0}")]
-    Proof(#[from] ProofError),
 }
 
 /// What is wrong with a cosigned checkpoint.
@@ -236,7 +240,7 @@ impl Fault {
             Self::Rotation | Self::Keys => "keys",
             Self::AdoptedSize | Self::BeforeAdoption | Self::Adoption => "adoption",
             Self::Tile { .. } | Self::Tiles { .. } => "tile",
-            Self::Size { .. } | Self::Root | Self::Checkpoint(_) | Self::Proof(_) => "checkpoint",
+            Self::Size { .. } | Self::Root { .. } | Self::Stray | Self::Checkpoint(_) => "checkpoint",
             Self::Pinned => "pinned-key",
             Self::Cosigned { .. } | Self::NotWitnessed => "cosigned",
             Self::AfterWitness { .. } | Self::BeforeWitness { .. } => "witnessed-time",

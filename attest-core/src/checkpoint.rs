@@ -39,6 +39,19 @@ pub enum CheckpointError {
     Signature,
 }
 
+impl CheckpointError {
+    /// The code of this in `spec/checkpoint.md`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Form => "bad-checkpoint",
+            Self::Origin => "other-log",
+            Self::Unsigned => NoteError::Unsigned.code(),
+            Self::Retired => "key-not-in-force",
+            Self::Signature => NoteError::Signature.code(),
+        }
+    }
+}
+
 impl Checkpoint {
     /// Reads the text of a note. Extension lines are allowed and ignored, as C2SP asks.
     ///

@@ -42,4 +42,5 @@ pub mod tlog_proof;
 pub mod tools;
 pub mod trust;
 pub mod verifier;
+pub mod watched;
 pub mod witness;

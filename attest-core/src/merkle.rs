@@ -35,6 +35,18 @@ pub enum ProofError {
     Root,
 }
 
+impl ProofError {
+    /// The code of this in `spec/merkle.md`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TooLarge => "tree-too-large",
+            Self::Outside => "outside-tree",
+            Self::Length => "proof-length",
+            Self::Root => "wrong-root",
+        }
+    }
+}
+
 /// Hash of an entry: `SHA-256(0x00 ‖ entry)`.
 pub fn leaf(entry: &[u8]) -> Hash {
     let mut hash = Sha256::new();

@@ -66,6 +66,17 @@ pub enum NoteError {
     Signature,
 }
 
+impl NoteError {
+    /// The code of this in `spec/note.md`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Form => "bad-note",
+            Self::Unsigned => "not-signed",
+            Self::Signature => "bad-signature",
+        }
+    }
+}
+
 /// A key by which notes are checked (*vkey*), pinned by whoever checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vkey {

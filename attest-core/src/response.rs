@@ -50,33 +50,46 @@ impl Outcome {
     }
 }
 
-/// The message without members of ours in `result._meta`, `error.data` and `params._meta`, which only a verifier may
-/// write; `None` where there are none, as nearly always, so that the message passes as it came.
+/// Where only a verifier may write: in a message, and in the result or the error of a task that a message tells of.
+const PLACES: [&[&str]; 7] = [
+    &["result", "_meta"],
+    &["error", "data"],
+    &["params", "_meta"],
+    &["result", "result", "_meta"],
+    &["result", "error", "data"],
+    &["params", "result", "_meta"],
+    &["params", "error", "data"],
+];
+
+/// The message without members of ours where only a verifier may write them; `None` where there are none, as nearly always,
+/// so that the message passes as it came.
 pub fn without_ours<'v>(message: &Value<'v>) -> Option<Value<'v>> {
-    const PLACES: [(&str, &str); 3] = [("result", "_meta"), ("error", "data"), ("params", "_meta")];
-    let object = message.as_object()?;
-    let ours = |o: &Object<'_>| o.iter().any(|(name, _)| name.starts_with(PREFIX));
-    let found = PLACES.iter().any(|(outer, inner)| {
-        let inner = object.get(outer).and_then(Value::as_object).and_then(|o| o.get(inner));
-        inner.and_then(Value::as_object).is_some_and(ours)
-    });
-    found.then(|| {
-        map_members(object, |name, value| match (PLACES.iter().find(|(outer, _)| *outer == name), value) {
-            (Some((_, place)), Value::Object(o)) => map_members(o, |name, value| match value {
-                Value::Object(inner) if name == *place => Value::Object(Object::sorted(
-                    inner.iter().filter(|(n, _)| !n.starts_with(PREFIX)).map(|(n, v)| (owned(n), v.clone())).collect(),
-                )),
-                value => value.clone(),
-            }),
+    let mut clean = None;
+    for place in PLACES {
+        if let Some(object) = clean.as_ref().unwrap_or(message).as_object().filter(|object| has_ours(object, place)) {
+            clean = Some(Value::Object(without(object, place)));
+        }
+    }
+    clean
+}
+
+fn has_ours(object: &Object<'_>, place: &[&str]) -> bool {
+    match place.split_first() {
+        None => object.iter().any(|(name, _)| name.starts_with(PREFIX)),
+        Some((member, rest)) => {
+            object.get(member).and_then(Value::as_object).is_some_and(|inner| has_ours(inner, rest))
+        }
+    }
+}
+
+fn without<'v>(object: &Object<'v>, place: &[&str]) -> Object<'v> {
+    let members = object.iter().filter_map(|(name, value)| {
+        let value = match (place.split_first(), value) {
+            (None, _) if name.starts_with(PREFIX) => return None,
+            (Some((member, rest)), Value::Object(inner)) if *member == name => Value::Object(without(inner, rest)),
             _ => value.clone(),
-        })
-    })
-}
-
-fn owned(name: &str) -> Cow<'static, str> {
-    Cow::Owned(name.to_owned())
-}
-
-fn map_members<'v>(object: &Object<'v>, f: impl Fn(&str, &Value<'v>) -> Value<'v>) -> Value<'v> {
-    Value::Object(Object::sorted(object.iter().map(|(name, value)| (owned(name), f(name, value))).collect()))
+        };
+        Some((Cow::Owned(name.to_owned()), value))
+    });
+    Object::sorted(members.collect())
 }

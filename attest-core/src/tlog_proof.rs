@@ -46,6 +46,18 @@ pub enum TlogProofError {
     NoEntry,
 }
 
+impl TlogProofError {
+    /// The code of this in `spec/tlog-proof.md`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Form => "bad-proof",
+            Self::Checkpoint(error) => error.code(),
+            Self::Proof(error) => error.code(),
+            Self::NoEntry => "no-entry",
+        }
+    }
+}
+
 impl TlogProof {
     /// Reads the text.
     ///

@@ -27,18 +27,22 @@
 
 pub mod clock;
 mod error;
+#[cfg(test)]
+mod fault_tests;
 mod head;
 mod key;
 mod log;
 mod reader;
 mod record;
 mod replay;
+mod snapshot;
 mod sqlite;
 mod store;
 mod tree;
 mod wait;
 mod writer;
 
+pub use head::Found as Published;
 pub use error::{AppendError, OpenError, Part, ReadError, StopReason};
 pub use key::{KeyFailed, LogKey, LogKeyError};
 pub use log::{Log, Options, Recovery, Testing};
@@ -48,4 +52,5 @@ pub use record::{
     ReplayKeyError, Token,
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
+pub use snapshot::{ReplayRow, Snapshot, TileCount};
 pub use tree::TILE_WIDTH;

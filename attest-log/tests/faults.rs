@@ -36,11 +36,11 @@ fn strace_works() -> bool {
 }
 
 /// A child whose every thread meets `fault` at its `n`-th call out of `calls`.
-fn under_fault(path: &Path, calls: &str, fault: &str, n: u64) -> Ledger {
+fn under_fault(path: &Path, calls: &str, fault: &str, n: u64, appends: u64) -> Ledger {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
     command.args(["-e", &format!("inject={calls}:{fault}:when={n}")]);
-    let (mut child, mut out) = spawn(command.arg(std::env::current_exe().unwrap()).args(CHILD), path, n, Some(40));
+    let (mut child, mut out) = spawn(command.arg(std::env::current_exe().unwrap()).args(CHILD), path, n, Some(appends));
     let mut ledger = Ledger::default();
     ledger.drain(&mut out);
     child.wait().unwrap();
@@ -57,7 +57,7 @@ fn a_failed_fsync_stops_the_log_and_nothing_is_acknowledged_after_it() {
     for n in 1..=rounds(12, 100) {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("log.db");
-        let ledger = under_fault(&path, "fsync,fdatasync", "error=EIO", n);
+        let ledger = under_fault(&path, "fsync,fdatasync", "error=EIO", n, 40);
         match (&ledger.refused, &ledger.stopped) {
             (Some(_), None) => refusals += 1,
             (None, Some(reason)) => {
@@ -85,11 +85,40 @@ fn a_failed_write_stops_the_log() {
             let place = tempfile::tempdir().unwrap();
             let path = place.path().join("log.db");
             let n = 30 + random(100);
-            let ledger = under_fault(&path, "pwrite64", &format!("error={error}"), n);
+            let ledger = under_fault(&path, "pwrite64", &format!("error={error}"), n, 40);
             let reason = ledger.stopped.unwrap_or_else(|| panic!("{error} at write {n} was not noticed"));
             assert!(texts.iter().any(|text| reason.contains(text)), "{reason}");
             assert!(ledger.read_after_stop);
             check(&path, &ledger.acknowledged);
+        }
+    }
+}
+
+/// Every fsync, fdatasync and write of a short run, each failing in each way that the system has: a full verification
+/// follows ([`check`]).
+#[test]
+fn every_system_call_of_a_short_run_may_fail() {
+    if !strace_works() {
+        return;
+    }
+    for (calls, faults) in [
+        ("fsync,fdatasync", &["error=EIO", "signal=KILL"][..]),
+        ("pwrite64", &["error=EIO", "error=ENOSPC", "signal=KILL"]),
+    ] {
+        for fault in faults {
+            let mut quiet = 0;
+            for n in (1..=400).step_by(usize::try_from(rounds(7, 1)).unwrap()) {
+                let place = tempfile::tempdir().unwrap();
+                let path = place.path().join("log.db");
+                let ledger = under_fault(&path, calls, fault, n, 2);
+                check(&path, &ledger.acknowledged);
+                // Eight callers, two calls each, two appends a call: whoever got them all met no fault.
+                quiet = if ledger.acknowledged.len() == 32 { quiet + 1 } else { 0 };
+                if quiet == 3 {
+                    break;
+                }
+            }
+            assert_eq!(quiet, 3, "{calls} {fault}: the run has more calls than were tried");
         }
     }
 }
@@ -104,7 +133,7 @@ fn a_kill_between_two_writes_of_a_transaction_loses_nothing_acknowledged() {
         let path = place.path().join("log.db");
         // The first writes make the file itself: a log half made is made again.
         let n = if round < 3 { 1 + round * 4 } else { 1 + random(200) };
-        let ledger = under_fault(&path, "pwrite64", "signal=KILL", n);
+        let ledger = under_fault(&path, "pwrite64", "signal=KILL", n, 40);
         assert_eq!((&ledger.stopped, &ledger.refused), (&None, &None));
         check(&path, &ledger.acknowledged);
     }

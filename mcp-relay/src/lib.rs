@@ -19,7 +19,7 @@ mod tasks;
 
 pub use defect::Defect;
 pub use exit::Exit;
-pub use in_flight::{InFlight, Taken};
+pub use in_flight::{InFlight, Place, Stray, Taken};
 pub use interceptor::{BoxFuture, Handling, Interceptor, PassThrough, Refusal, ToClient, ToServer};
 pub use message::{Id, Kind};
 pub use tasks::Tasks;

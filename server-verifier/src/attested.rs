@@ -1,7 +1,7 @@
 //! What a server learns of an accepted call.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use attest_core::attestation::Attestation;
 use attest_core::chain::Chain;
@@ -10,10 +10,11 @@ use attest_core::json;
 use attest_core::jwk::Thumbprint;
 use attest_core::measurement::{Component, Measurement};
 use attest_core::verifier::{Accepted, Evidence};
+use attest_core::watched::Watched;
 use mcp_relay::{Id, InFlight};
 use serde::Serialize;
 
-use crate::guard::Watched;
+use crate::guard::Open;
 
 /// The verdict on a call that was let in: in the extensions of its HTTP request, for the server behind the layer; from
 /// [`Calls`] over stdio.
@@ -88,10 +89,10 @@ impl Attested {
 /// The calls that are with a server behind a [`Filter`](crate::Filter): over stdio no request carries its verdict, so the
 /// server asks by the request's id.
 #[derive(Clone)]
-pub struct Calls(Arc<Mutex<InFlight<Watched>>>);
+pub struct Calls(InFlight<Watched<Open>>);
 
 impl Calls {
-    pub(crate) fn new(in_flight: Arc<Mutex<InFlight<Watched>>>) -> Self {
+    pub(crate) fn new(in_flight: InFlight<Watched<Open>>) -> Self {
         Self(in_flight)
     }
 
@@ -100,8 +101,7 @@ impl Calls {
     pub fn attested(&self, id: &impl Serialize) -> Option<Attested> {
         let text = serde_json::to_vec(id).ok()?;
         let id = Id::of(&json::parse(&text).ok()?)?;
-        let in_flight = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        in_flight.known(&id)?.attested().cloned()
+        self.0.look(&id, |watched| watched.call().map(|open| open.attested.clone()))?
     }
 }
 

@@ -1,16 +1,18 @@
 //! The gate on the way of messages: what of them is a call, what answers it, and what a client is told.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use attest_core::extension::{self, Era};
+use attest_core::digest::Salt;
+use attest_core::extension;
 use attest_core::json::Value;
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
 use attest_core::request;
 use attest_core::response::{Outcome, without_ours};
-use attest_core::task::{self, Asked};
+use attest_core::task;
+use attest_core::watched::{About, Watched};
 use bytes::Bytes;
-use mcp_relay::{BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, ToClient, ToServer};
+use mcp_relay::{BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, Taken, ToClient, ToServer};
 
 use crate::attested::{Attested, Calls};
 use crate::gate::{Call, Gate};
@@ -19,34 +21,15 @@ use crate::gate::{Call, Gate};
 /// over HTTP.
 pub struct Guard {
     gate: Arc<Gate>,
-    in_flight: Arc<Mutex<InFlight<Watched>>>,
+    in_flight: InFlight<Watched<Open>>,
     attested: Arc<OnceLock<Attested>>,
 }
 
-/// A request whose answer matters to us.
+/// A call that was let through and has no answer yet.
 #[derive(Debug)]
-pub(crate) enum Watched {
-    /// A call that was let through.
-    Call {
-        call: Call,
-        attested: Attested,
-        /// The task that it asks about: `tasks/cancel` is signed, and its answer may say how the task ended.
-        about: Option<(Asked, String)>,
-    },
-    /// One whose answer says what the server can.
-    Opening(Era),
-    /// One about a task that belongs to a call.
-    Task(Asked, String),
-}
-
-impl Watched {
-    /// The verdict, on a call.
-    pub fn attested(&self) -> Option<&Attested> {
-        match self {
-            Self::Call { attested, .. } => Some(attested),
-            Self::Opening(_) | Self::Task(..) => None,
-        }
-    }
+pub(crate) struct Open {
+    call: Call,
+    pub attested: Attested,
 }
 
 /// What an answer, or a notification, says of how a call ended.
@@ -55,7 +38,7 @@ type Ended = (Call, Outcome);
 impl Guard {
     /// A guard of one connection, or of one exchange.
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, in_flight: Arc::default(), attested: Arc::default() }
+        Self { gate, in_flight: InFlight::default(), attested: Arc::default() }
     }
 
     /// The call that was let through, over HTTP: there an exchange has one.
@@ -84,72 +67,42 @@ impl Guard {
 
     /// A message that needs no proof.
     fn pass(&self, message: &Value<'_>) -> Handling<ToServer> {
-        let shown = message.as_object().and_then(|m| m.get("id"));
-        let taken = match Kind::of(message) {
-            Kind::Response { .. } => false,
-            Kind::Request { id, method } => match self.watched(message, method) {
-                Some(watched) => {
-                    let mut in_flight = locked(&self.in_flight);
-                    let reserved = in_flight.reserve(id.clone());
-                    reserved.map(|()| in_flight.open(id, watched)).is_err()
-                }
-                None => locked(&self.in_flight).pass(id).is_err(),
-            },
-            // Whatever has an id may be answered, a request by the letter or not.
-            _ => shown.and_then(Id::of).is_some_and(|id| locked(&self.in_flight).pass(id).is_err()),
-        };
-        if taken { self.refuse(shown, Reason::BadRequest.into()) } else { Handling::Now(ToServer::Pass) }
-    }
-
-    fn watched(&self, message: &Value<'_>, method: &str) -> Option<Watched> {
-        if let Some(era) = Era::of_opening(method) {
-            return Some(Watched::Opening(era));
+        match self.in_flight.pass(message, || Watched::unsigned(message, |task| self.waits(task))) {
+            Ok(()) => Handling::Now(ToServer::Pass),
+            Err(Taken) => self.refuse(message.as_object().and_then(|m| m.get("id")), Reason::BadRequest.into()),
         }
-        self.about(message).map(|(asked, id)| Watched::Task(asked, id))
     }
 
-    /// The task of a call that `message` asks about.
-    fn about(&self, message: &Value<'_>) -> Option<(Asked, String)> {
-        let (asked, id) = task::asked(message)?;
-        self.gate.salt_of_task(id).map(|_| (asked, id.to_owned()))
+    /// Whether a call waits for the end of this task.
+    fn waits(&self, task: &str) -> bool {
+        self.gate.salt_of_task(task).is_some()
     }
 
     fn admit(&self, call: &request::Call<'_, '_>, message: &Value<'_>) -> Handling<ToServer> {
         let shown = call.id();
-        // Only a notification has none.
-        let request = match shown.map(Id::of) {
-            Some(None) => return self.refuse(shown, Reason::BadRequest.into()),
-            Some(id) => id,
-            None => None,
-        };
-        let reserved = request.clone().map_or(Ok(()), |id| locked(&self.in_flight).reserve(id));
-        if reserved.is_err() {
+        let Ok(place) = self.in_flight.reserve(message) else {
             return self.refuse(shown, Reason::BadRequest.into());
-        }
+        };
+        // Only a notification has none.
+        let answered = place.id().is_some();
         let accepted = match self.gate.check(call) {
             Ok(accepted) => accepted,
-            Err(refusal) => {
-                release(&self.in_flight, request.as_ref());
-                return self.refuse_and(request.is_some(), shown, refusal);
-            }
+            Err(refusal) => return self.refuse_and(answered, shown, refusal),
         };
-        let about = self.about(message);
-        let (gate, in_flight, attested) = (self.gate.clone(), self.in_flight.clone(), self.attested.clone());
+        let about = About::of(message, |task| self.waits(task));
+        let (gate, attested) = (self.gate.clone(), self.attested.clone());
         Handling::later(async move {
-            match gate.admit(&accepted, request.is_some()).await {
+            match gate.admit(&accepted, answered).await {
                 Ok(()) => {
                     let verdict = Attested::new(&accepted);
                     let _ = attested.set(verdict.clone());
                     let call = Call { call: accepted.caller.call, salt: accepted.salt };
-                    if let Some(id) = request {
-                        locked(&in_flight).open(id, Watched::Call { call, attested: verdict, about });
-                    }
+                    place.open(Watched::Call { call: Open { call, attested: verdict }, about });
                     ToServer::Forward(accepted.forward.into())
                 }
                 Err(refusal) => {
-                    release(&in_flight, request.as_ref());
                     gate.refused(&refusal).await;
-                    match &request {
+                    match place.id() {
                         Some(id) => ToServer::Reply(reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()),
                         None => ToServer::Drop,
                     }
@@ -160,19 +113,17 @@ impl Guard {
 
     /// The end of a call, if `message` tells it, and the task that ended with it. `message` is `None` in place of one that
     /// has no canonical form.
-    fn end_of(&self, watched: Option<Watched>, message: Option<&Value<'_>>) -> End {
+    fn end_of(&self, watched: Option<Watched<Open>>, message: Option<&Value<'_>>) -> End {
         match watched {
-            Some(Watched::Call { call, about, .. }) => match message.and_then(task::created) {
+            Some(Watched::Call { call: Open { call, .. }, about }) => match message.and_then(task::created) {
                 Some(id) => End::Later(id.to_owned(), call),
                 None => {
                     let outcome = Outcome::of(message, &call.salt);
-                    let of_task = about.and_then(|(asked, id)| self.end_asked(asked, &id, message));
+                    let of_task = about.and_then(|about| self.end_asked(&about, message));
                     End::Now(std::iter::once((call, outcome)).chain(of_task).collect())
                 }
             },
-            Some(Watched::Task(asked, id)) => {
-                self.end_asked(asked, &id, message).map_or(End::Not, |end| End::Now(vec![end]))
-            }
+            Some(Watched::Task(about)) => self.end_asked(&about, message).map_or(End::Not, |end| End::Now(vec![end])),
             Some(Watched::Opening(_)) => End::Not,
             None => {
                 let told = message.and_then(|m| Some((task::told(m)?, m)));
@@ -182,15 +133,11 @@ impl Guard {
         }
     }
 
-    fn end_asked(&self, asked: Asked, id: &str, answer: Option<&Value<'_>>) -> Option<Ended> {
-        self.end_of_task(id, |salt| task::outcome(asked, answer, salt))
+    fn end_asked(&self, about: &About, answer: Option<&Value<'_>>) -> Option<Ended> {
+        self.end_of_task(&about.task, |salt| about.outcome(answer, salt))
     }
 
-    fn end_of_task(
-        &self,
-        id: &str,
-        outcome: impl FnOnce(&attest_core::digest::Salt) -> Option<Outcome>,
-    ) -> Option<Ended> {
+    fn end_of_task(&self, id: &str, outcome: impl FnOnce(&Salt) -> Option<Outcome>) -> Option<Ended> {
         let outcome = outcome(&self.gate.salt_of_task(id)?)?;
         Some((self.gate.task_ended(id)?, outcome))
     }
@@ -204,16 +151,6 @@ enum End {
     Now(Vec<Ended>),
     /// It became the task of this id.
     Later(String, Call),
-}
-
-fn locked(in_flight: &Mutex<InFlight<Watched>>) -> MutexGuard<'_, InFlight<Watched>> {
-    in_flight.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn release(in_flight: &Mutex<InFlight<Watched>>, id: Option<&Id>) {
-    if let Some(id) = id {
-        locked(in_flight).release(id);
-    }
 }
 
 impl Interceptor for Guard {
@@ -249,19 +186,20 @@ impl Interceptor for Guard {
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
-        let id = message.map_or_else(|| Id::of_opaque_answer(&line), Id::of_answer);
+        let (id, watched) = match self.in_flight.answered(&line, message) {
+            Ok(answered) => answered,
+            Err(stray) => {
+                tracing::warn!("dropped {stray}");
+                return Handling::Now(ToClient::Drop);
+            }
+        };
         // A lenient client might read an answer where we read none. While calls are open nothing of that kind passes: nobody
         // is told a result that leaves no trace. A stray print, which is no object, does.
         let looks_like_one = || line.trim_ascii_start().starts_with(b"{");
-        if message.is_none() && id.is_none() && looks_like_one() && locked(&self.in_flight).is_watching() {
+        if message.is_none() && id.is_none() && looks_like_one() && self.in_flight.is_watching() {
             tracing::error!("dropped a line of the server that is not JSON, and might be the answer to an open call");
             return Handling::Now(ToClient::Drop);
         }
-        if id.as_ref().is_some_and(|id| !locked(&self.in_flight).expects(id)) {
-            tracing::warn!("dropped an answer of the server to a request that it was not asked, or not here");
-            return Handling::Now(ToClient::Drop);
-        }
-        let watched = id.as_ref().and_then(|id| locked(&self.in_flight).answered(id));
         let opening = match watched {
             Some(Watched::Opening(era)) => Some(era),
             _ => None,
@@ -295,11 +233,8 @@ impl Interceptor for Guard {
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
-        let left = locked(&self.in_flight).drain();
-        let calls = left.into_iter().filter_map(|(id, watched)| match watched {
-            Watched::Call { call, .. } => Some((id, call)),
-            Watched::Opening(_) | Watched::Task(..) => None,
-        });
+        let left = self.in_flight.drain().into_iter();
+        let calls = left.filter_map(|(id, watched)| Some((id, watched.into_call()?.call)));
         let (ids, calls): (Vec<Id>, Vec<Call>) = calls.unzip();
         let gate = self.gate.clone();
         Box::pin(async move {

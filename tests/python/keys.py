@@ -107,6 +107,10 @@ def read_key(value: Any) -> Key:
     """A JWK that passes enrolment (rules 1, 2, 5 to 8)."""
     members(value, ("crv", "kty", "x"))
     need(value["crv"] == "Ed25519" and value["kty"] == "OKP")
-    x = b64_decode(value["x"], 32)
+    return enrol(b64_decode(value["x"], 32))
+
+
+def enrol(x: bytes) -> Key:
+    """32 bytes that pass enrolment (rules 5 to 8)."""
     need(_enrol(x))
     return Key(x)

@@ -158,6 +158,17 @@ def of_result(result: Any, salt: bytes) -> tuple[str, str | None]:
     return status, commitment(salt, {n: v for n, v in result.items() if n != "_meta"})
 
 
+_PLACES = (
+    ("result", "_meta"),
+    ("error", "data"),
+    ("params", "_meta"),
+    ("result", "result", "_meta"),
+    ("result", "error", "data"),
+    ("params", "result", "_meta"),
+    ("params", "error", "data"),
+)
+
+
 def clean(text: bytes) -> bytes | None:
     """response.md, rules 4 and 5: what a server's message becomes. None: it passes as it came."""
     try:
@@ -165,9 +176,10 @@ def clean(text: bytes) -> bytes | None:
     except JsonDefect:
         return None
     found = False
-    for outer, inner in (("result", "_meta"), ("error", "data"), ("params", "_meta")):
-        holder = message.get(outer) if isinstance(message, dict) else None
-        place = holder.get(inner) if isinstance(holder, dict) else None
+    for path in _PLACES:
+        place = message
+        for step in path:
+            place = place.get(step) if isinstance(place, dict) else None
         if not isinstance(place, dict):
             continue
         for member in [m for m in place if m.startswith(OURS)]:

@@ -55,6 +55,8 @@ _MEANINGS = {
     "caller-log-unavailable": "The signer cannot write the caller's log, so it lets nothing out.",
     "signer-gone": "There is no signer: it could not be reached or started; `attest signer status` tells more.",
 }
+# Every reason that a log can name.
+REASONS = frozenset(_TOLD) | (frozenset(_MEANINGS) - frozenset(_WIRE))
 
 
 def wire(reason: str) -> str:

@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import tasks
+import trees
 from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
+from entries import read_entry
 from extension import declare, era, offer, offered, withhold
-from forms import b64_decode, b64_encode, commitment, sha256
+from forms import Refused, b64_decode, b64_encode, commitment, sha256
 from keys import read_key
 from messages import clean, outcome
 from refusals import reply, wire
@@ -20,8 +22,8 @@ from verifier import Verifier
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
-RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task")
-INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked")
+RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task") + trees.RESULTS
+INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked") + trees.INPUTS
 
 
 def split(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -57,6 +59,12 @@ def run(header: dict[str, str], body: bytes) -> Result:
             return {"expect": sha256(body)}
         case "commitment":
             return {"expect": commitment(b64_decode(header["salt"], 16), read(body))}
+        case "entry":
+            try:
+                read_entry(body)
+            except Refused as refused:
+                return {"expect": refused.reason, "about": refused.about}
+            return {"expect": "accept"}
         case "jwk":
             return {"expect": "accept", "thumbprint": read_key(read(body)).thumbprint}
         case "trust":
@@ -105,13 +113,13 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "task-outcome":
             status, digest = tasks.outcome(body, header["asked"], b64_decode(header["salt"], 16))
             return {"expect": status, "digest": digest}
-    raise ValueError(f"kind {header['kind']}")
+    return trees.run(header, body, VECTORS)
 
 
 def refusal(header: dict[str, str], error: FormError) -> Result:
-    if isinstance(error, JsonDefect) and header["kind"] == "json":
+    if isinstance(error, JsonDefect) and header["kind"] in ("json", "entry"):
         return {"expect": error.reason}
-    return {"expect": "refuse" if header["kind"] in ("jwk", "trust") else "unreadable"}
+    return {"expect": "refuse" if header["kind"] in ("jwk", "trust") + trees.REFUSING else "unreadable"}
 
 
 def becomes(forward: bytes | None) -> Result:

@@ -13,6 +13,7 @@
 
 pub mod call;
 pub mod file;
+pub mod log;
 pub mod points;
 pub mod token;
 pub mod trust;
@@ -21,7 +22,9 @@ mod attestation;
 mod call_proof;
 mod carrier;
 mod chain;
+mod checkpoint;
 mod constraint;
+mod cosignature;
 mod delegation;
 mod digest;
 mod entry;
@@ -29,12 +32,18 @@ mod extension;
 mod json;
 mod jwk;
 mod jws;
+mod log_policy;
 mod measurement;
+mod merkle;
+mod note;
 mod refusals;
 mod request;
 mod response;
 mod task;
+mod tile;
+mod tlog_proof;
 mod verification;
+mod witness;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -54,12 +63,14 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 19] = [
+    let families: [fn() -> Vec<Vector>; 27] = [
         attestation::vectors,
         call_proof::vectors,
         carrier::vectors,
         chain::vectors,
+        checkpoint::vectors,
         constraint::vectors,
+        cosignature::vectors,
         delegation::vectors,
         digest::vectors,
         entry::vectors,
@@ -67,13 +78,19 @@ pub fn all() -> Vec<Vector> {
         json::vectors,
         jwk::vectors,
         jws::vectors,
+        log_policy::vectors,
         measurement::vectors,
+        merkle::vectors,
+        note::vectors,
         refusals::vectors,
         request::vectors,
         response::vectors,
         task::vectors,
+        tile::vectors,
+        tlog_proof::vectors,
         trust::vectors,
         verification::vectors,
+        witness::vectors,
     ];
     families.iter().flat_map(|family| family()).collect()
 }
@@ -91,5 +108,8 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
     let mut trust = serde_json::to_vec_pretty(&trust::default_trust()).unwrap();
     trust.push(b'\n');
     files.insert(TRUST_FILE.to_owned(), trust);
+    files.insert(log::KEYS.to_owned(), log::keys().into());
+    files.insert(log::ROTATED.to_owned(), log::rotated().into());
+    files.insert(log::POLICY.to_owned(), log::policy().into());
     files
 }

@@ -9,6 +9,8 @@
 
 #[path = "vectors/declared.rs"]
 mod declared;
+#[path = "vectors/log.rs"]
+mod log;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -420,13 +422,30 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "task-asked",
         "task-told",
         "task-outcome",
+        "inclusion",
+        "consistency",
+        "vkey",
+        "note",
+        "checkpoint",
+        "log-keys",
+        "cosignature",
+        "tlog-proof",
+        "tile-path",
+        "tile-of-tree",
+        "bundle",
+        "add-checkpoint",
+        "witness-answer",
+        "log-policy",
+        "witnessed",
     ];
     let families = [
         "attestation",
         "call_proof",
         "carrier",
         "chain",
+        "checkpoint",
         "constraint",
+        "cosignature",
         "delegation",
         "digest",
         "entry",
@@ -434,13 +453,19 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "json",
         "jwk",
         "jws",
+        "log_policy",
         "measurement",
+        "merkle",
+        "note",
         "refusals",
         "request",
         "response",
         "task",
+        "tile",
+        "tlog_proof",
         "trust",
         "verification",
+        "witness",
     ];
     for vector in committed() {
         assert!(kinds.contains(&vector.get("kind").unwrap()), "{}", vector.name);

@@ -14,9 +14,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::backend::Backend;
-use super::exchange::{Open, is_event_stream, is_object, settled};
+use super::body::collect;
+use super::exchange::Open;
 use super::parked::{Key, Parked};
-use super::relay::{Exchanges, collect};
+use super::relay::Exchanges;
+use super::shown::{is_event_stream, is_object, settled};
 use super::{Body, BoxError, Response, answer};
 use crate::{Id, Interceptor as _, ToClient};
 

@@ -4,29 +4,29 @@ use std::sync::Arc;
 
 use attest_core::json::{self, Value};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::header::HeaderValue;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
-use http_body_util::Full;
+use http::{Method, StatusCode};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
+use super::admission::is_well_known;
 use super::backend::Backend;
 use super::encode::SESSION;
-use super::headers::{agree, plain_type, strip_hop_by_hop};
-use super::relay::{Exchange as _, Exchanges, Shared, Unread, collect, is_well_known};
-use super::{Body, Request, Response, answer, events};
-use crate::{Defect, Handling, Id, Interceptor as _, Kind, Refusal, ToClient, ToServer};
+use super::headers::agree;
+use super::relay::{Exchange as _, Exchanges, Shared};
+use super::shown::is_event_stream;
+use super::{Response, answer, events};
+use crate::{Defect, Handling, Id, Interceptor as _, Kind, Refusal, ToServer};
 
 /// How often one request is sent once more in another form.
 const RESENDS: usize = 2;
 
 /// An exchange under way.
 pub(super) struct Open<S, E: Exchanges> {
-    inner: S,
+    pub inner: S,
     pub shared: Arc<Shared<E>>,
     pub interceptor: Arc<E::Interceptor>,
-    head: Parts,
+    pub head: Parts,
     /// Of the request, where it is one.
     pub id: Option<Id>,
     pub session: Option<HeaderValue>,
@@ -148,90 +148,6 @@ where
         }
     }
 
-    /// Asks the server; gives the head of its answer, or what to say in its place.
-    pub async fn ask(&self, body: Bytes) -> Result<Response, Response> {
-        let asked = self.inner.ask(Request::from_parts(self.head.clone(), Full::new(body)));
-        let mut response = match timeout(self.shared.limits.answer_time, asked).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                tracing::warn!("the server gave no answer: {}", with_causes(&*error));
-                return Err(answer::failure(StatusCode::BAD_GATEWAY, "the server behind does not answer"));
-            }
-            Err(_) => {
-                tracing::warn!("the server did not answer in time");
-                return Err(answer::failure(StatusCode::GATEWAY_TIMEOUT, "the server behind did not answer in time"));
-            }
-        };
-        strip_hop_by_hop(response.headers_mut());
-        if response.headers().get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
-            let text = "the server behind sent its answer in a coding although it was asked not to";
-            return Err(answer::failure(StatusCode::BAD_GATEWAY, text));
-        }
-        // It would send the client, with its request, past whoever looks at what it is told.
-        let elsewhere = response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED;
-        if elsewhere && !is_well_known(self.head.uri.path()) {
-            return Err(answer::failure(
-                StatusCode::BAD_GATEWAY,
-                "the server behind redirects; configure its address as it is",
-            ));
-        }
-        Ok(response)
-    }
-
-    /// What the client gets where no answer came: the interceptor's word, if it has one.
-    async fn unanswered(&self, otherwise: Response) -> Response {
-        let lines = self.interceptor.server_gone(None).await;
-        lines.into_iter().next().map_or(otherwise, answer::message)
-    }
-
-    /// The body of an answer that does not stream, or what to say in its place.
-    async fn read_whole(&self, body: Body) -> Result<Bytes, Response> {
-        let limits = &self.shared.limits;
-        collect(body, limits.answer, limits.answer_time, |_| true).await.map_err(|unread| {
-            let text = match unread {
-                Unread::TooLong => "the server's answer is longer than the limit for answers",
-                Unread::Late => "the server's answer did not come in time",
-                Unread::Broken | Unread::NoRoom => "the server's answer broke off",
-            };
-            tracing::warn!("{text}");
-            answer::failure(StatusCode::BAD_GATEWAY, text)
-        })
-    }
-
-    /// What the client is shown of an answer; an error is the request to send in place of the one it answers.
-    async fn settle(&self, mut head: http::response::Parts, body: Bytes) -> Result<Response, Bytes> {
-        if !plain_type(&mut head.headers) {
-            head.headers.remove(CONTENT_TYPE);
-        }
-        let is_text = !head.status.is_success() && !is_json(&head.headers);
-        let shown = if body.iter().all(u8::is_ascii_whitespace) {
-            Some(body)
-        } else if !is_text && !is_object(&body) {
-            // A batch nobody asked for: some clients read the answers to other requests out of it.
-            tracing::warn!("dropped an answer of the server that is no JSON object");
-            None
-        } else {
-            let value = json::parse(&body).ok();
-            let handling = self.interceptor.server_message(body.clone(), value.as_ref());
-            drop(value);
-            match settled(handling).await {
-                ToClient::Pass => Some(body),
-                ToClient::Replace(line) => Some(line),
-                ToClient::Resend(line) => return Err(line),
-                ToClient::Drop => None,
-            }
-        };
-        // Whatever it was, it is the last of this exchange.
-        let left = self.interceptor.server_gone(None).await.into_iter().next();
-        let shown = match (left, shown) {
-            // A status that says why there is no answer says more than we could.
-            (Some(line), _) if head.status.is_success() => return Ok(answer::message(line)),
-            (_, Some(shown)) => shown,
-            (_, None) => Bytes::new(),
-        };
-        Ok(Response::from_parts(head, answer::whole(shown)))
-    }
-
     /// A request without a message: GET for a stream of the session, DELETE, or a document beside the endpoint. Only what
     /// streams carries messages.
     pub async fn read(self, mut answer: oneshot::Sender<Response>) {
@@ -276,39 +192,4 @@ impl<S, E: Exchanges> Open<S, E> {
     fn is_for_events(&self) -> bool {
         self.head.method == Method::GET && !is_well_known(self.head.uri.path())
     }
-}
-
-pub(super) async fn settled(handling: Handling<ToClient>) -> ToClient {
-    match handling {
-        Handling::Now(result) => result,
-        Handling::Later(result) => result.await,
-    }
-}
-
-/// As generous as the most generous client: what any of them reads as events is read as events here.
-pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
-    let types = headers.get_all(CONTENT_TYPE).iter();
-    types
-        .into_iter()
-        .any(|value| value.as_bytes().to_ascii_lowercase().windows(17).any(|at| at == b"text/event-stream"))
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    kind.to_ascii_lowercase().ends_with(b"json")
-}
-
-/// Whether the text begins as a JSON object does.
-pub(super) fn is_object(text: &[u8]) -> bool {
-    text.trim_ascii_start().starts_with(b"{")
-}
-
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

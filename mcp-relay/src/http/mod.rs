@@ -11,8 +11,11 @@
 //! - A client that closes its connection cancels: the connection to the server closes too. (Up to 2025-11-25 a stream may
 //!   be resumed, so there the request stays known for a while.)
 
+mod admission;
 mod answer;
+mod ask;
 mod backend;
+mod body;
 pub mod bridge;
 mod encode;
 mod events;
@@ -24,6 +27,7 @@ mod limits;
 mod listener;
 mod parked;
 mod relay;
+mod shown;
 mod tls;
 mod upstream;
 
@@ -31,10 +35,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
 
+pub use admission::{Callers, Endpoint};
 pub use backend::Backend;
 pub use limits::Limits;
 pub use listener::{Handler, Listener};
-pub use relay::{Callers, Endpoint, Exchange, Exchanges, Relay};
+pub use relay::{Exchange, Exchanges, Relay};
 pub use tls::TlsError;
 pub use upstream::{HostName, Upstream, UpstreamError};
 

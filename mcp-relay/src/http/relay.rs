@@ -2,18 +2,18 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, HOST, HeaderMap, HeaderValue, ORIGIN};
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, HOST};
 use http::request::Parts;
-use http::{Method, StatusCode, Uri};
-use http_body_util::BodyExt as _;
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
+use super::admission::{Callers, Endpoint, NotAdmitted, admit};
 use super::backend::Backend;
+use super::body::{Held, Room, Unread, collect};
 use super::exchange::Open;
 use super::headers::{ask_for_plain, is_framed_twice, is_plain_json, say_plain_json, strip_hop_by_hop};
 use super::listener::Handler;
@@ -43,52 +43,11 @@ pub trait Exchanges: Send + Sync + 'static {
     fn bad_http(&self) {}
 }
 
-/// What of a server is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// Every path: a router in front has chosen.
-    Any,
-    /// The MCP endpoint, and for reading what stands under `/.well-known/` (RFC 9728 puts there who grants access).
-    Path(String),
-}
-
-/// By which names callers must know us. A page in somebody's browser can reach whatever that browser reaches, but not under
-/// a name of its own choice that is also ours (DNS rebinding; MCP asks servers to look at `Origin`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Callers {
-    /// By any: the server behind looks at `Host` and `Origin` itself.
-    Anybody,
-    /// By these host names, in lower case, in `Host`, and in `Origin` where there is one. Ports do not matter.
-    Knowing(Vec<String>),
-}
-
-impl Callers {
-    /// Programs of this machine.
-    pub fn of_this_machine() -> Self {
-        Self::Knowing(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned).into())
-    }
-
-    /// Whether the names in `headers` are among ours.
-    fn admit(&self, headers: &HeaderMap) -> bool {
-        let Self::Knowing(names) = self else { return true };
-        let is_ours = |value: &HeaderValue| {
-            let uri = value.to_str().ok().and_then(|text| text.parse::<Uri>().ok());
-            let host = uri.as_ref().and_then(Uri::host).map(str::to_ascii_lowercase);
-            host.is_some_and(|host| names.contains(&host))
-        };
-        headers.get(HOST).is_some_and(is_ours) && headers.get_all(ORIGIN).iter().all(is_ours)
-    }
-}
-
-/// Bytes that room for bodies is counted in: what a part of a body takes at the least.
-const PAGE: usize = 1_024;
-
 pub(super) struct Shared<E: Exchanges> {
     pub exchanges: E,
     pub limits: Limits,
     pub parked: Parked<E::Interceptor>,
-    /// For the bodies of requests, in pages.
-    room: Semaphore,
+    room: Room,
     /// Each exchange under way holds a receiver.
     open: watch::Sender<()>,
     endpoint: Endpoint,
@@ -124,7 +83,7 @@ impl<S, E: Exchanges> Relay<S, E> {
     pub fn new(inner: S, exchanges: E, endpoint: Endpoint, callers: Callers, limits: Limits) -> Self {
         let parked = Parked::new(limits.resume_time);
         let open = watch::Sender::new(());
-        let room = Semaphore::new((limits.held / PAGE).min(Semaphore::MAX_PERMITS));
+        let room = Room::of(limits.held);
         Self { inner, shared: Arc::new(Shared { exchanges, limits, parked, room, open, endpoint, callers }) }
     }
 
@@ -150,46 +109,13 @@ where
         R::Error: Into<BoxError>,
     {
         let (mut head, body) = request.into_parts();
-        if let Err(refused) = self.admit(&mut head).await {
-            return refused;
-        }
-        let framed_twice = is_framed_twice(&head.headers);
-        strip_hop_by_hop(&mut head.headers);
-        let empty = body.is_end_stream();
-        let is_post = head.method == Method::POST;
-        if framed_twice || (!is_post && !empty) {
-            return self.refuse(&head, Defect::Http).await;
-        }
-        if !is_post {
-            return self.read(head).await;
-        }
-        if head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
-            return self.refuse(&head, Defect::Encoded).await;
-        }
-        if !is_plain_json(&head.headers) {
-            return self.refuse(&head, Defect::ContentType).await;
-        }
-        say_plain_json(&mut head.headers);
-        let limits = &self.shared.limits;
         // Given back when the head of the answer is there: until then the body is.
-        let mut held: Option<SemaphorePermit<'_>> = None;
-        let take = |bytes: usize| {
-            let pages = u32::try_from(bytes.div_ceil(PAGE)).unwrap_or(u32::MAX);
-            let Ok(more) = self.shared.room.try_acquire_many(pages) else { return false };
-            match &mut held {
-                Some(held) => held.merge(more),
-                None => held = Some(more),
-            }
-            true
-        };
-        match collect(body, limits.request, limits.body_time, take).await {
-            Ok(body) => self.post(head, body).await,
-            Err(Unread::NoRoom) => {
-                answer::failure(StatusCode::SERVICE_UNAVAILABLE, "too many requests at one time; send this one again")
-            }
-            Err(Unread::TooLong) => self.refuse(&head, Defect::TooLong { limit: limits.request }).await,
-            Err(Unread::Late) => answer::failure(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
-            Err(Unread::Broken) => self.refuse(&head, Defect::Http).await,
+        let mut held = self.shared.room.for_a_body();
+        match self.take_in(&mut head, body, &mut held).await {
+            Ok(body) if head.method == Method::POST => self.post(head, body).await,
+            Ok(_) => self.read(head).await,
+            Err(NotAdmitted::Defect(defect)) => self.refuse(&head, defect).await,
+            Err(NotAdmitted::Answer(answer)) => *answer,
         }
     }
 
@@ -217,46 +143,38 @@ where
 }
 
 impl<S, E: Exchanges> Relay<S, E> {
-    /// Whether this request is for us at all.
-    async fn admit(&self, head: &mut Parts) -> Result<(), Response> {
-        let authority = head.uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
-        match (authority, head.version) {
-            (None, _) => {}
-            // HTTP/2 and later name the host there, and nowhere else.
-            (Some(Ok(host)), http::Version::HTTP_2 | http::Version::HTTP_3) => {
-                // A `Host` beside it that says something else is malformed (RFC 9113, section 8.3.1).
-                if *head.headers.entry(HOST).or_insert_with(|| host.clone()) != host {
-                    return Err(self.refuse(head, Defect::Http).await);
-                }
-            }
-            // A target in absolute form is for forward proxies, and says a second time which host is meant.
-            _ => return Err(self.refuse(head, Defect::Http).await),
-        }
-        if head.headers.get_all(HOST).iter().count() > 1 {
-            return Err(self.refuse(head, Defect::Http).await);
-        }
-        // hyper does not count fields over HTTP/2, and over HTTP/1 takes nearly twice the bytes if they come at once.
-        let fields = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-        let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    /// The body of a request that is for us, is whole and says what it is. Its head afterwards has what travels on.
+    async fn take_in<R>(&self, head: &mut Parts, body: R, held: &mut Held<'_>) -> Result<Bytes, NotAdmitted>
+    where
+        R: http_body::Body<Data = Bytes>,
+    {
         let limits = &self.shared.limits;
-        if head.headers.len() > limits.headers || target + fields.sum::<usize>() > limits.head {
-            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            return Err(answer::failure(status, "more header fields than the limit, or longer ones"));
+        admit(head, &self.shared.endpoint, &self.shared.callers, limits)?;
+        let framed_twice = is_framed_twice(&head.headers);
+        strip_hop_by_hop(&mut head.headers);
+        let is_post = head.method == Method::POST;
+        if framed_twice || (!is_post && !body.is_end_stream()) {
+            return Err(Defect::Http.into());
         }
-        if let Endpoint::Path(endpoint) = &self.shared.endpoint {
-            let path = head.uri.path();
-            let known = (head.method == Method::GET || head.method == Method::OPTIONS) && is_well_known(path);
-            if path != endpoint && !known {
-                return Err(answer::failure(StatusCode::NOT_FOUND, "no MCP endpoint at this path"));
+        if !is_post {
+            return Ok(Bytes::new());
+        }
+        if head.headers.get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+            return Err(Defect::Encoded.into());
+        }
+        if !is_plain_json(&head.headers) {
+            return Err(Defect::ContentType.into());
+        }
+        say_plain_json(&mut head.headers);
+        collect(body, limits.request, limits.body_time, |bytes| held.take(bytes)).await.map_err(|unread| match unread {
+            Unread::TooLong => Defect::TooLong { limit: limits.request }.into(),
+            Unread::Broken => Defect::Http.into(),
+            Unread::Late => answer::failure(StatusCode::REQUEST_TIMEOUT, "the body did not come in time").into(),
+            Unread::NoRoom => {
+                let text = "too many requests at one time; send this one again";
+                answer::failure(StatusCode::SERVICE_UNAVAILABLE, text).into()
             }
-        }
-        if !self.shared.callers.admit(&head.headers) {
-            return Err(answer::failure(StatusCode::FORBIDDEN, "Host or Origin names another machine than this"));
-        }
-        match head.method {
-            Method::POST | Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE => Ok(()),
-            _ => Err(answer::empty(StatusCode::METHOD_NOT_ALLOWED)),
-        }
+        })
     }
 
     async fn refuse(&self, head: &Parts, defect: Defect) -> Response {
@@ -289,57 +207,4 @@ where
     fn bad_http(&self) {
         self.shared.exchanges.bad_http();
     }
-}
-
-/// Whether `path` is beside the endpoint, for whoever reads it: no way to write `..` in it, also as `%2e%2e`, or by a
-/// backslash, which readers of URLs (WHATWG) take for a slash.
-pub(super) fn is_well_known(path: &str) -> bool {
-    path.starts_with("/.well-known/") && !path.contains("..") && !path.contains(['%', '\\'])
-}
-
-/// Why a body was not read.
-pub(super) enum Unread {
-    TooLong,
-    Late,
-    Broken,
-    /// There is no room for it now.
-    NoRoom,
-}
-
-/// Reads a body whole. `time` is for all of it. `take` says of each part whether there is room for so many bytes.
-pub(super) async fn collect<R>(
-    body: R,
-    limit: usize,
-    time: Duration,
-    mut take: impl FnMut(usize) -> bool,
-) -> Result<Bytes, Unread>
-where
-    R: http_body::Body<Data = Bytes>,
-{
-    if body.size_hint().lower() > limit as u64 {
-        return Err(Unread::TooLong);
-    }
-    let until = Instant::now() + time;
-    let mut body = std::pin::pin!(body);
-    let mut first = Bytes::new();
-    let mut more = BytesMut::new();
-    while let Some(frame) = timeout_at(until, body.frame()).await.map_err(|_| Unread::Late)? {
-        let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
-        if first.len() + more.len() + data.len() > limit {
-            return Err(Unread::TooLong);
-        }
-        if !take(data.len()) {
-            return Err(Unread::NoRoom);
-        }
-        // Nearly every body comes in one piece, and then is not copied.
-        if first.is_empty() {
-            first = data;
-        } else {
-            more.extend_from_slice(&data);
-        }
-    }
-    if more.is_empty() {
-        return Ok(first);
-    }
-    Ok([first, more.freeze()].concat().into())
 }

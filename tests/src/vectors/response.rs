@@ -42,7 +42,7 @@ pub fn vectors() -> Vec<Vector> {
     let result = json!({"content": text});
     let failed = json!({"content": text, "isError": true});
     let not_found = json!({"code": -32601, "message": "Method not found"});
-    vec![
+    let mut all = vec![
         of_json("result", "a result", &answer(&result), "result", &result),
         of_json(
             "result_meta",
@@ -133,6 +133,56 @@ pub fn vectors() -> Vec<Vector> {
             "our names in a notification's _meta are dropped",
             &json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"_meta": {PROOF: {}}}}),
             &json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"_meta": {}}}),
+        ),
+    ];
+    all.extend(inside_tasks());
+    all
+}
+
+/// A task's result and error, in the answer to a question about it and in the notification of its state.
+fn inside_tasks() -> Vec<Vector> {
+    let answer = |task: Value| json!({"jsonrpc": "2.0", "id": 7, "result": task});
+    let told = |task: Value| json!({"jsonrpc": "2.0", "method": "notifications/tasks", "params": task});
+    let completed = |meta: Value| json!({"result": {"_meta": meta, "content": []}, "resultType": "complete", "status": "completed", "taskId": "t"});
+    let failed =
+        |data: Value| json!({"error": {"code": 1, "data": data, "message": "x"}, "status": "failed", "taskId": "t"});
+    let (ours, rest) = (json!({REFUSAL: {"reason": "x"}, "a": 1}), json!({"a": 1}));
+    let outside = json!({"_meta": {PROOF: 1}, "result": {"_meta": {PROOF: 1}}, "taskId": "t"});
+    vec![
+        cleaned(
+            "cleaned_task_result",
+            "our names in the _meta of a task's result are dropped",
+            &answer(completed(ours.clone())),
+            &answer(completed(rest.clone())),
+        ),
+        cleaned(
+            "cleaned_task_error",
+            "our names in the data of a task's error are dropped",
+            &answer(failed(ours.clone())),
+            &answer(failed(rest.clone())),
+        ),
+        cleaned(
+            "cleaned_told_result",
+            "our names in the _meta of a task's result that a notification brings are dropped",
+            &told(completed(ours.clone())),
+            &told(completed(rest.clone())),
+        ),
+        cleaned(
+            "cleaned_told_error",
+            "our names in the data of a task's error that a notification brings are dropped",
+            &told(failed(ours)),
+            &told(failed(rest)),
+        ),
+        cleaned(
+            "cleaned_twice",
+            "in a task and in its result at once",
+            &answer(outside),
+            &answer(json!({"_meta": {}, "result": {"_meta": {}}, "taskId": "t"})),
+        ),
+        unchanged(
+            "unchanged_task_deeper",
+            "deeper in a task's result they are the server's matter",
+            &answer(json!({"result": {"result": {"_meta": {PROOF: 1}}}, "status": "completed", "taskId": "t"})),
         ),
     ]
 }
