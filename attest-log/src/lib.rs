@@ -42,8 +42,8 @@ mod tree;
 mod wait;
 mod writer;
 
-pub use head::Found as Published;
 pub use error::{AppendError, OpenError, Part, ReadError, StopReason};
+pub use head::Found as Published;
 pub use key::{KeyFailed, LogKey, LogKeyError};
 pub use log::{Log, Options, Recovery, Testing};
 pub use reader::{Entries, Entry, Reader};

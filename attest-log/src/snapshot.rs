@@ -93,7 +93,8 @@ fn take(connection: &Connection, mut replay: impl FnMut(ReplayRow<'_>)) -> Resul
         Ok(OpenCall { hash, index: number(row, 1)? })
     })?;
     let open = open.collect::<Result<_, _>>()?;
-    let mut statement = connection.prepare("SELECT level, count(*), max(idx) FROM tile GROUP BY level ORDER BY level")?;
+    let mut statement =
+        connection.prepare("SELECT level, count(*), max(idx) FROM tile GROUP BY level ORDER BY level")?;
     let tiles = statement
         .query_map([], |row| Ok(TileCount { level: row.get(0)?, count: number(row, 1)?, last: row.get(2)? }))?
         .collect::<Result<_, _>>()?;

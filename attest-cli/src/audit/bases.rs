@@ -35,12 +35,7 @@ pub(super) struct Shared<'t> {
 
 impl<'t> Shared<'t> {
     pub(super) fn new(trust: Option<&'t Trust>) -> Self {
-        Self {
-            trust,
-            bases: Mutex::default(),
-            named: Mutex::default(),
-            counts: Default::default(),
-        }
+        Self { trust, bases: Mutex::default(), named: Mutex::default(), counts: Default::default() }
     }
 
     /// Signatures of attestations and chains that were checked, and those that were not.
@@ -51,12 +46,7 @@ impl<'t> Shared<'t> {
 
     /// Whether the store has the tokens that the first `size` entries name, each under its hash, and no other; how many it
     /// has. A token that came with a later entry is none too many.
-    pub(super) fn hold_against(
-        &self,
-        reader: &Reader,
-        size: u64,
-        findings: &mut Findings,
-    ) -> Result<u64, Unverified> {
+    pub(super) fn hold_against(&self, reader: &Reader, size: u64, findings: &mut Findings) -> Result<u64, Unverified> {
         let named = lock(&self.named);
         let mut unnamed = HashSet::new();
         let mut count = 0;
@@ -74,7 +64,9 @@ impl<'t> Shared<'t> {
         if !unnamed.is_empty() {
             reader.walk(size..u64::MAX, |_, body, _| -> Result<(), Unverified> {
                 if let Ok(entry) = Written::read(body) {
-                    entry.tokens().for_each(|token| drop(unnamed.remove(&short(&token.0))));
+                    for token in entry.tokens() {
+                        unnamed.remove(&short(&token.0));
+                    }
                 }
                 Ok(())
             })?;

@@ -38,7 +38,10 @@ pub(super) fn work(
     let opened = Reader::open(log).map_err(Unverified::from);
     let reader = match opened {
         Ok(reader) => reader,
-        Err(error) => return drop(hand_on(Err(error))),
+        Err(error) => {
+            hand_on(Err(error));
+            return;
+        }
     };
     let mut bases = Mine::new(&reader, shared);
     for part in parts {
@@ -52,8 +55,7 @@ pub(super) fn work(
 
 fn read(reader: &Reader, bases: &mut Mine<'_, '_>, from: u64, to: u64) -> Result<Part, Unverified> {
     let count = usize::try_from(to - from)?;
-    let mut part =
-        Part { notes: Vec::with_capacity(count), leaves: Vec::with_capacity(count), ..Part::default() };
+    let mut part = Part { notes: Vec::with_capacity(count), leaves: Vec::with_capacity(count), ..Part::default() };
     let mut names = Names::new();
     let mut next = from;
     let fill = |part: &mut Part, next: &mut u64, until: u64| {

@@ -54,7 +54,8 @@ pub(crate) fn run(args: &Args) -> Ending {
         Err(error) => return Err(error.into()),
     };
     // The entry says the second that the log keeps, so that the two agree.
-    let time = now_ms().max(log.since().saturating_mul(1_000)).min(log.since().saturating_mul(1_000).saturating_add(999));
+    let time =
+        now_ms().max(log.since().saturating_mul(1_000)).min(log.since().saturating_mul(1_000).saturating_add(999));
     let size = Reader::open(&args.log)?.len()?;
     let index = log.append_blocking(Record::new(Entry::Adopted { size, time }.to_bytes()), now())?.index;
     log.close()?;

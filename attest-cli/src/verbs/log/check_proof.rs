@@ -36,7 +36,7 @@ fn check(args: &Args) -> Ending {
     let text = output::input(&args.file)?;
     let proof = match TlogProof::parse(&text) {
         Ok(proof) => proof,
-        Err(error) => return Ok(refused(args, &error.to_string())?),
+        Err(error) => return refused(args, &error.to_string()),
     };
     let (entry, checkpoint) = match proof.check(&keys) {
         Ok(shown) => shown,
@@ -44,15 +44,15 @@ fn check(args: &Args) -> Ending {
             output::failure(&error);
             return Ok(NOT_CHECKED);
         }
-        Err(error) => return Ok(refused(args, &error.to_string())?),
+        Err(error) => return refused(args, &error.to_string()),
     };
     let mut witnesses = None;
     if let Some(policy) = &policy {
         let note = Note::parse(proof.checkpoint.as_bytes()).map_err(|error| error.to_string())?;
         match policy.witnessed(&note) {
-            Err(_) => return Ok(refused(args, "a line in a witness's name is not its own")?),
+            Err(_) => return refused(args, "a line in a witness's name is not its own"),
             Ok(seen) if !seen.met => {
-                return Ok(refused(args, "the checkpoint has not the cosignatures that the policy asks for")?);
+                return refused(args, "the checkpoint has not the cosignatures that the policy asks for");
             }
             Ok(seen) => witnesses = Some(seen.cosigned.len()),
         }

@@ -91,7 +91,9 @@ fn check(args: &Args) -> Ending {
         let (old, now) = (old.size, now.size);
         output::line(match held {
             true => format!("consistent: the {old} entries of the old checkpoint are the first {old} of {now}"),
-            false => format!("proof from {old} to {now} entries; it proves something to whoever has a checkpoint of {old}"),
+            false => {
+                format!("proof from {old} to {now} entries; it proves something to whoever has a checkpoint of {old}")
+            }
         });
         if pinned.is_none() {
             output::line("no key was pinned: the log's own word was taken for it");

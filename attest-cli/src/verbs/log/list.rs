@@ -73,4 +73,3 @@ pub(crate) fn line(entry: &Value<'_>) -> String {
     };
     format!("{time}  {what}")
 }
-

@@ -29,7 +29,8 @@ impl Pins {
             if given.contains('+') {
                 lines.push(given.clone());
             } else {
-                let text = fs::read_to_string(given).map_err(|error| format!("cannot read the keys {given}: {error}"))?;
+                let text =
+                    fs::read_to_string(given).map_err(|error| format!("cannot read the keys {given}: {error}"))?;
                 lines.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
             }
         }

@@ -76,8 +76,7 @@ fn verify(args: &Args) -> Ending {
     let (pinned, policy) = (args.pins.keys()?, args.pins.policy()?);
     let trust = args.trust.as_deref().map(Config::read).transpose()?.map(|config| config.trust);
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
-    let ask =
-        Ask { log: &args.log, pinned: pinned.as_ref(), policy: policy.as_ref(), trust: trust.as_ref(), threads };
+    let ask = Ask { log: &args.log, pinned: pinned.as_ref(), policy: policy.as_ref(), trust: trust.as_ref(), threads };
     let bar = output::Bar::of_entries();
     let report = audit::run(&ask, |done, total| bar.show("entries", done, total));
     bar.clear();
