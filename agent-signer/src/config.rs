@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use attest_core::checkpoint::{LogKeys, LogKeysError};
+use attest_core::claims::is_name;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_keys::{KeyError, KeySource};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use upstream::{Remote, RemoteError};
 
@@ -47,6 +49,10 @@ pub struct Config {
     pub strict: bool,
     /// What is measured.
     pub measure: Measure,
+    /// What is asked of receipts; `None` for what follows from the pinned keys.
+    pub receipts: Option<Receipts>,
+    /// The pinned keys of servers' logs, by audience.
+    pub log_keys: BTreeMap<String, LogKeys>,
     /// Remote servers, by the name that their guard goes by.
     pub upstream: BTreeMap<String, Remote>,
 }
@@ -68,6 +74,18 @@ pub struct Measure {
     pub harness: Vec<PathBuf>,
     /// Whether the signer's own executable and this configuration are measured.
     pub signer: bool,
+}
+
+/// What is asked of the receipt that comes with the answer to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Receipts {
+    /// An answer without one that holds is withheld.
+    Required,
+    /// One that does not hold has the answer withheld; one that is missing is written down.
+    Checked,
+    /// Nobody looks at it.
+    Ignored,
 }
 
 /// A hosted model, by name.
@@ -116,6 +134,24 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// The keys of a server's log.
+    #[error("{path}: [[server]] {audience:?}: log_keys: {source}; `attest log key` prints them where the log is", path = path.display())]
+    LogKeys {
+        /// The file.
+        path: PathBuf,
+        /// The server.
+        audience: String,
+        /// Why not.
+        source: LogKeysError,
+    },
+    /// A server that is none, or there twice.
+    #[error("{path}: [[server]] {audience:?} is no audience, or is there twice", path = path.display())]
+    Server {
+        /// The file.
+        path: PathBuf,
+        /// The server.
+        audience: String,
+    },
     /// A number out of range.
     #[error("{path}: {field} must be from 1 to {longest}", path = path.display())]
     Range {
@@ -151,6 +187,9 @@ struct File {
     #[serde(default)]
     strict: bool,
     measure: MeasureTable,
+    receipts: Option<Receipts>,
+    #[serde(default)]
+    server: Vec<ServerTable>,
     #[serde(default)]
     upstream: BTreeMap<String, Remote>,
 }
@@ -165,6 +204,13 @@ fn one_minute() -> u64 {
 
 fn half_an_hour() -> u64 {
     1_800
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServerTable {
+    audience: String,
+    log_keys: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -217,6 +263,17 @@ impl Config {
         if measure.is_empty() {
             return Err(ConfigError::NothingMeasured { path: at() });
         }
+        let mut log_keys = BTreeMap::new();
+        for ServerTable { audience, log_keys: lines } in file.server {
+            let keys = LogKeys::parse(&lines).map_err(|source| ConfigError::LogKeys {
+                path: at(),
+                audience: audience.clone(),
+                source,
+            })?;
+            if !is_name(&audience) || audience.contains('#') || log_keys.insert(audience.clone(), keys).is_some() {
+                return Err(ConfigError::Server { path: at(), audience });
+            }
+        }
         Ok(Self {
             path: at(),
             log_key: file.log_key.as_deref().map(key).transpose()?,
@@ -234,8 +291,20 @@ impl Config {
             idle_seconds: range(file.idle_seconds, "idle_seconds", 365 * 86_400)?,
             strict: file.strict,
             measure,
+            receipts: file.receipts,
+            log_keys,
             upstream: file.upstream.into_iter().map(|(name, remote)| (name, remote.within(folder))).collect(),
         })
+    }
+}
+
+impl Config {
+    /// What is asked of receipts of the server that goes by `audience`, and the keys that they are checked with. Without a
+    /// pinned key nothing can be checked.
+    pub fn receipts_of(&self, audience: &str) -> (Receipts, Option<&LogKeys>) {
+        let keys = self.log_keys.get(audience);
+        let asked = self.receipts.unwrap_or(if keys.is_some() { Receipts::Required } else { Receipts::Ignored });
+        (asked, keys)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use attest_core::b64;
+use attest_core::checkpoint::LogKeys;
 use attest_core::claims::is_name;
 use attest_core::digest::Digest;
 use attest_core::entry::Status;
@@ -26,7 +27,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::config::Config;
 use crate::launch::{LaunchError, socket_of};
 use crate::service::{Signer, StartError};
-use crate::wire::{self, Ended, Frame, Hello, Kind, Signed, Welcome};
+use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Signed, Welcome};
 
 /// Why a signer's process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -231,11 +232,14 @@ impl Daemon {
                         return Err(io::Error::other("an audience is 1 to 256 bytes without # and control characters"));
                     }
                     audience = named.into();
+                    let (receipts, keys) = self.signer.config().receipts_of(&audience);
                     let welcome = Welcome {
                         version: env!("CARGO_PKG_VERSION").to_owned(),
                         pid: std::process::id(),
                         agent: self.signer.config().agent.clone(),
                         context: b64::encode(self.signer.context().0),
+                        receipts,
+                        log_keys: keys.map(LogKeys::to_lines).unwrap_or_default(),
                     };
                     let payload = serde_json::to_vec(&welcome)?.into();
                     let _ = answers.send(Frame { payload, ..frame }).await;
@@ -264,6 +268,9 @@ impl Daemon {
                     let call = Digest::from_b64(&ended.call).filter(|call| locked(&open).remove(call));
                     if let Some(call) = call {
                         self.signer.ended(call, ended.outcome(), &audience).await;
+                        if let Some(verdict) = ended.receipt.and_then(Checked::verdict) {
+                            self.signer.receipt(call, &verdict, &audience).await;
+                        }
                     }
                 }
                 Kind::Stop => {

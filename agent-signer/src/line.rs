@@ -4,19 +4,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use attest_core::digest::Digest;
+use attest_core::receipt::Verdict;
 use attest_core::response::Outcome;
 use bytes::Bytes;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::launch::Target;
-use crate::link::{Link, LinkError};
-use crate::wire::{self, Ended, Signed};
+use crate::link::{Demand, Link, LinkError};
+use crate::wire::{self, Checked, Ended, Signed};
 
 /// The line.
 pub(crate) struct Line {
     target: Target,
     audience: String,
     link: Mutex<Option<Arc<Link>>>,
+    /// What the signer that was found last asks of receipts: answers come also when it has gone away meanwhile.
+    demand: Mutex<Arc<Demand>>,
     opening: AsyncMutex<()>,
 }
 
@@ -24,7 +27,13 @@ impl Line {
     /// A line to the signer at `target`, whose calls are made out to `audience`. Fails where there is no signer: a wrap
     /// whose agent cannot be attested says so at once, and not at the first call.
     pub async fn open(target: Target, audience: String) -> Result<Self, LinkError> {
-        let line = Self { target, audience, link: Mutex::default(), opening: AsyncMutex::default() };
+        let line = Self {
+            target,
+            audience,
+            link: Mutex::default(),
+            demand: Mutex::new(Arc::new(Demand::Nothing)),
+            opening: AsyncMutex::default(),
+        };
         // One that is just ending still takes a connection, and then hangs up; the next try starts another.
         for _ in 0..2 {
             match line.link().await {
@@ -50,6 +59,7 @@ impl Line {
         }
         let link = Arc::new(Link::open(&self.target, Some(&self.audience)).await?);
         tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
+        *self.demand.lock().unwrap_or_else(PoisonError::into_inner) = link.demand.clone();
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
         Ok(link)
     }
@@ -82,12 +92,19 @@ impl Line {
         Err(None)
     }
 
-    /// Tells the signer how a call ended. Where the signer is gone, its log has the call open and marks it unknown.
-    pub fn ended(&self, call: Digest, outcome: Outcome) {
+    /// What is asked of receipts.
+    pub fn demand(&self) -> Arc<Demand> {
+        self.demand.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells the signer how a call ended, and what became of its receipt where one was asked for. Where the signer is gone,
+    /// its log has the call open and marks it unknown.
+    pub fn ended(&self, call: Digest, outcome: Outcome, receipt: Option<&Verdict>) {
         let ended = Ended {
             call: call.to_b64(),
             status: outcome.status.as_str().to_owned(),
             result: outcome.digest.map(Digest::to_b64),
+            receipt: receipt.map(Checked::of),
         };
         if let (Some(link), Ok(payload)) = (self.current(), serde_json::to_vec(&ended)) {
             link.tell(wire::Kind::Ended, payload.into());

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use attest_core::checkpoint::{LogKeys, LogKeysError};
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::config::Receipts;
 use crate::launch::{self, LaunchError, Target};
 use crate::wire::{self, Frame, Hello, Kind, Welcome};
 
@@ -24,6 +26,13 @@ pub(crate) enum LinkError {
         "the signer is of version {theirs}, this is {ours}; end it with `attest signer stop`, it starts again by itself"
     )]
     Version { theirs: String, ours: &'static str },
+    #[error(
+        "agent.toml asks for receipts, and pins no key of the log of {audience:?}: add [[server]] with its audience and \
+         log_keys, which `attest log key` prints where the log is"
+    )]
+    NoLogKey { audience: String },
+    #[error("the signer names a key of the log of {audience:?} that cannot be read: {source}")]
+    LogKeys { audience: String, source: LogKeysError },
 }
 
 /// An open connection. Questions go out at the same time; each answer finds its question by number.
@@ -33,6 +42,32 @@ pub(crate) struct Link {
     writer: Mutex<Option<JoinHandle<io::Result<()>>>>,
     waiting: Arc<Mutex<Waiting>>,
     pub welcome: Welcome,
+    /// What is asked of receipts.
+    pub demand: Arc<Demand>,
+}
+
+/// What is asked of the receipts of one server.
+pub(crate) enum Demand {
+    /// Nothing.
+    Nothing,
+    /// That those which come hold, by these keys; and, where `always`, that they come.
+    Receipts { keys: LogKeys, audience: String, always: bool },
+}
+
+impl Demand {
+    fn of(welcome: &Welcome, audience: Option<&str>) -> Result<Self, LinkError> {
+        // One that only asks who is there makes no calls.
+        let Some(audience) = audience.filter(|_| welcome.receipts != Receipts::Ignored).map(str::to_owned) else {
+            return Ok(Self::Nothing);
+        };
+        if welcome.log_keys.is_empty() {
+            return Err(LinkError::NoLogKey { audience });
+        }
+        match LogKeys::parse(&welcome.log_keys) {
+            Ok(keys) => Ok(Self::Receipts { keys, audience, always: welcome.receipts == Receipts::Required }),
+            Err(source) => Err(LinkError::LogKeys { audience, source }),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -54,10 +89,11 @@ impl Link {
         if welcome.version != env!("CARGO_PKG_VERSION") {
             return Err(LinkError::Version { theirs: welcome.version, ours: env!("CARGO_PKG_VERSION") });
         }
-        Ok(Self::over(stream, welcome))
+        let demand = Demand::of(&welcome, audience)?;
+        Ok(Self::over(stream, welcome, demand.into()))
     }
 
-    fn over(stream: UnixStream, welcome: Welcome) -> Self {
+    fn over(stream: UnixStream, welcome: Welcome, demand: Arc<Demand>) -> Self {
         let (read, write) = stream.into_split();
         let (outbox, mut frames) = mpsc::unbounded_channel::<Frame>();
         let waiting = Arc::<Mutex<Waiting>>::default();
@@ -85,7 +121,7 @@ impl Link {
             waiting.gone = true;
             waiting.answers.clear();
         });
-        Self { outbox: Mutex::new(Some(outbox)), writer: Mutex::new(Some(writer)), waiting, welcome }
+        Self { outbox: Mutex::new(Some(outbox)), writer: Mutex::new(Some(writer)), waiting, welcome, demand }
     }
 
     /// Whether the signer has hung up.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use mcp_relay::Exit;
-use mcp_relay::http::bridge::{self, BridgeOptions};
+use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
 use mcp_relay::http::{Callers, Endpoint, Limits, Listener, Relay, Upstream};
 use mcp_relay::stdio::{self, Client, InProcess};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,14 +42,14 @@ pub enum WrapError {
     Setup(#[source] std::io::Error),
 }
 
-async fn shared(target: Target, audience: String) -> Result<Shared, WrapError> {
+async fn shared(target: Target, audience: String, own_words: OwnWords) -> Result<Shared, WrapError> {
     let line = Line::open(target, audience).await.map_err(|error| WrapError::Signer(error.to_string()))?;
-    Ok(Shared::new(line))
+    Ok(Shared::new(line, own_words))
 }
 
 /// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
 pub async fn over_stdio(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
-    let shared = shared(target, audience).await?;
+    let shared = shared(target, audience, OwnWords::default()).await?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let exit = stdio::run(server, client, Wrap::new(shared.clone()), stdio::Options::default()).await;
     shared.close().await;
@@ -63,13 +63,15 @@ pub async fn stdio_to_http(
     upstream: Upstream,
     limits: Limits,
 ) -> Result<Exit, WrapError> {
-    let shared = shared(target, audience).await?;
+    let own_words = OwnWords::default();
+    let shared = shared(target, audience, own_words.clone()).await?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let (server, input, output) = InProcess::new().map_err(stdio::RelayError::Setup)?;
     let options = BridgeOptions {
         line_limit: limits.request,
         answer_limit: limits.answer,
         grace: limits.grace,
+        own_words,
         ..BridgeOptions::new(upstream.uri())
     };
     let lines = stdio::Options {
@@ -109,7 +111,7 @@ pub async fn over_http(
         let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
         if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     });
-    let shared = shared(target, audience).await?;
+    let shared = shared(target, audience, OwnWords::default()).await?;
     let path = upstream.path().to_owned();
     let url = format!("http://{}{path}", listener.address().map_err(listen)?);
     let relay = Relay::new(upstream, shared.clone(), Endpoint::Path(path), Callers::of_this_machine(), limits);

@@ -9,6 +9,7 @@ use attest_core::attestation::Attestation;
 use attest_core::b64;
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::entry::{Entry, Status};
+use attest_core::receipt::{self, Verdict};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::request::Call;
 use attest_core::response::Outcome;
@@ -41,6 +42,12 @@ pub enum StartError {
         "two of key, attester_key and log_key are the same key; a key has one role: make another with `attest keygen`"
     )]
     OneKey,
+    /// A server's log is said to be signed by a key of this agent.
+    #[error("a key of this agent is pinned as that of the log of {audience:?}; a key has one role")]
+    OwnLogKey {
+        /// The server.
+        audience: String,
+    },
     /// The state cannot be measured.
     #[error("cannot measure the agent: {0}")]
     Measure(#[from] MeasureError),
@@ -105,6 +112,12 @@ impl Signer {
         if [key.public(), attester.public()].contains(&log_key.public()) {
             return Err(StartError::OneKey);
         }
+        let own = [key.public(), attester.public(), log_key.public()];
+        for (audience, keys) in &config.log_keys {
+            if keys.all().iter().any(|(vkey, _)| own.contains(&vkey.key())) {
+                return Err(StartError::OwnLogKey { audience: audience.clone() });
+            }
+        }
         let (log, recovery) = Log::open(&config.log, log_key, attest_log::Options::default())?;
         let log = Arc::new(log);
         for open in recovery.open_calls {
@@ -164,6 +177,7 @@ impl Signer {
         Ok(wire::Signed {
             call: hash,
             salt,
+            params: signed.proof.params,
             credentials: presented.credentials.name(),
             full: signed.request(Form::Full).into(),
             short: if short { signed.request(Form::Short).into() } else { Bytes::new() },
@@ -229,6 +243,17 @@ impl Signer {
         let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
         if let Err(error) = self.queue(record).await {
             tracing::error!("the outcome of call {call} is not written: {error}");
+        }
+    }
+
+    /// Writes what became of the receipt of a call, and keeps it: receipt and proof come with one entry alone, so they stand
+    /// beside it in one text, and nothing is looked up for them, however many there are.
+    pub async fn receipt(&self, call: Digest, verdict: &Verdict, audience: &str) {
+        let entry = Entry::receipt(call, audience, verdict, now_ms());
+        let token = receipt::kept(verdict).map(Token::new);
+        let record = Record { token, ..Record::new(entry.to_bytes()) };
+        if let Err(error) = self.queue(record).await {
+            tracing::error!("the receipt of call {call} is not kept: {error}");
         }
     }
 

@@ -7,9 +7,12 @@ use std::io;
 
 use attest_core::digest::{Digest, Salt};
 use attest_core::limits::MAX_REQUEST;
+use attest_core::receipt::{self, Bad, Defect, Proved, Verdict};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::config::Receipts;
 
 /// Longest frame: twice the longest request, with room for its proof.
 const MAX_FRAME: usize = 2 * (MAX_REQUEST + (512 << 10));
@@ -62,6 +65,10 @@ pub struct Welcome {
     pub agent: String,
     /// The context, in base64url.
     pub context: String,
+    /// What is asked of the receipts of the server that the wrap named.
+    pub receipts: Receipts,
+    /// The pinned keys of that server's log, in the lines of `agent.toml`; empty where there are none.
+    pub log_keys: Vec<String>,
 }
 
 /// One frame.
@@ -82,6 +89,8 @@ pub struct Signed {
     pub call: Digest,
     /// What its outcome is salted with.
     pub salt: Salt,
+    /// The digest of its parameters in the call proof.
+    pub params: Digest,
     /// Names the credentials in it.
     pub credentials: Digest,
     /// The message to send on.
@@ -90,8 +99,8 @@ pub struct Signed {
     pub short: Bytes,
 }
 
-/// Bytes of a payload before the two messages: two digests, a salt, the length of the short one.
-const FIXED: usize = 32 + 16 + 32 + 4;
+/// Bytes of a payload before the two messages: three digests, a salt, the length of the short one.
+const FIXED: usize = 32 + 16 + 32 + 32 + 4;
 
 impl Signed {
     /// Puts it into a payload.
@@ -99,6 +108,7 @@ impl Signed {
         let mut out = BytesMut::with_capacity(FIXED + self.short.len() + self.full.len());
         out.put_slice(&self.call.0);
         out.put_slice(&self.salt.0);
+        out.put_slice(&self.params.0);
         out.put_slice(&self.credentials.0);
         // Shorter than a frame, whose length fits.
         out.put_u32(u32::try_from(self.short.len()).unwrap_or_default());
@@ -112,16 +122,18 @@ impl Signed {
         if payload.len() < FIXED {
             return None;
         }
-        let (mut call, mut salt, mut credentials) = (Digest([0; 32]), Salt([0; 16]), Digest([0; 32]));
+        let (mut call, mut salt) = (Digest([0; 32]), Salt([0; 16]));
+        let (mut params, mut credentials) = (Digest([0; 32]), Digest([0; 32]));
         payload.copy_to_slice(&mut call.0);
         payload.copy_to_slice(&mut salt.0);
+        payload.copy_to_slice(&mut params.0);
         payload.copy_to_slice(&mut credentials.0);
         let short = payload.get_u32() as usize;
         if payload.len() < short {
             return None;
         }
         let short = payload.split_to(short);
-        Some(Self { call, salt, credentials, full: payload, short })
+        Some(Self { call, salt, params, credentials, full: payload, short })
     }
 }
 
@@ -134,6 +146,47 @@ pub struct Ended {
     pub status: String,
     /// Salted digest of the result, in base64url.
     pub result: Option<String>,
+    /// What became of the receipt; absent where none was asked for.
+    pub receipt: Option<Checked>,
+}
+
+/// What became of a receipt.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Checked {
+    /// The word of the defect; absent where there is none.
+    defect: Option<String>,
+    index: u64,
+    log: String,
+    size: u64,
+    /// Receipt and proof.
+    text: Option<String>,
+}
+
+impl Checked {
+    /// For the way to the signer.
+    pub fn of(verdict: &Verdict) -> Self {
+        let text = receipt::kept(verdict).map(str::to_owned);
+        match verdict {
+            Ok(Proved { index, log, size, .. }) => {
+                Self { defect: None, index: *index, log: log.clone(), size: *size, text }
+            }
+            Err(Bad { defect, .. }) => {
+                Self { defect: Some(defect.word().to_owned()), index: 0, log: String::new(), size: 0, text }
+            }
+        }
+    }
+
+    /// What the wrap found; `None` for words that nobody says.
+    pub fn verdict(self) -> Option<Verdict> {
+        let text = self.text.filter(|text| text.len() <= receipt::MAX_RECEIPT);
+        match self.defect {
+            Some(word) => {
+                let defect = Defect::ALL.into_iter().find(|defect| defect.word() == word)?;
+                Some(Err(Bad { defect, text }))
+            }
+            None => Some(Ok(Proved { index: self.index, log: self.log, size: self.size, text: text? })),
+        }
+    }
 }
 
 /// Writes one frame; the caller flushes.

@@ -6,6 +6,7 @@ use attest_core::digest::{Digest, Salt};
 use attest_core::entry::Status;
 use attest_core::extension;
 use attest_core::json::Value;
+use attest_core::receipt::{self, Defect, Ended};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
 use attest_core::request::{RequestError, classify};
@@ -14,10 +15,12 @@ use attest_core::task;
 use attest_core::watched::{About, Watched};
 use bytes::Bytes;
 use http::request::Parts;
+use mcp_relay::http::bridge::OwnWords;
 use mcp_relay::http::{Exchange, Exchanges};
-use mcp_relay::{BoxFuture, Exit, Handling, InFlight, Interceptor, Tasks, ToClient, ToServer};
+use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Tasks, ToClient, ToServer};
 
 use crate::line::Line;
+use crate::link::Demand;
 use crate::server::Server;
 use crate::wire;
 
@@ -27,11 +30,14 @@ pub(crate) struct Shared {
     pub line: Arc<Line>,
     pub server: Arc<Server>,
     tasks: Arc<Mutex<Tasks<Call>>>,
+    /// Tasks that ended, and what is believed about that, for whoever asks about them again.
+    past: Arc<Mutex<Tasks<Past>>>,
+    own_words: OwnWords,
 }
 
 impl Shared {
-    pub fn new(line: Line) -> Self {
-        Self { line: Arc::new(line), server: Arc::default(), tasks: Arc::default() }
+    pub fn new(line: Line, own_words: OwnWords) -> Self {
+        Self { line: Arc::new(line), server: Arc::default(), tasks: Arc::default(), past: Arc::default(), own_words }
     }
 
     /// Nothing more will come: calls whose task did not end have no end that we see.
@@ -43,7 +49,7 @@ impl Shared {
     }
 
     fn lost(&self, call: &Call) {
-        self.line.ended(call.call, Outcome { status: Status::Unknown, digest: None });
+        self.line.ended(call.call, Outcome { status: Status::Unknown, digest: None }, None);
     }
 }
 
@@ -58,6 +64,24 @@ pub(crate) struct Wrap {
 struct Call {
     call: Digest,
     salt: Salt,
+    params: Digest,
+}
+
+/// How a task ended.
+#[derive(Debug)]
+struct Past {
+    salt: Salt,
+    /// What its receipt said; `None` where there was none that held, so that nothing is believed any more.
+    outcome: Option<Outcome>,
+}
+
+/// What a message says of calls and tasks.
+#[derive(Default)]
+struct Ends {
+    /// Calls that ended, with the task where it is a task's end.
+    calls: Vec<(Call, Outcome, Option<String>)>,
+    /// It says of a task that ended before something else than its receipt did.
+    contradicts: Option<Defect>,
 }
 
 /// A signed call, on its way.
@@ -94,7 +118,7 @@ impl Wrap {
             let kind = if shared.server.takes_shorthand() { wire::Kind::CallShort } else { wire::Kind::Call };
             match (shared.line.sign(line, kind).await, place.id()) {
                 (Ok(signed), Some(_)) => {
-                    let call = Call { call: signed.call, salt: signed.salt };
+                    let call = Call { call: signed.call, salt: signed.salt, params: signed.params };
                     let short = !signed.short.is_empty() && shared.server.remembers(&signed.credentials);
                     let (sent, full) = if short { (signed.short, Some(signed.full)) } else { (signed.full, None) };
                     place.open(Watched::Call { call: Signed { call, credentials: signed.credentials, full }, about });
@@ -123,15 +147,17 @@ impl Wrap {
         Handling::Now(declared.map_or(ToServer::Pass, |new| ToServer::Forward(new.to_canonical().into())))
     }
 
-    /// Whether a call waits for the end of this task.
+    /// Whether a call waits for the end of this task, or has seen it.
     fn waits(&self, task: &str) -> bool {
-        locked(&self.shared.tasks).of(task).is_some()
+        locked(&self.shared.tasks).of(task).is_some() || locked(&self.shared.past).of(task).is_some()
     }
 
-    /// The answer to a call.
-    fn answered(&self, call: Call, message: Option<&Value<'_>>) {
-        let Some(task) = message.and_then(task::created) else {
-            return self.shared.line.ended(call.call, Outcome::of(message, &call.salt));
+    /// What the answer to a call says; it may be the call's end, or make a task of it.
+    fn of_call(&self, call: Call, message: Option<&Value<'_>>, ends: &mut Ends) {
+        // What some reader takes for another message than we do is no promise of a result to come.
+        let Some(task) = message.filter(|message| is_plain(message)).and_then(task::created) else {
+            let outcome = Outcome::of(message, &call.salt);
+            return ends.calls.push((call, outcome, None));
         };
         let dropped = locked(&self.shared.tasks).begin(task, call);
         if let Some(call) = dropped {
@@ -139,17 +165,90 @@ impl Wrap {
         }
     }
 
-    fn asked(&self, about: &About, answer: Option<&Value<'_>>) {
-        self.task_answered(&about.task, |salt| about.outcome(answer, salt));
+    /// What the answer to a question about a task says of its end.
+    fn of_asked(&self, about: &About, answer: Option<&Value<'_>>, ends: &mut Ends) {
+        self.of_task(&about.task, |salt| about.outcome(answer, salt), ends);
     }
 
-    fn task_answered(&self, id: &str, outcome: impl FnOnce(&Salt) -> Option<Outcome>) {
+    /// What a message says of the end of a task.
+    fn of_task(&self, id: &str, outcome: impl FnOnce(&Salt) -> Option<Outcome>, ends: &mut Ends) {
         let mut tasks = locked(&self.shared.tasks);
-        let outcome = tasks.of(id).and_then(|call| outcome(&call.salt));
-        if let Some((outcome, call)) = outcome.zip(outcome.and_then(|_| tasks.end(id))) {
-            self.shared.line.ended(call.call, outcome);
+        if let Some(salt) = tasks.of(id).map(|call| call.salt) {
+            if let Some((outcome, call)) = outcome(&salt).and_then(|outcome| Some((outcome, tasks.end(id)?))) {
+                ends.calls.push((call, outcome, Some(id.to_owned())));
+            }
+            return;
+        }
+        drop(tasks);
+        let past = locked(&self.shared.past);
+        let Some((past, outcome)) = past.of(id).and_then(|past| Some((past, outcome(&past.salt)?))) else { return };
+        if past.outcome != Some(outcome) {
+            ends.contradicts = Some(past.outcome.map_or(Defect::Missing, |_| Defect::Result));
         }
     }
+
+    /// The verifier's refusal that `message` is, in words of our own: it bears no receipt, as nothing was let through.
+    fn refusal(&self, message: &Value<'_>) -> Option<Bytes> {
+        if receipt::is_in(message) { None } else { reply::retell(message).map(Bytes::from) }
+    }
+
+    /// A refusal reaches the host as it came where nobody asks for receipts. Where they are, anybody on the way might have
+    /// written it, so the host is told its reason and no more.
+    fn retold(&self, line: Bytes, refusal: Option<Bytes>) -> ToClient {
+        match (refusal, &*self.shared.line.demand()) {
+            (Some(refusal), Demand::Receipts { always: true, .. }) if refusal != line => ToClient::Replace(refusal),
+            _ => ToClient::Pass,
+        }
+    }
+
+    /// What the host is told where a message ends calls: the message as the server sent it, or why it is withheld.
+    fn settle(&self, id: Option<&Id>, line: &Bytes, message: Option<&Value<'_>>, ends: Ends) -> ToClient {
+        let line_to_signer = &self.shared.line;
+        let demand = line_to_signer.demand();
+        let Demand::Receipts { keys, audience, always } = &*demand else {
+            for (call, outcome, _) in ends.calls {
+                line_to_signer.ended(call.call, outcome, None);
+            }
+            return shown(line, message);
+        };
+        let ended = ends.calls.iter();
+        let ended = ended.map(|(call, outcome, _)| Ended { call: call.call, params: call.params, outcome: *outcome });
+        let ended: Vec<_> = ended.collect();
+        let plain = message.filter(|message| is_plain(message));
+        let verdicts = receipt::check(plain, keys, audience, &ended);
+        let mut withheld = ends.contradicts;
+        for ((call, outcome, task), verdict) in ends.calls.into_iter().zip(&verdicts) {
+            line_to_signer.ended(call.call, outcome, Some(verdict));
+            if let Err(bad) = verdict {
+                tracing::warn!("the answer to call {}: {bad}", call.call);
+                withheld = withheld.or(Some(bad.defect).filter(|defect| *always || *defect != Defect::Missing));
+            }
+            if let Some(task) = task {
+                let outcome = verdict.as_ref().ok().map(|_| outcome);
+                locked(&self.shared.past).begin(&task, Past { salt: call.salt, outcome });
+            }
+        }
+        match (withheld, id) {
+            (None, _) => shown(line, message),
+            (Some(defect), Some(id)) => {
+                let refusal = defect.reason().into();
+                ToClient::Replace(reply::refuse(Some(&id.to_value()), &refusal, Shape::Error).into())
+            }
+            // A notification has nobody to tell that it is withheld.
+            (Some(_), None) => ToClient::Drop,
+        }
+    }
+}
+
+/// The message as the server sent it: without the receipts that its verifier put in.
+fn shown(line: &Bytes, message: Option<&Value<'_>>) -> ToClient {
+    let bare = message.and_then(|message| receipt::without_receipts(line, message));
+    bare.map_or(ToClient::Pass, |bare| ToClient::Replace(bare.into()))
+}
+
+/// Whether every reader takes it for the same message.
+fn is_plain(message: &Value<'_>) -> bool {
+    matches!(Kind::of(message), Kind::Response { .. } | Kind::Notification { .. })
 }
 
 impl Interceptor for Wrap {
@@ -167,6 +266,7 @@ impl Interceptor for Wrap {
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
+        let own = self.shared.own_words.take(&line);
         let (id, watched) = match self.in_flight.answered(&line, message) {
             Ok(answered) => answered,
             Err(stray) => {
@@ -174,13 +274,23 @@ impl Interceptor for Wrap {
                 return Handling::Now(ToClient::Drop);
             }
         };
+        let demanded = !matches!(*self.shared.line.demand(), Demand::Nothing);
+        // As at the verifier: a lenient host might read an answer where we read none, and with it one without a receipt.
+        let looks_like_one = || line.trim_ascii_start().starts_with(b"{");
+        if demanded && message.is_none() && id.is_none() && looks_like_one() && self.in_flight.is_watching() {
+            tracing::error!("dropped a line of the server that is not JSON, and might be the answer to an open call");
+            return Handling::Now(ToClient::Drop);
+        }
+        // What a bridge of our own says, or a verifier that let nothing through, is no answer to have a receipt of.
+        let refusal = message.filter(|_| !own).and_then(|message| self.refusal(message));
+        let mut ends = Ends::default();
         match watched {
             Some(Watched::Call { call: Signed { call, credentials, full }, about }) => {
                 let reason = message.and_then(reply::reason);
-                if let (Some(NOT_CACHED), Some(full), Some(id)) = (reason, full, id) {
+                if let (Some(NOT_CACHED), Some(full), Some(id)) = (reason, full, &id) {
                     self.shared.server.forgot(&credentials);
                     let again = Signed { call: call.clone(), credentials, full: None };
-                    if self.in_flight.watch(id, Watched::Call { call: again, about: about.clone() }).is_ok() {
+                    if self.in_flight.watch(id.clone(), Watched::Call { call: again, about: about.clone() }).is_ok() {
                         return Handling::Now(ToClient::Resend(full));
                     }
                 }
@@ -188,12 +298,21 @@ impl Interceptor for Wrap {
                 if reason.is_none() {
                     self.shared.server.accepted(credentials);
                 }
-                self.answered(call, message);
+                if own || refusal.is_some() {
+                    self.shared.line.ended(call.call, Outcome::of(message, &call.salt), None);
+                    return Handling::Now(self.retold(line, refusal));
+                }
+                self.of_call(call, message, &mut ends);
                 if let Some(about) = about {
-                    self.asked(&about, message);
+                    self.of_asked(&about, message, &mut ends);
                 }
             }
-            Some(Watched::Task(about)) => self.asked(&about, message),
+            Some(Watched::Task(about)) => {
+                if own || refusal.is_some() {
+                    return Handling::Now(self.retold(line, refusal));
+                }
+                self.of_asked(&about, message, &mut ends);
+            }
             Some(Watched::Opening(era)) => {
                 self.shared.server.offers(message.and_then(|answer| extension::offered(answer, era)));
                 // The host speaks MCP alone; that we speak to a verifier is not its matter.
@@ -202,11 +321,11 @@ impl Interceptor for Wrap {
             }
             None => {
                 if let Some((task, m)) = message.and_then(|m| Some((task::told(m)?, m))) {
-                    self.task_answered(task, |salt| task::outcome_told(m, salt));
+                    self.of_task(task, |salt| task::outcome_told(m, salt), &mut ends);
                 }
             }
         }
-        Handling::Now(ToClient::Pass)
+        Handling::Now(self.settle(id.as_ref(), &line, message, ends))
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {

@@ -5,6 +5,7 @@ mod audit;
 mod jose;
 mod output;
 mod verbs;
+mod web;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,7 @@ enum Verb {
     Verify(verbs::verify::Args),
     Inspect(verbs::inspect::Args),
     Log(verbs::log::Args),
+    Witness(verbs::witness::Args),
 }
 
 /// What a verb ends with: the code to exit with, or why it failed.
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Verb::Verify(args) => verbs::verify::run(args),
         Verb::Inspect(args) => verbs::inspect::run(args),
         Verb::Log(args) => verbs::log::run(args),
+        Verb::Witness(args) => verbs::witness::run(args),
     };
     match ending {
         Ok(code) => code.into(),

@@ -10,6 +10,7 @@ mod sequence;
 
 use crate::checkpoint::CheckpointError;
 use crate::entry::EntryError;
+use crate::receipt::Defect;
 use crate::refusal::{Reason, Token};
 use crate::trust::MAX_SKEW;
 
@@ -58,6 +59,12 @@ pub enum Fault {
     /// The tokens say something else than the entry.
     #[error("the tokens say something else than the entry's `{0}`")]
     Disagrees(&'static str),
+    /// A receipt that the caller says it checked, and that does not hold.
+    #[error("the receipt beside it does not hold: {0}")]
+    Receipt(Defect),
+    /// A receipt for a call that did not just end.
+    #[error("no call that the receipt could be for ended shortly before, or it has one already")]
+    ReceiptForNoCall,
     /// A token was not in its time when the entry was written.
     #[error("{} was not in its time when the entry was written", token(*.0))]
     OutOfTime(Token),
@@ -232,6 +239,7 @@ impl Fault {
             Self::TokenMissing(_) | Self::TokenHash | Self::TokenUnnamed => "token",
             Self::Evidence(_) => "evidence",
             Self::Disagrees(_) => "agreement",
+            Self::Receipt(_) | Self::ReceiptForNoCall => "receipt",
             Self::OutOfTime(_) | Self::TimeBack => "time",
             Self::Side | Self::NotStarted | Self::Context(_) => "context",
             Self::Replay { .. } => "replay",

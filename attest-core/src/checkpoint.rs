@@ -167,6 +167,15 @@ impl LogKeys {
         Self::new(retired.collect::<Result<_, LogKeysError>>()?, Vkey::parse(last.as_ref())?)
     }
 
+    /// The lines of a configuration that these keys are read from.
+    pub fn to_lines(&self) -> Vec<String> {
+        let line = |(key, until): &(Vkey, u64)| match *until {
+            u64::MAX => key.to_string(),
+            until => format!("{key} until {until}"),
+        };
+        self.keys.iter().map(line).collect()
+    }
+
     /// The log's name.
     pub fn origin(&self) -> &str {
         &self.origin

@@ -12,10 +12,11 @@ use crate::call_proof::CallProof;
 use crate::canon::jcs;
 use crate::digest::Digest;
 use crate::note::Vkey;
+use crate::receipt;
 use crate::refusal::{About, Reason, Refusal, Token};
 use crate::verifier::Accepted;
 
-pub use read::{Called, EntryError, Verdict, Written};
+pub use read::{Called, Checked, EntryError, Verdict, Written};
 
 /// Longest entry in bytes: what fits one entry of a C2SP entry bundle (tlog-tiles).
 pub const MAX_ENTRY: usize = 65_535;
@@ -128,6 +129,32 @@ pub enum Entry {
         /// The tool; there exactly when the method is `tools/call`.
         #[serde(skip_serializing_if = "Option::is_none")]
         tool: Option<String>,
+    },
+    /// In the caller's log: what became of the receipt that had to come with the answer to a call.
+    Receipt {
+        /// Where it is wrong, or that it is missing; absent where it holds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        about: Option<&'static str>,
+        /// The server's audience.
+        audience: String,
+        /// Hash of the call proof.
+        call: String,
+        /// `ok`, or the reason that the answer was, or would have been, withheld for.
+        check: &'static str,
+        /// Index of the decision in the verifier's log.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        index: Option<u64>,
+        /// Name of the verifier's log.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        log: Option<String>,
+        /// Hash of the text that is kept beside this entry: receipt and proof.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        receipt: Option<String>,
+        /// Size of the tree in which the decision was shown to be.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size: Option<u64>,
+        /// When.
+        time: u64,
     },
     /// In the caller's log: a signer starts, and with it a new context.
     Context {
@@ -291,6 +318,22 @@ impl Entry {
             _ => {}
         }
         self
+    }
+
+    /// In the caller's log: what became of the receipt that had to come with an answer.
+    pub fn receipt(call: Digest, audience: &str, verdict: &receipt::Verdict, time: u64) -> Self {
+        let (proved, bad) = (verdict.as_ref().ok(), verdict.as_ref().err());
+        Self::Receipt {
+            about: bad.map(|bad| bad.defect.word()),
+            audience: audience.to_owned(),
+            call: call.to_b64(),
+            check: bad.map_or("ok", |bad| bad.defect.reason().code()),
+            index: proved.map(|proved| proved.index),
+            log: proved.map(|proved| proved.log.clone()),
+            receipt: receipt::kept(verdict).map(|text| Digest::of(text).to_b64()),
+            size: proved.map(|proved| proved.size),
+            time,
+        }
     }
 
     /// The canonical bytes.

@@ -30,6 +30,7 @@ pub mod measurement;
 pub mod merkle;
 pub mod names;
 pub mod note;
+pub mod receipt;
 pub mod refusal;
 pub mod reply;
 pub mod request;

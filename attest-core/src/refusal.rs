@@ -40,6 +40,8 @@ pub enum Check {
     Forward,
     /// On the caller's side: the signer. A call that fails here never left.
     Sign,
+    /// On the caller's side: the receipt that must come with an answer. A call that fails here may have run.
+    Receipt,
 }
 
 macro_rules! reasons {
@@ -170,6 +172,8 @@ reasons! {
     MethodNotGranted = "method-not-granted", Constraints;
     /// The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.
     LogUnavailable = "log-unavailable", Append;
+    /// Too few witnesses have seen this server's log of late, so it lets nothing through; try again later.
+    NotWitnessed = "not-witnessed", Append;
     /// The call ran, but its outcome could not be written to the log; do not repeat it blindly.
     OutcomeNotLogged = "outcome-not-logged", Forward;
     /// The server went away before it answered; whether the call ran is not known.
@@ -182,6 +186,10 @@ reasons! {
     CallerLogUnavailable = "caller-log-unavailable", Sign;
     /// There is no signer: it could not be reached or started; `attest signer status` tells more.
     SignerGone = "signer-gone", Sign;
+    /// The answer came without a receipt of the server's log, so it is withheld; the call may have run, so do not repeat it blindly.
+    NoReceipt = "no-receipt", Receipt;
+    /// The receipt does not fit the answer, the call or the server's log, so the answer is withheld; the call may have run, so do not repeat it blindly.
+    BadReceipt = "bad-receipt", Receipt;
 }
 
 /// Where in a message a reason applies. Never holds arguments.

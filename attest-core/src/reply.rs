@@ -4,6 +4,7 @@
 //! an HTTP 400, 401 or 403 is opaque to the clients in use, and may start a login.
 
 use crate::json::{self, Value, write_string};
+use crate::measurement::Component;
 use crate::names::{EXTENSION, HEADER_MISMATCH_CODE, MISSING_CAPABILITY_CODE, REFUSAL, REFUSAL_CODE};
 use crate::refusal::{About, Reason, Refusal};
 
@@ -17,62 +18,111 @@ pub enum Shape {
     ToolResult,
 }
 
+/// What a caller is told.
+struct Told {
+    code: i32,
+    wire: &'static str,
+    component: Option<&'static str>,
+    advice: &'static str,
+}
+
 /// The answer to a refused call. `id` is `None` where the message could not be read far enough to know it.
 pub fn refuse(id: Option<&Value<'_>>, refusal: &Refusal, shape: Shape) -> Vec<u8> {
-    let mut out = Vec::with_capacity(320);
     let wire = refusal.reason.on_the_wire();
     let component = match refusal.about {
         // Named only to a caller who is authenticated: it is the caller's own component.
         Some(About::Component(component)) if wire == refusal.reason.code() => Some(component.as_str()),
         _ => None,
     };
-    let text = message(refusal, wire, component);
-    let data = |out: &mut Vec<u8>| {
-        out.push(b'{');
-        if let Some(component) = component {
-            out.extend_from_slice(b"\"component\":");
-            write_string(component, out);
-            out.push(b',');
-        }
-        out.extend_from_slice(b"\"reason\":");
-        write_string(wire, out);
-        out.push(b'}');
+    Told { code: code(refusal), wire, component, advice: advice(refusal.reason) }.write(id, shape)
+}
+
+/// A verifier's refusal in words of our own: for a caller that believes nobody on the way, since a refusal bears no
+/// signature. `None` where `answer` is no refusal for a reason of the set. Whoever forges one can say no more than such a reason.
+pub fn retell(answer: &Value<'_>) -> Option<Vec<u8>> {
+    let object = answer.as_object()?;
+    let member = |outer: &str, inner: &str| object.get(outer)?.as_object()?.get(inner);
+    let (shape, data) = match (member("error", "data"), member("result", "_meta")) {
+        (Some(data), None) => (Shape::Error, data.as_object()?),
+        (None, Some(meta)) => (Shape::ToolResult, meta.as_object()?.get(REFUSAL)?.as_object()?),
+        _ => return None,
     };
-    let write_id = |out: &mut Vec<u8>| {
-        out.extend_from_slice(b"\"id\":");
-        json::write_canonical(id.unwrap_or(&Value::Null), out);
-        out.extend_from_slice(b",\"jsonrpc\":\"2.0\"");
+    let said = data.get("reason")?.as_str()?;
+    let reason = Reason::ALL.iter().find(|reason| reason.on_the_wire() == said)?;
+    let component = match data.get("component") {
+        None => None,
+        Some(name) => Some(Component::parse(name.as_str()?)?.as_str()),
     };
-    // Without an id there is no call to give a result to, so the error stands alone.
-    if shape == Shape::Error || id.is_none() {
-        let code = code(refusal);
-        out.extend_from_slice(format!("{{\"error\":{{\"code\":{code},\"data\":").as_bytes());
-        data(&mut out);
-        if code == MISSING_CAPABILITY_CODE {
-            // Behind `reason`, the data's last member, in place of the brace that closes it.
-            out.pop();
-            out.extend_from_slice(b",\"requiredCapabilities\":{\"extensions\":{");
-            write_string(EXTENSION, &mut out);
-            out.extend_from_slice(b":{}}}}");
+    let code = match shape {
+        Shape::ToolResult => REFUSAL_CODE,
+        Shape::Error => {
+            let code = member("error", "code")?.as_number()?;
+            let codes = [REFUSAL_CODE, HEADER_MISMATCH_CODE, MISSING_CAPABILITY_CODE];
+            codes.into_iter().find(|known| f64::from(*known) == code)?
         }
-        out.extend_from_slice(b",\"message\":");
-        write_string(&text, &mut out);
-        out.extend_from_slice(b"},");
-        write_id(&mut out);
-        out.push(b'}');
-    } else {
-        out.push(b'{');
-        write_id(&mut out);
-        out.extend_from_slice(b",\"result\":{\"_meta\":{");
-        write_string(REFUSAL, &mut out);
-        out.push(b':');
-        data(&mut out);
-        out.extend_from_slice(b"},\"content\":[{\"text\":");
-        write_string(&text, &mut out);
-        // `resultType` is required from 2026-07-28 on; before that it is an extra member, which clients ignore.
-        out.extend_from_slice(b",\"type\":\"text\"}],\"isError\":true,\"resultType\":\"complete\"}}");
+    };
+    let told = Told { code, wire: reason.on_the_wire(), component, advice: advice(*reason) };
+    Some(told.write(object.get("id"), shape))
+}
+
+impl Told {
+    fn write(&self, id: Option<&Value<'_>>, shape: Shape) -> Vec<u8> {
+        let mut out = Vec::with_capacity(320);
+        let text = self.message();
+        let data = |out: &mut Vec<u8>| {
+            out.push(b'{');
+            if let Some(component) = self.component {
+                out.extend_from_slice(b"\"component\":");
+                write_string(component, out);
+                out.push(b',');
+            }
+            out.extend_from_slice(b"\"reason\":");
+            write_string(self.wire, out);
+            out.push(b'}');
+        };
+        let write_id = |out: &mut Vec<u8>| {
+            out.extend_from_slice(b"\"id\":");
+            json::write_canonical(id.unwrap_or(&Value::Null), out);
+            out.extend_from_slice(b",\"jsonrpc\":\"2.0\"");
+        };
+        // Without an id there is no call to give a result to, so the error stands alone.
+        if shape == Shape::Error || id.is_none() {
+            out.extend_from_slice(format!("{{\"error\":{{\"code\":{},\"data\":", self.code).as_bytes());
+            data(&mut out);
+            if self.code == MISSING_CAPABILITY_CODE {
+                // Behind `reason`, the data's last member, in place of the brace that closes it.
+                out.pop();
+                out.extend_from_slice(b",\"requiredCapabilities\":{\"extensions\":{");
+                write_string(EXTENSION, &mut out);
+                out.extend_from_slice(b":{}}}}");
+            }
+            out.extend_from_slice(b",\"message\":");
+            write_string(&text, &mut out);
+            out.extend_from_slice(b"},");
+            write_id(&mut out);
+            out.push(b'}');
+        } else {
+            out.push(b'{');
+            write_id(&mut out);
+            out.extend_from_slice(b",\"result\":{\"_meta\":{");
+            write_string(REFUSAL, &mut out);
+            out.push(b':');
+            data(&mut out);
+            out.extend_from_slice(b"},\"content\":[{\"text\":");
+            write_string(&text, &mut out);
+            // `resultType` is required from 2026-07-28 on; before that it is an extra member, which clients ignore.
+            out.extend_from_slice(b",\"type\":\"text\"}],\"isError\":true,\"resultType\":\"complete\"}}");
+        }
+        out
     }
-    out
+
+    fn message(&self) -> String {
+        let Self { wire, advice, .. } = self;
+        match self.component {
+            Some(component) => format!("attest refused this call ({wire}, {component}). {advice}"),
+            None => format!("attest refused this call ({wire}). {advice}"),
+        }
+    }
 }
 
 /// Why a verifier refused the call that `answer` answers, in either shape; `None` where it did not.
@@ -99,17 +149,13 @@ fn code(refusal: &Refusal) -> i32 {
     }
 }
 
-fn message(refusal: &Refusal, wire: &str, component: Option<&str>) -> String {
-    let advice = match wire {
+fn advice(reason: Reason) -> &'static str {
+    match reason.on_the_wire() {
         "malformed" => "The message or its proof is not of the form that this verifier reads.",
         "stale" => "A token of the call has expired or is dated in the future; renew it, or compare the clocks.",
         "unauthenticated" => {
             "The call carries no proof by an agent that this server knows; put `attest wrap` in front."
         }
-        _ => refusal.reason.advice(),
-    };
-    match component {
-        Some(component) => format!("attest refused this call ({wire}, {component}). {advice}"),
-        None => format!("attest refused this call ({wire}). {advice}"),
+        _ => reason.advice(),
     }
 }

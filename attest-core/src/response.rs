@@ -12,7 +12,7 @@ use crate::names::PREFIX;
 pub struct Outcome {
     /// How the call ended.
     pub status: Status,
-    /// Salted digest of the canonical result without `_meta`, or of the error object.
+    /// Salted digest of the canonical result without `_meta`, or of the error object without members of ours.
     pub digest: Option<Digest>,
 }
 
@@ -44,9 +44,24 @@ impl Outcome {
         Self { status, digest: Some(Digest::salted(salt, &bytes)) }
     }
 
-    /// Of an error, wherever it stood.
+    /// Of an error, wherever it stood: without members of ours in its `data`, and without a `data` that has no others, so
+    /// that both sides of a verifier, which puts receipts there, commit to the same.
     pub(crate) fn of_error(error: &Value<'_>, salt: &Salt) -> Self {
-        Self { status: Status::Error, digest: Some(Digest::salted(salt, &error.to_canonical())) }
+        let data = error.as_object().and_then(|error| error.get("data")).and_then(Value::as_object);
+        let bare = match (error, data) {
+            (Value::Object(error), Some(data)) if data.is_empty() || has_ours(data, &[]) => {
+                let others = without(data, &[]);
+                let none = others.is_empty();
+                Some(Value::Object(if none {
+                    error.without("data")
+                } else {
+                    error.with("data", Value::Object(others))
+                }))
+            }
+            _ => None,
+        };
+        let bytes = bare.as_ref().unwrap_or(error).to_canonical();
+        Self { status: Status::Error, digest: Some(Digest::salted(salt, &bytes)) }
     }
 }
 

@@ -16,6 +16,11 @@ pub trait Sign {
 
     /// The signature (RFC 8032, section 5.1.6) over `message`.
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], Self::Error>;
+
+    /// Whether signing may take longer than computing it, as with a key that is held elsewhere.
+    fn may_wait(&self) -> bool {
+        false
+    }
 }
 
 /// A private key in memory; wiped when dropped.

@@ -47,6 +47,8 @@ pub struct Cosign<'a> {
     pub record: Record,
     /// The text to cosign.
     pub text: &'a str,
+    /// The log's own signature line, which was verified, with its line feed: a witness shows it to monitors beside its own.
+    pub line: &'a str,
 }
 
 /// Why a checkpoint is not cosigned.
@@ -154,7 +156,9 @@ impl AddCheckpoint {
         check_consistency(known.size, &known.root, checkpoint.size, &checkpoint.root, &self.proof)
             .map_err(|_| Declined::Inconsistent)?;
         let record = Record { size: checkpoint.size, root: checkpoint.root };
-        Ok(Cosign { origin: checkpoint.origin, record, text: note.text() })
+        let key = keys.at(checkpoint.size).ok_or(Declined::Signature)?;
+        let (line, _) = note.signature_of(key).map_err(|_| Declined::Signature)?;
+        Ok(Cosign { origin: checkpoint.origin, record, text: note.text(), line })
     }
 }
 

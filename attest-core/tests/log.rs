@@ -321,6 +321,8 @@ proptest! {
                 Err(declined) => prop_assert_eq!(declined, Declined::Inconsistent),
             }
             prop_assert_eq!(request.decide(None, record.as_ref()), Err(Declined::UnknownLog));
+            let other = LogKeys::new(Vec::new(), vkey("other", Kind::Log, 5)).unwrap();
+            prop_assert_eq!(request.decide(Some(&other), record.as_ref()), Err(Declined::UnknownLog));
         }
     }
 
@@ -422,6 +424,17 @@ fn what_is_too_long_is_not_read() {
         checkpoint: note(note::MAX_NOTE - over),
     };
     assert!(TlogProof::parse(&proof.to_text()).is_ok(), "the longest entry with the longest checkpoint and proof");
+    let entry = vec![0; 200_000];
+    let root = leaf(&entry);
+    let Ok(checkpoint) =
+        Checkpoint { origin: "log".to_owned(), size: 1, root }.sign(&vkey("log", Kind::Log, 5), &key(5));
+    let proof = TlogProof { entry: Some(entry), index: 0, path: Vec::new(), checkpoint };
+    assert!(proof.check(&log_keys()).is_ok() && TlogProof::parse(&proof.to_text()).is_err());
+    let witness = vkey("w", Kind::Witness, 6);
+    let line = cosignature::sign("a\n", 1, &witness, &key(6)).unwrap();
+    let with_another = |length: usize| format!("{line}\u{2014} x {}\n", "A".repeat(length));
+    assert!(read_answer("a\n", with_another(130_000).as_bytes(), &witness).is_ok());
+    assert!(read_answer("a\n", with_another(131_072).as_bytes(), &witness).is_err());
 }
 
 #[test]

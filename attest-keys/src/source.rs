@@ -94,17 +94,6 @@ enum Held {
     Agent(AgentKey),
 }
 
-impl Key {
-    /// Whether [`Sign::sign`] may wait, for an agent or a person, so that an asynchronous caller must make room for others.
-    pub fn may_wait(&self) -> bool {
-        match &self.0 {
-            Held::Memory(_) => false,
-            #[cfg(feature = "ssh-agent")]
-            Held::Agent(_) => true,
-        }
-    }
-}
-
 impl From<SecretKey> for Key {
     fn from(key: SecretKey) -> Self {
         Self(Held::Memory(key))
@@ -138,6 +127,15 @@ impl Sign for Key {
             }
             #[cfg(feature = "ssh-agent")]
             Held::Agent(key) => Ok(key.sign(message)?),
+        }
+    }
+
+    /// For an agent or a person; then an asynchronous caller must make room for others.
+    fn may_wait(&self) -> bool {
+        match &self.0 {
+            Held::Memory(_) => false,
+            #[cfg(feature = "ssh-agent")]
+            Held::Agent(_) => true,
         }
     }
 }

@@ -103,6 +103,10 @@ impl Sign for LogKey {
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyFailed> {
         self.key.sign(message)
     }
+
+    fn may_wait(&self) -> bool {
+        self.key.may_wait()
+    }
 }
 
 impl fmt::Debug for LogKey {
@@ -123,6 +127,10 @@ impl<K: Sign<Error: fmt::Display>> Sign for Named<K> {
 
     fn sign(&self, message: &[u8]) -> Result<[u8; 64], KeyFailed> {
         self.0.sign(message).map_err(|error| KeyFailed(error.to_string()))
+    }
+
+    fn may_wait(&self) -> bool {
+        self.0.may_wait()
     }
 }
 

@@ -25,6 +25,7 @@
 //! checkpoint, and a whole older copy contradicts `<log>.head`, receipts and witnesses. Who has the key too can make
 //! another log, which contradicts what receipt holders and witnesses have seen. Hence mode 0600, refused when wider.
 
+mod answer;
 pub mod clock;
 mod error;
 #[cfg(test)]
@@ -40,8 +41,10 @@ mod sqlite;
 mod store;
 mod tree;
 mod wait;
+pub mod witness;
 mod writer;
 
+pub use answer::Answer;
 pub use error::{AppendError, OpenError, Part, ReadError, StopReason};
 pub use head::Found as Published;
 pub use key::{KeyFailed, LogKey, LogKeyError};

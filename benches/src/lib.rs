@@ -4,6 +4,7 @@ pub mod calls;
 pub mod clock;
 pub mod figures;
 pub mod http;
+pub mod log;
 pub mod parties;
 pub mod peer;
 pub mod stdio;

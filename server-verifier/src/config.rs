@@ -20,6 +20,7 @@ use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 use crate::methods::{Methods, MethodsError, Setting};
 
 pub use http::Http;
+pub use witness::{Witnesses, WitnessesError};
 
 /// A verifier's configuration, read and checked.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Config {
     pub log_key: Option<KeySource>,
     /// The log's name.
     pub log_origin: String,
+    /// Whether answers bring receipts.
+    pub receipts: bool,
     /// The shape of refusals.
     pub deny_as: Shape,
     /// Longest request in bytes.
@@ -42,6 +45,8 @@ pub struct Config {
     pub methods: Methods,
     /// The guard as an HTTP server.
     pub http: Http,
+    /// The witnesses of the log, where there are any.
+    pub witness: Option<Witnesses>,
     /// Digest of the file's exact bytes: every entry of the log names it.
     pub policy: Digest,
 }
@@ -108,6 +113,14 @@ pub enum ConfigError {
         /// What.
         source: attest_keys::KeyError,
     },
+    /// The witnesses.
+    #[error("{path}: [witness]: {source}", path = path.display())]
+    Witness {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: WitnessesError,
+    },
     /// Only one half of what TLS needs.
     #[error("{path}: [http] names only one of tls_certificate and tls_key; name both, or neither", path = path.display())]
     HalfTls {
@@ -123,6 +136,7 @@ struct File {
     log: PathBuf,
     log_key: Option<String>,
     log_origin: Option<String>,
+    receipts: Option<bool>,
     #[serde(default)]
     deny_as: DenyAs,
     skew_seconds: Option<u64>,
@@ -138,6 +152,7 @@ struct File {
     methods: BTreeMap<String, Setting>,
     #[serde(default)]
     http: Http,
+    witness: Option<witness::Section>,
 }
 
 #[derive(Deserialize, Default)]
@@ -290,12 +305,14 @@ impl Config {
         if http.tls_certificate.is_some() != http.tls_key.is_some() {
             return Err(ConfigError::HalfTls { path: at() });
         }
+        let witness = file.witness.map(|section| section.within(folder)).transpose();
         let log_key = file.log_key.as_deref().map(|text| KeySource::within(text, folder)).transpose();
         Ok(Self {
             log_origin: file.log_origin.unwrap_or_else(|| trust.audience().to_owned()),
             trust,
             log: folder.join(file.log),
             log_key: log_key.map_err(|source| ConfigError::LogKey { path: at(), source })?,
+            receipts: file.receipts.unwrap_or(true),
             deny_as: match file.deny_as {
                 DenyAs::Error => Shape::Error,
                 DenyAs::ToolResult => Shape::ToolResult,
@@ -304,6 +321,7 @@ impl Config {
             max_answer,
             methods,
             http,
+            witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
             policy: Digest::of(text),
         })
     }
@@ -312,3 +330,4 @@ impl Config {
 mod http;
 #[cfg(test)]
 mod tests;
+mod witness;

@@ -7,25 +7,30 @@ use attest_core::entry::{Entry, Status};
 use attest_core::extension::Offer;
 use attest_core::json::Value;
 use attest_core::jwk::Thumbprint;
+use attest_core::receipt::Receipt;
 use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::reply::Shape;
 use attest_core::request;
 use attest_core::response::Outcome;
 use attest_core::sign::Sign as _;
+use attest_core::tlog_proof::TlogProof;
 use attest_core::verifier::{Accepted, CallId, Verifier};
-use attest_log::{AppendError, Log, LogKey, LogKeyError, Record, ReplayKey, Token};
+use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, LogKeyError, Record, ReplayKey, Token};
 use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
 use crate::config::Config;
 use crate::methods::{Methods, Setting};
 use crate::tally::{Due, Tally};
+use crate::witness::{Witnessing, WitnessingError};
 use attest_log::clock::{now, now_ms};
 
 /// A verifier with its log.
 pub struct Gate {
     verifier: Verifier,
     log: Arc<Log>,
+    /// Signs receipts, where there are any.
+    receipts: Option<LogKey>,
     policy: Digest,
     shape: Shape,
     methods: Methods,
@@ -33,6 +38,7 @@ pub struct Gate {
     limits: Limits,
     tally: Mutex<Tally>,
     tasks: Mutex<Tasks<Call>>,
+    witness: Option<Witnessing>,
 }
 
 /// A call that was let through.
@@ -42,6 +48,22 @@ pub(crate) struct Call {
     pub call: Digest,
     /// Salt of the call's commitments; the outcome's too.
     pub salt: Salt,
+    /// What shows that the log holds the decision; `None` where no receipt will be made.
+    pub shown: Option<Arc<Shown>>,
+}
+
+/// A decision as its receipt will show it: the entry, and the proof that it is in the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    entry: Vec<u8>,
+    index: u64,
+    inclusion: Inclusion,
+}
+
+/// A receipt with its proof, as both travel.
+pub(crate) struct Made {
+    pub receipt: String,
+    pub proof: String,
 }
 
 /// Why a gate cannot be opened.
@@ -57,6 +79,12 @@ pub enum GateError {
     /// The log's key is somebody's.
     #[error("the log's key {0} is also an attester's or a root's: a key has one role; give the log one of its own")]
     KeyTwice(Thumbprint),
+    /// A witness's key is somebody else's too.
+    #[error("the key of the witness {0} is also the log's own, an attester's or a root's: a key has one role")]
+    WitnessKey(String),
+    /// Witnesses cannot be asked.
+    #[error(transparent)]
+    Witness(#[from] WitnessingError),
     /// The log cannot be written.
     #[error("cannot write the log: {0}")]
     Append(#[from] AppendError),
@@ -70,8 +98,18 @@ impl Gate {
         if config.trust.has_role(kid) {
             return Err(GateError::KeyTwice(kid.clone()));
         }
+        let witnesses = config.witness.iter().flat_map(|witnesses| witnesses.policy.witnesses());
+        for witness in witnesses {
+            let own = witness.vkey.key();
+            if own == key.public() || config.trust.has_role(own.thumbprint()) {
+                return Err(GateError::WitnessKey(witness.name.clone()));
+            }
+        }
+        let receipts = config.receipts.then(|| key.clone());
         let (log, recovery) = Log::open(&config.log, key, attest_log::Options::default())?;
-        let gate = Self {
+        let skew = config.trust.skew();
+        let mut gate = Self {
+            receipts,
             verifier: Verifier::new(config.trust),
             log: Arc::new(log),
             policy: config.policy,
@@ -81,6 +119,7 @@ impl Gate {
             limits: config.http.limits,
             tally: Mutex::default(),
             tasks: Mutex::default(),
+            witness: None,
         };
         // The normal path: what a crash left open is closed by the same append as any outcome.
         for open in recovery.open_calls {
@@ -93,6 +132,9 @@ impl Gate {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         gate.log.append(Record::new(start.to_bytes()), now()).await?;
+        if let Some(witnesses) = config.witness {
+            gate.witness = Some(Witnessing::start(Arc::clone(&gate.log), witnesses, skew)?);
+        }
         Ok(gate)
     }
 
@@ -150,22 +192,34 @@ impl Gate {
     }
 
     /// Check 13: the entry and the replay key in one durable transaction. Nothing is forwarded unless this succeeds.
-    /// `answered` says whether an outcome will follow, as it does not for a notification.
-    pub async fn admit(&self, accepted: &Accepted, answered: bool) -> Result<(), Refusal> {
+    /// `answered` says whether an outcome will follow, as it does not for a notification; if it will, what comes back is for
+    /// the receipt.
+    pub(crate) async fn admit(&self, accepted: &Accepted, answered: bool) -> Result<Option<Arc<Shown>>, Refusal> {
+        if let Some(witness) = &self.witness
+            && !witness.permits().await
+        {
+            return Err(refused(accepted, Reason::NotWitnessed));
+        }
         let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms()).of_notification(!answered);
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
+        let prove = answered && self.receipts.is_some();
+        let body = entry.to_bytes();
+        let entry = if prove { body.clone() } else { Vec::new() };
         let record = Record {
-            body: entry.to_bytes(),
+            body,
             tokens: tokens.collect(),
             token: Some(proof),
             replay: replay_key(&accepted.call_id),
             opens: answered.then_some(accepted.caller.call.0),
+            prove,
             ..Record::default()
         };
         let refused = |reason| refused(accepted, reason);
         match self.log.append(record, now()).await {
-            Ok(_) => Ok(()),
+            Ok(Appended { index, inclusion }) => {
+                Ok(inclusion.map(|inclusion| Arc::new(Shown { entry, index, inclusion })))
+            }
             Err(AppendError::Replay | AppendError::AlreadyOpen) => Err(refused(Reason::Replay)),
             Err(AppendError::Expired) => Err(refused(Reason::Expired)),
             Err(error) => {
@@ -180,6 +234,33 @@ impl Gate {
         let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(self.audience()), now_ms());
         let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
         self.log.append(record, now()).await.map(|_| ())
+    }
+
+    /// The receipt of a call whose outcome is durable. `None` where none is made; then its caller may refuse the answer.
+    pub(crate) async fn receipt(&self, call: &Call, outcome: Outcome) -> Option<Made> {
+        let (key, shown) = (self.receipts.clone()?, call.shown.as_ref()?);
+        let receipt = Receipt {
+            call: call.call,
+            issued_at: now(),
+            index: shown.index,
+            log: key.origin().to_owned(),
+            policy: self.policy,
+            outcome,
+        };
+        let signed = if key.may_wait() {
+            tokio::task::spawn_blocking(move || receipt.sign(&key)).await.ok()?
+        } else {
+            receipt.sign(&key)
+        };
+        let receipt =
+            signed.inspect_err(|error| tracing::error!("call {} gets no receipt: {error}", call.call)).ok()?;
+        let proof = TlogProof {
+            entry: Some(shown.entry.clone()),
+            index: shown.index,
+            path: shown.inclusion.path.clone(),
+            checkpoint: (*shown.inclusion.checkpoint).to_owned(),
+        };
+        Some(Made { receipt, proof: proof.to_text() })
     }
 
     /// Calls that will never be answered.
@@ -238,6 +319,9 @@ impl Gate {
         let rest = self.tally().rest(now_ms());
         for due in rest {
             self.note(self.tallied(&due)).await;
+        }
+        if let Some(witness) = &self.witness {
+            witness.close().await;
         }
         if let Err(reason) = self.log.close() {
             tracing::error!("the log did not close in order: {reason}");

@@ -4,7 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use attest_core::digest::Salt;
 use attest_core::extension;
-use attest_core::json::Value;
+use attest_core::json::{self, Value};
+use attest_core::receipt::{Carried, Place};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
 use attest_core::request;
@@ -93,10 +94,10 @@ impl Guard {
         let (gate, attested) = (self.gate.clone(), self.attested.clone());
         Handling::later(async move {
             match gate.admit(&accepted, answered).await {
-                Ok(()) => {
+                Ok(shown) => {
                     let verdict = Attested::new(&accepted);
                     let _ = attested.set(verdict.clone());
-                    let call = Call { call: accepted.caller.call, salt: accepted.salt };
+                    let call = Call { call: accepted.caller.call, salt: accepted.salt, shown };
                     place.open(Watched::Call { call: Open { call, attested: verdict }, about });
                     ToServer::Forward(accepted.forward.into())
                 }
@@ -209,7 +210,17 @@ impl Interceptor for Guard {
         let end = self.end_of(watched, clean.as_ref().or(message));
         let offer = opening.zip(clean.as_ref().or(message));
         let offer = offer.and_then(|(era, answer)| extension::with_offer(answer, era, self.gate.offer()));
-        let passed = offer.or(clean).map_or(ToClient::Pass, |new| ToClient::Replace(new.to_canonical().into()));
+        let written: Option<Bytes> = offer.or(clean).map(|new| new.to_canonical().into());
+        // Receipts go into the text, which is otherwise sent on as it came. An answer to an opening is no call's.
+        let place = match (&end, message) {
+            (End::Now(_), Some(message)) => match &written {
+                None => Place::of(&line, message),
+                Some(written) => json::parse(written).ok().and_then(|message| Place::of(written, &message)),
+            },
+            _ => None,
+        };
+        let text = written.clone().unwrap_or(line);
+        let passed = written.map_or(ToClient::Pass, ToClient::Replace);
         let gate = self.gate.clone();
         match end {
             End::Not => Handling::Now(passed),
@@ -218,8 +229,14 @@ impl Interceptor for Guard {
                 passed
             }),
             End::Now(ended) => Handling::later(async move {
+                let mut receipts = Vec::new();
                 for (call, outcome) in ended {
-                    let Err(error) = gate.outcome(call.call, outcome).await else { continue };
+                    let Err(error) = gate.outcome(call.call, outcome).await else {
+                        if place.is_some() {
+                            receipts.extend(gate.receipt(&call, outcome).await);
+                        }
+                        continue;
+                    };
                     tracing::error!("the outcome of call {} is not written: {error}", call.call);
                     // A notification has no id, and nobody to tell that there is no trace of it.
                     return id.map_or(ToClient::Drop, |id| {
@@ -227,7 +244,12 @@ impl Interceptor for Guard {
                         ToClient::Replace(reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into())
                     });
                 }
-                passed
+                let carried: Vec<_> =
+                    receipts.iter().map(|made| Carried { receipt: &made.receipt, proof: &made.proof }).collect();
+                match place.filter(|_| !carried.is_empty()) {
+                    Some(place) => ToClient::Replace(place.put(&text, &carried).into()),
+                    None => passed,
+                }
             }),
         }
     }

@@ -16,6 +16,7 @@ pub mod layer;
 pub mod methods;
 pub mod serve;
 mod tally;
+mod witness;
 
 pub use attest_core::measurement::{Component, Grade, Measurement};
 #[cfg(feature = "axum")]

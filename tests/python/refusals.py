@@ -48,6 +48,7 @@ _MEANINGS = {
     "arguments-not-granted": "The delegation grants the tool, but not with these arguments.",
     "method-not-granted": "The delegation grants no tool of this server, and so no other method of it.",
     "log-unavailable": "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
+    "not-witnessed": "Too few witnesses have seen this server's log of late, so it lets nothing through; try again later.",
     "outcome-not-logged": "The call ran, but its outcome could not be written to the log; do not repeat it blindly.",
     "server-gone": "The server went away before it answered; whether the call ran is not known.",
     "not-measured": "The agent's state cannot be measured, so nothing can be attested; see the signer's message.",

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use attest_core::measurement::Measurement;
+use attest_core::note::{Kind, Vkey};
 use attest_core::sign::Sign as _;
 use attest_core::tools::{Tools, qualified};
 use attest_keys::{Form, Key, SecretKey, public_jwk, write_public};
@@ -69,6 +70,7 @@ pub(crate) fn run(args: Args) -> Ending {
     output::remark(format!("granted {} tool(s) of {:?}: {}", plan.tools.len(), plan.audience, plan.tools.join(", ")));
     output::remark(format!("made keys/, agent.toml, guard.toml and delegation.chain in {}", folder.display()));
     output::remark("take keys/root.key and guard.toml away from where the agent runs: they decide what it may do");
+    output::remark("keys/guard-log.key belongs to the server alone: with it the agent could write its own receipts");
     output::remark("paste this into your MCP host's configuration:");
     output::text(serde_json::to_string_pretty(&entry(&folder, &plan.audience, &args.server)?)? + "\n");
     Ok(0)
@@ -115,12 +117,16 @@ impl Plan {
                 );
             }
         }
+        let log_key = SecretKey::generate()?;
+        // The name of the guard's log is the guard's own.
+        let pinned = Vkey::new(&self.audience, Kind::Log, log_key.public().clone())
+            .map_err(|e| format!("--audience {:?}: {e}", self.audience))?;
         // Measured before anything is written: it is what takes long, and may be interrupted.
-        let agent_toml = self.agent_toml()?;
+        let agent_toml = self.agent_toml(&pinned)?;
         let measured = measure::state(&agent_signer::Config::parse(&agent_toml, &folder.join("agent.toml"))?)?;
         fs::create_dir_all(folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
         let mut made = Vec::new();
-        let written = self.write(folder, &agent_toml, &measured.measurements, &mut made);
+        let written = self.write(folder, &agent_toml, &log_key, &measured.measurements, &mut made);
         if written.is_err() {
             // Only what this very run made: another one may be at work in the same folder.
             for path in made.iter().rev() {
@@ -134,18 +140,23 @@ impl Plan {
         &self,
         folder: &Path,
         agent_toml: &str,
+        log_key: &SecretKey,
         measured: &[Measurement],
         made: &mut Vec<PathBuf>,
     ) -> Result<(), Failure> {
         let keys = folder.join("keys");
         fs::DirBuilder::new().create(&keys).map_err(|e| format!("cannot make {}: {e}", keys.display()))?;
         made.push(keys.clone());
+        let write = |name: &str, key: &SecretKey| -> Result<(), Failure> {
+            key.write(&keys.join(format!("{name}.key")), Form::Pem)?;
+            Ok(write_public(&keys.join(format!("{name}.key.pub")), key.public(), Form::Pem)?)
+        };
         let make = |name: &str| -> Result<SecretKey, Failure> {
             let key = SecretKey::generate()?;
-            key.write(&keys.join(format!("{name}.key")), Form::Pem)?;
-            write_public(&keys.join(format!("{name}.key.pub")), key.public(), Form::Pem)?;
+            write(name, &key)?;
             Ok(key)
         };
+        write("guard-log", log_key)?;
         let (attester, agent, root) = (make("attester")?, make("agent")?, make("root")?);
         let mut put = |name: &str, text: &str| -> Result<(), Failure> {
             let path = folder.join(name);
@@ -161,7 +172,7 @@ impl Plan {
         put("delegation.chain", &(token + "\n"))
     }
 
-    fn agent_toml(&self) -> Result<String, Failure> {
+    fn agent_toml(&self, pinned: &Vkey) -> Result<String, Failure> {
         let path = |p: &Path| Ok::<_, Failure>(toml::Value::from(utf8(&std::path::absolute(p)?)?));
         let mut measure = String::new();
         if !self.weights.is_empty() {
@@ -180,8 +191,13 @@ impl Plan {
             "# What this agent is. Read by `attest wrap` and its signer; the agent itself should not be able to write it.\n\
              agent = {agent}\nissuer = \"{ISSUER}\"\nkey = \"keys/agent.key\"\nattester_key = \"keys/attester.key\"\n\
              delegation = \"delegation.chain\"\nlog = \"signer.db\"\n\n\
-             # Measured at start, again before an attestation runs out, and whenever a file was touched.\n[measure]\n{measure}",
+             # Measured at start, again before an attestation runs out, and whenever a file was touched.\n[measure]\n{measure}\n\
+             # The key of the log of the server's guard, as `attest log key` prints it there. Answers of this server count only with\n\
+             # a receipt by it (receipts = \"required\", the default where a key is pinned).\n\
+             [[server]]\naudience = {audience}\nlog_keys = [{pinned}]\n",
             agent = toml::Value::from(self.agent.as_str()),
+            audience = toml::Value::from(self.audience.as_str()),
+            pinned = toml::Value::from(pinned.to_string()),
         ))
     }
 
@@ -194,7 +210,7 @@ impl Plan {
         let text = |s: &str| toml::Value::from(s).to_string();
         Ok(format!(
             "# Whom this server lets in. Read by `attest guard`; whoever can write it decides who may call.\n\
-             audience = {audience}\nlog = \"guard.db\"\n\n\
+             audience = {audience}\nlog = \"guard.db\"\nlog_key = \"keys/guard-log.key\"\n\n\
              # Who may say what state an agent is in.\n[[attester]]\nissuer = \"{ISSUER}\"\nagents = [{agent}]\njwk = {attester}\n\n\
              # Who may grant tools of this server.\n[[root]]\nissuer = \"{ISSUER}\"\ntools = [{scope}]\njwk = {root}\n\n\
              # The state in which each agent is let in. A component that is not listed is refused.\n",

@@ -12,3 +12,4 @@ pub(crate) mod log;
 pub(crate) mod measure;
 pub(crate) mod signer;
 pub(crate) mod verify;
+pub(crate) mod witness;

@@ -130,6 +130,7 @@ fn name(check: Check) -> &'static str {
         Check::Append => "append",
         Check::Forward => "forward",
         Check::Sign => "sign",
+        Check::Receipt => "receipt",
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Fault, SKEW_MS};
 use crate::attestation::Attestation;
 use crate::chain::{self, ChainError, narrower};
+use crate::checkpoint::LogKeys;
 use crate::delegation::Delegation;
 use crate::digest::Digest;
 use crate::jwk::PublicKey;
@@ -21,6 +22,11 @@ pub trait Bases {
     /// # Errors
     /// What is wrong with it.
     fn basis(&mut self, attestation: &Digest, delegation: &[Digest]) -> Result<Arc<Basis>, Fault>;
+
+    /// The pinned keys of a verifier's log, by its name, for the receipts that a caller keeps.
+    fn log_keys(&mut self, _origin: &str) -> Option<&LogKeys> {
+        None
+    }
 }
 
 /// An attestation and a chain held by the attested key. All signatures whose keys are known were checked: with pinned keys

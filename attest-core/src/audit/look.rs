@@ -5,12 +5,17 @@ use std::collections::HashMap;
 use super::basis::{Bases, in_time, life};
 use super::{Fault, Finding};
 use crate::call_proof::CallProof;
+use crate::checkpoint::Checkpoint;
 use crate::digest::{Digest, Jti};
-use crate::entry::{Called, Verdict, Written};
+use crate::entry::{Called, Checked, Verdict, Written};
+use crate::json;
 use crate::jws::Unverified;
 use crate::limits::MAX_CALL_LIFE;
-use crate::note::Vkey;
+use crate::merkle;
+use crate::note::{Note, Vkey};
+use crate::receipt::{self, Carried, Defect, Receipt};
 use crate::refusal::{Reason, Refusal, Token};
+use crate::tlog_proof::TlogProof;
 use crate::trust::MAX_SKEW;
 
 /// What an entry says beside others, once it was looked at by itself: small, since it waits for those before it. Names are
@@ -80,6 +85,13 @@ pub enum Fact {
         opens: bool,
         /// As in [`Fact::Allow`].
         proof: Option<Proof>,
+    },
+    /// A receipt came, or should have come, with the answer to a call.
+    Receipt {
+        /// Hash of the call proof.
+        call: Digest,
+        /// The server.
+        audience: u32,
     },
     /// The key changes: the one until here, and the next.
     Key(Box<(Vkey, Vkey)>),
@@ -169,8 +181,7 @@ pub fn look(
     };
     let time = written.time();
     let mut wrong = |fault: Fault| faults.push(Finding::at(index, fault));
-    let is_call = matches!(&written, Written::Decision { verdict: Verdict::Allow { .. }, .. } | Written::Call { .. });
-    if !is_call && own.is_some() {
+    if written.own_token().is_none() && own.is_some() {
         wrong(Fault::OwnTokenExtra);
     }
     let fact = match written {
@@ -228,6 +239,12 @@ pub fn look(
         }
         Written::Refused { audience, .. } => Fact::Refused { audience: names.number(&audience) },
         Written::Context { agent, context, .. } => Fact::Context { agent: names.number(&agent), context },
+        Written::Receipt { audience, call, checked, kept, .. } => {
+            if let Some(kept) = kept {
+                receipt(&audience, call, &checked, kept, own, bases).unwrap_or_else(&mut wrong);
+            }
+            Fact::Receipt { call, audience: names.number(&audience) }
+        }
         Written::Key { key, previous, .. } => Fact::Key(Box::new((*previous, *key))),
         Written::Adopted { size, .. } => Fact::Adopted { size },
     };
@@ -304,4 +321,51 @@ impl Said<'_> {
         let until = proof.expires.saturating_add(MAX_SKEW);
         Ok((Proof { key: basis.key_name, id: proof.id, issued_at: proof.issued_at, until }, basis))
     }
+}
+
+/// Holds what is kept of a receipt against what the entry says of it. With the key of the verifier's log all of it is checked;
+/// without, that the texts say what the entry says.
+fn receipt<B: Bases>(
+    audience: &str,
+    call: Digest,
+    checked: &Checked<'_>,
+    kept: Digest,
+    own: Option<&str>,
+    bases: &mut B,
+) -> Result<(), Fault> {
+    let text = own.ok_or(Fault::OwnTokenMissing)?;
+    if Digest::of(text) != kept {
+        return Err(Fault::OwnTokenHash);
+    }
+    // Of one that did not hold, nothing more is said than that it came.
+    let Checked::Good { index, log, size } = checked else { return Ok(()) };
+    let value = json::parse(text.as_bytes()).map_err(|_| Fault::Receipt(Defect::Form))?;
+    let carried = Carried::read(&value).ok_or(Fault::Receipt(Defect::Form))?;
+    let said = match bases.log_keys(log) {
+        Some(keys) => (*receipt::open(carried, keys).map_err(Fault::Receipt)?.receipt).clone(),
+        None => {
+            let token = Unverified::<Receipt>::read(carried.receipt).map_err(|_| Fault::Receipt(Defect::Token))?;
+            token.peek().clone()
+        }
+    };
+    let unproven = |_| Fault::Receipt(Defect::Proof);
+    let proof = TlogProof::parse(carried.proof).map_err(|_| Fault::Receipt(Defect::Proof))?;
+    let note = Note::parse(proof.checkpoint.as_bytes()).map_err(|_| Fault::Receipt(Defect::Proof))?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|_| Fault::Receipt(Defect::Proof))?;
+    let entry = proof.entry.as_deref().ok_or(Fault::Receipt(Defect::Proof))?;
+    let leaf = merkle::leaf(entry);
+    merkle::check_inclusion(&leaf, proof.index, checkpoint.size, &proof.path, &checkpoint.root).map_err(unproven)?;
+    let Ok(Written::Decision { audience: by, call: decided, verdict: Verdict::Allow { .. }, .. }) =
+        Written::read(entry)
+    else {
+        return Err(Fault::Receipt(Defect::Entry));
+    };
+    let same = [
+        (said.call == call && decided == call, "call"),
+        (by == audience, "audience"),
+        (said.index == *index && proof.index == *index, "index"),
+        (said.log == *log && checkpoint.origin == *log, "log"),
+        (checkpoint.size == *size, "size"),
+    ];
+    same.iter().find(|(same, _)| !same).map_or(Ok(()), |(_, member)| Err(Fault::Disagrees(member)))
 }

@@ -1,6 +1,6 @@
 //! The entries in their order: who writes, what is open, what was used, when.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::mem;
 
 use super::look::{Fact, Noted, Proof};
@@ -90,6 +90,7 @@ pub struct Sequence {
     side: Option<Side>,
     writer: Option<Writer>,
     open: HashMap<Digest, (u64, u32)>,
+    ended: Ended,
     used: Used,
     latest: u64,
     /// What a witness saw: no later entry is dated before.
@@ -108,6 +109,7 @@ impl Sequence {
             side: None,
             writer: None,
             open: HashMap::new(),
+            ended: Ended::default(),
             used: Used::default(),
             latest: 0,
             floor: None,
@@ -137,7 +139,7 @@ impl Sequence {
         }
         let side = match fact {
             Fact::Start { .. } | Fact::Allow { .. } | Fact::Deny { .. } | Fact::Refused { .. } => Some(Side::Verifier),
-            Fact::Context { .. } | Fact::Call { .. } => Some(Side::Caller),
+            Fact::Context { .. } | Fact::Call { .. } | Fact::Receipt { .. } => Some(Side::Caller),
             _ => None,
         };
         if side.is_some() && self.side.is_some() && side != self.side {
@@ -193,7 +195,11 @@ impl Sequence {
             }
             Fact::Outcome { call, audience } => {
                 self.counts.outcomes += 1;
-                match self.open.remove(call) {
+                let ended = self.open.remove(call);
+                if let (Some((_, of)), Some(Side::Caller)) = (ended, self.side) {
+                    self.ended.add(*call, of);
+                }
+                match ended {
                     None => wrong(Fault::NotOpen),
                     Some((_, of)) if audience.is_some_and(|audience| name(audience) != of) => {
                         wrong(Fault::Context("audience"));
@@ -205,6 +211,11 @@ impl Sequence {
                     Some(_) => {}
                 }
             }
+            Fact::Receipt { call, audience } => match self.ended.take(call) {
+                None => wrong(Fault::ReceiptForNoCall),
+                Some(of) if of != name(*audience) => wrong(Fault::Context("audience")),
+                Some(_) => {}
+            },
             Fact::Key(keys) => {
                 let (previous, key) = &**keys;
                 let fits = self.tables.keys.as_ref().is_none_or(|keys| {
@@ -331,5 +342,32 @@ impl Used {
         let key = (*self.keys.entry(proof.key).or_insert(next), proof.id.0);
         let before = self.young.insert(key, (proof.until, index)).or_else(|| self.old.get(&key).copied());
         before.filter(|(until, _)| now < *until).map(|(_, index)| index)
+    }
+}
+
+/// The calls of a caller's log that ended lately: the entry about a receipt follows the outcome, with some of other calls in
+/// between.
+#[derive(Default)]
+struct Ended {
+    calls: HashMap<Digest, u32>,
+    order: VecDeque<Digest>,
+}
+
+impl Ended {
+    /// More than can be in flight at one signer.
+    const REMEMBERED: usize = 65_536;
+
+    fn add(&mut self, call: Digest, audience: u32) {
+        if self.order.len() == Self::REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.calls.remove(&oldest);
+        }
+        self.calls.insert(call, audience);
+        self.order.push_back(call);
+    }
+
+    fn take(&mut self, call: &Digest) -> Option<u32> {
+        self.calls.remove(call)
     }
 }

@@ -9,6 +9,7 @@ use crate::digest::{Digest, Jti};
 use crate::json::{self, JsonError, Object, Value};
 use crate::limits::MAX_CHAIN;
 use crate::note::{Kind, Vkey};
+use crate::receipt::Defect;
 use crate::refusal::Reason;
 
 /// Why bytes are no entry.
@@ -80,6 +81,25 @@ pub enum Verdict<'a> {
         about: Option<Cow<'a, str>>,
         /// Why.
         reason: Reason,
+    },
+}
+
+/// What a caller found in a receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checked<'a> {
+    /// It holds.
+    Good {
+        /// Index of the decision in the verifier's log.
+        index: u64,
+        /// Name of the verifier's log.
+        log: Cow<'a, str>,
+        /// Size of the tree that the decision was shown to be in.
+        size: u64,
+    },
+    /// It does not, or there is none.
+    Bad {
+        /// Why.
+        defect: Defect,
     },
 }
 
@@ -175,6 +195,19 @@ pub enum Written<'a> {
         /// When.
         time: u64,
     },
+    /// What became of the receipt that had to come with the answer to a call.
+    Receipt {
+        /// The server's audience.
+        audience: Cow<'a, str>,
+        /// Hash of the call proof.
+        call: Digest,
+        /// What it proved, or where it is wrong.
+        checked: Checked<'a>,
+        /// Hash of receipt and proof, which stand beside the entry; absent where the answer had none.
+        kept: Option<Digest>,
+        /// When.
+        time: u64,
+    },
     /// The log's key changes.
     Key {
         /// The next.
@@ -229,6 +262,11 @@ impl<'a> Written<'a> {
             Some("refused") => (refused as Reader, &["audience", "count", "reason", "since", "time", "type"]),
             Some("context") => (context as Reader, &["agent", "context", "time", "type", "version"]),
             Some("call") => (call as Reader, &CALL),
+            Some("receipt") => match object.get("check").and_then(Value::as_str) {
+                Some("ok") => (receipt as Reader, &GOOD),
+                _ if object.get("check").is_none() => return Err(EntryError::Missing("check")),
+                _ => (receipt as Reader, &BAD),
+            },
             Some("key") => (key as Reader, &["key", "previous", "time", "type"]),
             Some("adopted") => (adopted as Reader, &["size", "time", "type"]),
             _ => return Err(EntryError::Invalid("type")),
@@ -248,21 +286,29 @@ impl<'a> Written<'a> {
             | Self::Refused { time, .. }
             | Self::Context { time, .. }
             | Self::Call { time, .. }
+            | Self::Receipt { time, .. }
             | Self::Key { time, .. }
             | Self::Adopted { time, .. } => *time,
         }
     }
 
-    /// The hashes of all tokens that it names, the call proof last.
+    /// The hash of what stands beside it alone: the call proof, or receipt and proof.
+    pub fn own_token(&self) -> Option<Digest> {
+        match self {
+            Self::Decision { call, verdict: Verdict::Allow { .. }, .. } | Self::Call { call, .. } => Some(*call),
+            Self::Receipt { kept, .. } => *kept,
+            _ => None,
+        }
+    }
+
+    /// The hashes of the tokens that it shares with others.
     pub fn tokens(&self) -> impl Iterator<Item = Digest> + '_ {
-        let (attestation, delegation, own) = match self {
-            Self::Decision { call, verdict: Verdict::Allow { attestation, delegation, .. }, .. }
-            | Self::Call { call, attestation, delegation, .. } => {
-                (Some(*attestation), delegation.as_slice(), Some(*call))
-            }
-            _ => (None, &[][..], None),
+        let (attestation, delegation) = match self {
+            Self::Decision { verdict: Verdict::Allow { attestation, delegation, .. }, .. }
+            | Self::Call { attestation, delegation, .. } => (Some(*attestation), delegation.as_slice()),
+            _ => (None, &[][..]),
         };
-        attestation.into_iter().chain(delegation.iter().copied()).chain(own)
+        attestation.into_iter().chain(delegation.iter().copied())
     }
 }
 
@@ -301,6 +347,11 @@ const CALL: [&str; 11] = [
     "tool",
     "type",
 ];
+
+/// Members of an entry about a receipt that holds.
+const GOOD: [&str; 9] = ["audience", "call", "check", "index", "log", "receipt", "size", "time", "type"];
+/// Members of an entry about one that does not.
+const BAD: [&str; 7] = ["about", "audience", "call", "check", "receipt", "time", "type"];
 
 type Read<T> = Result<T, EntryError>;
 type Reader = fn(&mut Members<'_, '_>) -> Read<Written<'static>>;
@@ -470,6 +521,28 @@ fn call(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
         params: members.digest("params")?,
         time: members.number("time")?,
     })
+}
+
+fn receipt(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    let word = members.0.text("check")?;
+    let kept = if word == "ok" || members.has("receipt") { Some(members.digest("receipt")?) } else { None };
+    let checked = if word == "ok" {
+        let (index, log, size) = (members.number("index")?, members.name("log")?, members.number("size")?);
+        if index >= size {
+            return Err(EntryError::Invalid("index"));
+        }
+        Checked::Good { index, log, size }
+    } else {
+        let about = members.0.text("about")?;
+        let defect = Defect::ALL.into_iter().find(|defect| defect.word() == about);
+        let defect = defect.ok_or(EntryError::Invalid("about"))?;
+        if defect.reason().code() != word {
+            return Err(EntryError::Invalid("check"));
+        }
+        Checked::Bad { defect }
+    };
+    let (audience, call) = (members.name("audience")?, members.digest("call")?);
+    Ok(Written::Receipt { audience, call, checked, kept, time: members.number("time")? })
 }
 
 fn key(members: &mut Members<'_, '_>) -> Read<Written<'static>> {

@@ -14,6 +14,7 @@ mod error;
 mod fold;
 mod number;
 mod reader;
+pub(crate) mod splice;
 mod value;
 
 pub(crate) use canonical::write_members;

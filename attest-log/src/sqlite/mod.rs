@@ -25,7 +25,7 @@ use crate::record::{Hash, Record, Token};
 use crate::store::{Loaded, Staged, Store};
 use crate::tree::Tile;
 
-pub(crate) use file::resolve;
+pub(crate) use file::{WriterLock, resolve};
 pub(crate) use load::{Doubt, read_keys};
 pub(crate) use schema::{Identity, identify};
 pub(crate) use tiles::Stored;
@@ -82,7 +82,7 @@ pub(crate) struct SqliteStore {
     /// When the record was synced last, in seconds since 1970.
     head_synced: u64,
     /// After the connection, so that it is closed before the lock goes: fields drop in this order.
-    _lock: file::WriterLock,
+    _lock: WriterLock,
 }
 
 impl SqliteStore {
@@ -95,7 +95,7 @@ impl SqliteStore {
         keep: usize,
         doubt: Doubt,
     ) -> Result<(Self, Loaded), OpenError> {
-        let lock = file::WriterLock::take(path)?;
+        let lock = WriterLock::take(path)?;
         file::prepare(path)?;
         let refused = |source| OpenError::Sqlite { path: path.into(), source };
         let flags =

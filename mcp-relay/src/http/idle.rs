@@ -4,7 +4,7 @@
 //! told from HTTP/1, and not a connection of HTTP/2 without streams.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,53 +12,78 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::rt::{Read, ReadBufCursor, Write};
-use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::{Body, BoxError, Response};
 
 /// What is going on on one connection.
-#[derive(Clone, Default)]
-pub(super) struct Activity {
-    /// Each open exchange holds a receiver.
-    open: watch::Sender<()>,
-    /// Something happened after which the wait begins anew.
-    stirred: Arc<Notify>,
+#[derive(Clone)]
+pub(super) struct Activity(Arc<Mutex<State>>);
+
+struct State {
+    /// Exchanges that are open.
+    open: usize,
+    /// When something last happened after which the wait begins anew.
+    stirred: Instant,
 }
+
+impl Default for Activity {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State { open: 0, stirred: Instant::now() })))
+    }
+}
+
+/// An open exchange.
+pub(super) struct Exchange(Activity);
 
 impl Activity {
     /// An exchange begins; it ends when what this gives is dropped.
-    pub fn begin(&self) -> watch::Receiver<()> {
-        let open = self.open.subscribe();
-        self.stirred.notify_one();
-        open
+    pub fn begin(&self) -> Exchange {
+        self.locked().open += 1;
+        Exchange(self.clone())
     }
 
     /// Resolves when no exchange was open for `patience`, nor an answer on its way to a slow reader.
     pub async fn idle_for(&self, patience: Duration) {
+        let mut since = Instant::now();
         loop {
-            self.open.closed().await;
-            tokio::select! {
-                biased;
-                () = self.stirred.notified() => {}
-                () = tokio::time::sleep(patience) => return,
+            // Looked at when the wait would be over, and not whenever something happens, which is much more often.
+            sleep_until(since + patience).await;
+            let now = Instant::now();
+            let state = self.locked();
+            since = if state.open > 0 { now } else { state.stirred };
+            if since + patience <= now {
+                return;
             }
         }
     }
 
     /// Has the exchange last until the answer's body was read.
-    pub fn until_read(open: watch::Receiver<()>, answer: Response) -> Response {
+    pub fn until_read(open: Exchange, answer: Response) -> Response {
         answer.map(|body| Held { body, _open: open }.boxed_unsync())
     }
 
-    /// Notices when bytes that had to wait for a slow reader go on.
-    pub fn over<IO>(&self, io: IO) -> Watched<IO> {
-        Watched { io, stirred: self.stirred.clone(), blocked: false }
+    /// Notices when bytes that had to wait for a slow reader go on. `first` was read from the connection already.
+    pub fn over<IO>(&self, io: IO, first: Bytes) -> Watched<IO> {
+        Watched { io, first, activity: self.clone(), blocked: false }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let mut state = self.0.locked();
+        state.open -= 1;
+        state.stirred = Instant::now();
     }
 }
 
 struct Held {
     body: Body,
-    _open: watch::Receiver<()>,
+    _open: Exchange,
 }
 
 impl http_body::Body for Held {
@@ -81,14 +106,16 @@ impl http_body::Body for Held {
 /// A connection whose writes are watched.
 pub(super) struct Watched<IO> {
     io: IO,
-    stirred: Arc<Notify>,
+    /// Read, and not taken yet.
+    first: Bytes,
+    activity: Activity,
     blocked: bool,
 }
 
 impl<IO> Watched<IO> {
     fn note<T>(&mut self, polled: Poll<T>) -> Poll<T> {
         if polled.is_ready() && self.blocked {
-            self.stirred.notify_one();
+            self.activity.locked().stirred = Instant::now();
         }
         self.blocked = polled.is_pending();
         polled
@@ -96,8 +123,21 @@ impl<IO> Watched<IO> {
 }
 
 impl<IO: Read + Unpin> Read for Watched<IO> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buf: ReadBufCursor<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
+        let taken = buf.remaining().min(self.first.len());
+        buf.put_slice(&self.first.split_to(taken));
+        if self.first.is_empty() {
+            // Not kept for as long as the connection lasts.
+            self.first = Bytes::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

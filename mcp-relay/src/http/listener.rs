@@ -5,23 +5,42 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::idle::Activity;
 use super::tls::{self, TlsError};
+use super::version::{Version, spoken};
 use super::{Limits, Response};
+
+/// Drives a connection of either version, which have no trait in common, until it ends; once told, it takes no further request.
+macro_rules! until_told {
+    ($connection:expr, $ending:expr) => {{
+        let mut connection = pin!($connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => Some(ended),
+            () = told($ending) => None,
+        };
+        match ended {
+            Some(ended) => ended,
+            None => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    }};
+}
 
 /// A listening socket.
 pub struct Listener {
@@ -63,9 +82,9 @@ impl Listener {
     /// Serves connections until `stop` resolves; then lets open exchanges end, for [`Limits::grace`].
     pub async fn serve(self, handler: impl Handler, limits: &Limits, stop: impl Future<Output = ()>) {
         let connections = Arc::new(Semaphore::new(limits.connections));
-        let graceful = GracefulShutdown::new();
+        let (ending, is_ending) = watch::channel(());
         let mut open = JoinSet::new();
-        let http = protocol(limits);
+        let http = Http::new(limits);
         tokio::pin!(stop);
         loop {
             let accepted = async {
@@ -87,50 +106,56 @@ impl Listener {
             };
             let _ = stream.set_nodelay(true);
             let (tls, http, handler, patience) = (self.tls.clone(), http.clone(), handler.clone(), limits.head_time);
-            let watcher = graceful.watcher();
+            let ending = is_ending.clone();
             while open.try_join_next().is_some() {}
             open.spawn(async move {
                 let _place = place;
                 match tls {
-                    None => connection(stream, http, handler, watcher, patience).await,
-                    Some(tls) => match tokio::time::timeout(patience, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => connection(stream, http, handler, watcher, patience).await,
+                    None => connection(stream, http, handler, ending, patience).await,
+                    // Boxed, so that what waits without TLS takes no room for it.
+                    Some(tls) => match Box::pin(tokio::time::timeout(patience, tls.accept(stream))).await {
+                        Ok(Ok(stream)) => Box::pin(connection(stream, http, handler, ending, patience)).await,
                         Ok(Err(error)) => tracing::info!("no TLS connection: {error}"),
                         Err(_) => tracing::info!("no TLS connection in time"),
                     },
                 }
             });
         }
-        drop(self.tcp);
-        let _ = tokio::time::timeout(limits.grace, graceful.shutdown()).await;
+        drop((self.tcp, ending));
+        let _ = tokio::time::timeout(limits.grace, async { while open.join_next().await.is_some() {} }).await;
         // Whoever still waits is closed, and its exchange hears that.
         open.shutdown().await;
     }
 }
 
-fn protocol(limits: &Limits) -> auto::Builder<TokioExecutor> {
-    let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_time)
-        .max_headers(limits.headers)
-        // hyper refuses less than 8 KiB.
-        .max_buf_size(limits.head.max(8_192));
-    http.http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.head_time)
-        .max_concurrent_streams(128)
-        .max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX));
-    http
+/// How each version is spoken.
+#[derive(Clone)]
+struct Http {
+    one: http1::Builder,
+    two: http2::Builder<TokioExecutor>,
 }
 
-async fn connection<IO, H>(
-    stream: IO,
-    http: auto::Builder<TokioExecutor>,
-    handler: H,
-    watcher: hyper_util::server::graceful::Watcher,
-    patience: Duration,
-) where
+impl Http {
+    fn new(limits: &Limits) -> Self {
+        let mut one = http1::Builder::new();
+        one.timer(TokioTimer::new())
+            .header_read_timeout(limits.head_time)
+            .max_headers(limits.headers)
+            // hyper refuses less than 8 KiB.
+            .max_buf_size(limits.head.max(8_192));
+        let mut two = http2::Builder::new(TokioExecutor::new());
+        two.timer(TokioTimer::new())
+            .keep_alive_interval(limits.head_time)
+            .max_concurrent_streams(128)
+            .max_header_list_size(u32::try_from(limits.head).unwrap_or(u32::MAX));
+        Self { one, two }
+    }
+}
+
+/// Serves a connection until it ends, or has been idle for `patience`. Once the sender of `ending` is gone it takes no
+/// further request.
+async fn connection<IO, H>(mut stream: IO, http: Http, handler: H, ending: watch::Receiver<()>, patience: Duration)
+where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
@@ -141,18 +166,36 @@ async fn connection<IO, H>(
         let (handler, open) = (requests.clone(), begun.begin());
         async move { Ok::<_, Infallible>(Activity::until_read(open, handler.handle(request).await)) }
     });
-    let connection = http.serve_connection(activity.over(TokioIo::new(stream)), service).into_owned();
-    let ended = tokio::select! {
-        ended = watcher.watch(connection) => ended,
-        () = activity.idle_for(patience) => return,
-    };
-    if let Err(error) = ended {
-        let parse = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-        if parse {
-            handler.bad_http();
+    let served = async {
+        let (version, first) = tokio::select! {
+            spoken = spoken(&mut stream) => match spoken {
+                Ok(spoken) => spoken,
+                Err(error) => return tracing::debug!("a connection ended before it said anything: {error}"),
+            },
+            () = told(ending.clone()) => return,
+        };
+        let io = activity.over(TokioIo::new(stream), first);
+        let ended = match version {
+            Version::One => until_told!(http.one.serve_connection(io, service), ending),
+            Version::Two => Box::pin(async { until_told!(http.two.serve_connection(io, service), ending) }).await,
+        };
+        if let Err(error) = ended {
+            if error.is_parse() {
+                handler.bad_http();
+            }
+            tracing::debug!("a connection ended: {error}");
         }
-        tracing::debug!("a connection ended: {error}");
+    };
+    tokio::select! {
+        () = served => {}
+        () = activity.idle_for(patience) => {}
     }
+}
+
+/// Resolves when the sender is gone.
+async fn told(mut ending: watch::Receiver<()>) {
+    // Nothing is ever sent.
+    let _ = ending.changed().await;
 }
 
 impl From<TcpListener> for Listener {

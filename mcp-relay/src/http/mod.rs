@@ -14,6 +14,7 @@
 mod admission;
 mod answer;
 mod ask;
+mod attended;
 mod backend;
 mod body;
 pub mod bridge;
@@ -30,6 +31,7 @@ mod relay;
 mod shown;
 mod tls;
 mod upstream;
+mod version;
 
 use bytes::Bytes;
 use http_body_util::Full;

@@ -8,10 +8,11 @@ use http::header::{CONTENT_ENCODING, HOST};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::admission::{Callers, Endpoint, NotAdmitted, admit};
+use super::attended::Attended;
 use super::backend::Backend;
 use super::body::{Held, Room, Unread, collect};
 use super::exchange::Open;
@@ -112,28 +113,18 @@ where
         // Given back when the head of the answer is there: until then the body is.
         let mut held = self.shared.room.for_a_body();
         match self.take_in(&mut head, body, &mut held).await {
-            Ok(body) if head.method == Method::POST => self.post(head, body).await,
-            Ok(_) => self.read(head).await,
+            Ok(body) if head.method == Method::POST => {
+                let open = self.open(head);
+                Attended::new(|answer| self.shared.to_the_end(open.post(body, answer))).await
+            }
+            // GET, HEAD, OPTIONS and DELETE: no message of the client's.
+            Ok(_) => {
+                let open = self.open(head);
+                Attended::new(|answer| self.shared.to_the_end(open.read(answer))).await
+            }
             Err(NotAdmitted::Defect(defect)) => self.refuse(&head, defect).await,
             Err(NotAdmitted::Answer(answer)) => *answer,
         }
-    }
-
-    async fn post(&self, head: Parts, body: Bytes) -> Response {
-        let open = self.open(head);
-        let (send, receive) = oneshot::channel();
-        // A task of its own: when the client goes away, hyper drops what it waits for, and how the request ended is still
-        // to be written down.
-        tokio::spawn(self.shared.to_the_end(open.post(body, send)));
-        receive.await.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
-    }
-
-    /// GET, HEAD, OPTIONS and DELETE: no message of the client's.
-    async fn read(&self, head: Parts) -> Response {
-        let open = self.open(head);
-        let (send, receive) = oneshot::channel();
-        tokio::spawn(self.shared.to_the_end(open.read(send)));
-        receive.await.unwrap_or_else(|_| answer::empty(StatusCode::INTERNAL_SERVER_ERROR))
     }
 
     fn open(&self, mut head: Parts) -> Open<S, E> {

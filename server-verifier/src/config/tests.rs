@@ -63,3 +63,31 @@ fn an_empty_list_of_digests_is_not_any() {
 fn reference_values_for_an_agent_that_nobody_attests_are_refused() {
     assert!(error(&good().replace("[agents.a1]", "[agents.a2]")).contains("a2"));
 }
+
+#[test]
+fn witnesses_are_read_with_their_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = PublicKey::from_x(KEY_A).unwrap();
+    let vkey = attest_core::note::Vkey::new("witness.example", attest_core::note::Kind::Witness, key).unwrap();
+    let policy = format!("witness one {vkey} http://127.0.0.1:1\nquorum one\n");
+    std::fs::write(folder.path().join("witness.policy"), policy).unwrap();
+    std::fs::write(folder.path().join("none.policy"), "quorum none\n").unwrap();
+    std::fs::write(folder.path().join("bad.policy"), "quorum one\n").unwrap();
+    let config =
+        |section: &str| Config::parse(&format!("{}\n[witness]\n{section}", good()), &folder.path().join("guard.toml"));
+    let witness = config("policy = \"witness.policy\"").unwrap().witness.unwrap();
+    assert_eq!((witness.every.as_secs(), witness.within.as_secs(), witness.required), (10, 60, false));
+    assert_eq!(witness.policy.witnesses().len(), 1);
+    let all = "policy = \"witness.policy\"\nevery_seconds = 5\nwithin_seconds = 5\nrequired = true\nroots = \"ca.pem\"";
+    let witness = config(all).unwrap().witness.unwrap();
+    assert_eq!((witness.every.as_secs(), witness.within.as_secs(), witness.required), (5, 5, true));
+    assert_eq!(witness.roots, Some(folder.path().join("ca.pem")));
+    let refused = |section: &str| config(section).err().unwrap().to_string();
+    assert!(refused("policy = \"gone.policy\"").contains("gone.policy"));
+    assert!(refused("policy = \"none.policy\"").contains("quorum none"));
+    assert!(refused("policy = \"bad.policy\"").contains("line 1"));
+    for times in ["every_seconds = 0", "every_seconds = 61", "within_seconds = 9", "within_seconds = 86401"] {
+        assert!(refused(&format!("policy = \"witness.policy\"\n{times}")).contains("within_seconds"), "{times}");
+    }
+    assert!(refused("policy = \"witness.policy\"\nrequires = true").contains("requires"));
+}

@@ -46,6 +46,7 @@ fn reads(client: &mut Client) -> Result<Answer, Failure> {
 fn replay(stage: &mut Stage<'_>) -> Result<(), Failure> {
     let mut client = stage.agent(&stage.folder.agent, AUDIENCE, &["replay"])?;
     stage.case(&mut client, "a signed call of read_note", Verdict::Accepted, reads);
+    stage.receipt();
     let replayed = Verdict::refused(Reason::Replay, None);
     stage.case(&mut client, "the same bytes sent once more", replayed, |c| c.answer_to(REPLAYED));
     client.end()

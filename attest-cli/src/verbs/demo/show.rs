@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
+use attest_core::receipt::Opened;
 
 use super::folder::Folder;
 use super::stage::{Row, Verdict};
@@ -37,6 +38,17 @@ pub(crate) fn row(row: &Row) {
     if !row.held() {
         let ((_, verdict, reason), runs) = (words(&row.expected), row.expected_runs);
         output::line(format!("{BAD}^ NOT AS EXPECTED{BAD:#}, which is: {verdict} {reason}, tool runs: {runs}"));
+    }
+}
+
+/// The receipt that came with an answer.
+pub(crate) fn receipt(seen: &Result<Opened, String>) {
+    match seen {
+        Ok(Opened { receipt, size, .. }) => output::line(format!(
+            "{FAINT}  its receipt: the log {} held the decision as entry {} of {size} before the call ran; the proof checks offline{FAINT:#}",
+            receipt.log, receipt.index
+        )),
+        Err(error) => output::line(format!("{BAD}^ NOT AS EXPECTED{BAD:#}: {error}")),
     }
 }
 

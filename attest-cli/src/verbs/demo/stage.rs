@@ -4,7 +4,11 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
+use agent_signer::Config;
+use attest_core::json;
+use attest_core::receipt::{self, Carried, Opened};
 use attest_core::refusal::Reason;
 use attest_log::Reader;
 use serde_json::Value;
@@ -14,6 +18,9 @@ use super::folder::{AUDIENCE, Folder, NOTE_TEXT};
 use super::show;
 
 type Failure = Box<dyn std::error::Error>;
+
+/// How often the agent's log is looked into for a receipt, 50 ms apart.
+const PATIENCE: usize = 200;
 
 /// How a case came out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,6 +141,35 @@ impl<'a> Stage<'a> {
     pub(crate) fn lost(&mut self, what: &'static str, error: &Failure) {
         let seen = Err(error.to_string());
         self.finish(&Row { what, expected: Verdict::Accepted, expected_runs: self.runs, seen, runs: None });
+    }
+
+    /// Shows the receipt that came with the last accepted call, as the agent's signer kept it.
+    pub(crate) fn receipt(&mut self) {
+        let seen = self.kept_receipt().map_err(|error| error.to_string());
+        self.broken += usize::from(seen.is_err());
+        show::receipt(&seen);
+    }
+
+    /// Checks it with nothing but what is in the folder: the pinned key, receipt and proof.
+    fn kept_receipt(&self) -> Result<Opened, Failure> {
+        let config = Config::read(&self.folder.agent)?;
+        let keys = config.log_keys.get(AUDIENCE).ok_or("agent.toml pins no key of the server's log")?;
+        // The signer writes it down while the answer is on its way.
+        for _ in 0..PATIENCE {
+            for entry in Reader::open(&config.log)?.entries(0..u64::MAX) {
+                let entry = entry?;
+                let body: Value = serde_json::from_slice(&entry.body)?;
+                if body.get("type").and_then(Value::as_str) != Some("receipt") {
+                    continue;
+                }
+                let text = entry.token.ok_or("the entry of the receipt has lost it")?;
+                let kept = json::parse(text.as_bytes()).map_err(|error| error.to_string())?;
+                let carried = Carried::read(&kept).ok_or("what is kept is no receipt")?;
+                return Ok(receipt::open(carried, keys)?);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err("no receipt was kept".into())
     }
 
     fn finish(&mut self, row: &Row) {

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use attest_log::Reader;
 
-use super::pins;
 use crate::{Ending, output};
 
 /// Prints the log's keys, one a line, as others pin them; retired ones with the size they ended at
@@ -20,7 +19,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Ending {
     let keys = Reader::open(&args.log)?.log_keys()?;
-    let lines = pins::lines(&keys);
+    let lines = keys.to_lines();
     if args.json {
         output::json(&serde_json::json!({ "origin": keys.origin(), "keys": lines }))?;
     } else {

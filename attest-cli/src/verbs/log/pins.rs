@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use attest_core::checkpoint::LogKeys;
 use attest_core::log_policy::LogPolicy;
-use attest_core::note::Vkey;
 
 type Read<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -52,13 +51,4 @@ impl Pins {
 fn policy(file: &Path) -> Read<LogPolicy> {
     let text = fs::read(file).map_err(|error| format!("cannot read the policy {}: {error}", file.display()))?;
     LogPolicy::parse(&text).map_err(|error| format!("{}: {error}", file.display()).into())
-}
-
-/// A log's keys, a line each, as they are pinned.
-pub(crate) fn lines(keys: &LogKeys) -> Vec<String> {
-    let line = |key: &Vkey, until| match until {
-        u64::MAX => key.to_string(),
-        until => format!("{key} until {until}"),
-    };
-    keys.all().iter().map(|(key, until)| line(key, *until)).collect()
 }

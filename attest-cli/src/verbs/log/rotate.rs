@@ -8,7 +8,6 @@ use attest_keys::{Form, KeyError, KeySource, SecretKey};
 use attest_log::clock::{now, now_ms};
 use attest_log::{Log, LogKey, Options, Reader, Record};
 
-use super::pins;
 use crate::{Ending, output};
 
 /// Gives a log another key; its guard or signer must be stopped
@@ -53,7 +52,7 @@ pub(crate) fn run(args: &Args) -> Ending {
     };
     let index = log.append_blocking(record, now())?.index;
     log.close()?;
-    let lines = pins::lines(&Reader::open(&args.log)?.log_keys()?);
+    let lines = Reader::open(&args.log)?.log_keys()?.to_lines();
     if args.json {
         output::json(&serde_json::json!({ "index": index, "keys": lines }))?;
     } else {

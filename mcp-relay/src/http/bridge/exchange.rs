@@ -109,7 +109,7 @@ where
     async fn fail(&self, slot: &Slot, failure: &Failure) {
         let Ok(place) = self.out.reserve().await else { return };
         if self.open.close(&slot.id, slot.number) == Some(true) {
-            place.send(failure.line(&slot.id, &self.options));
+            place.send(self.options.own_words.say(failure.line(&slot.id, &self.options)));
         }
     }
 
@@ -121,7 +121,8 @@ where
         tracing::warn!("the server has ended the session");
         for id in self.open.close_session() {
             // Nobody reads any more: then nobody is owed anything.
-            let _ = self.out.send(Failure::SessionLost(None).line(&id, &self.options)).await;
+            let line = self.options.own_words.say(Failure::SessionLost(None).line(&id, &self.options));
+            let _ = self.out.send(line).await;
         }
     }
 

@@ -30,13 +30,15 @@ mod output;
 mod session;
 mod wire;
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Uri;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
@@ -72,6 +74,25 @@ pub struct BridgeOptions {
     pub retry: Duration,
     /// The file in which a person sets address and headers, for messages.
     pub settings: &'static str,
+    /// Where it is written down what the bridge itself answers.
+    pub own_words: OwnWords,
+}
+
+/// The answers that are a bridge's own and no server's, for whoever reads its lines and tells the two apart: a server could
+/// say the same of itself.
+#[derive(Clone, Debug, Default)]
+pub struct OwnWords(Arc<Mutex<HashSet<Bytes>>>);
+
+impl OwnWords {
+    fn say(&self, line: Bytes) -> Bytes {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(line.clone());
+        line
+    }
+
+    /// Whether the bridge said this line, each time it did so once.
+    pub fn take(&self, line: &[u8]) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(line)
+    }
 }
 
 impl BridgeOptions {
@@ -87,6 +108,7 @@ impl BridgeOptions {
             tries: 5,
             retry: Duration::from_millis(500),
             settings: "agent.toml",
+            own_words: OwnWords::default(),
         }
     }
 }
