@@ -36,6 +36,7 @@ mod log;
 mod reader;
 mod record;
 mod replay;
+mod snapshot;
 mod sqlite;
 mod store;
 mod tree;
@@ -45,6 +46,7 @@ mod writer;
 
 pub use answer::Answer;
 pub use error::{AppendError, OpenError, Part, ReadError, StopReason};
+pub use head::Found as Published;
 pub use key::{KeyFailed, LogKey, LogKeyError};
 pub use log::{Log, Options, Recovery, Testing};
 pub use reader::{Entries, Entry, Reader};
@@ -53,4 +55,5 @@ pub use record::{
     ReplayKeyError, Token,
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
+pub use snapshot::{ReplayRow, Snapshot, TileCount};
 pub use tree::TILE_WIDTH;
