@@ -89,6 +89,15 @@ impl Bar {
         Self(bar, Instant::now())
     }
 
+    /// A bar that counts things.
+    pub(crate) fn counting() -> Self {
+        let bar = Self::new();
+        if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}") {
+            bar.0.set_style(style);
+        }
+        bar
+    }
+
     pub(crate) fn show(&self, what: &'static str, done: u64, total: u64) {
         if self.1.elapsed() < SHORT {
             return;

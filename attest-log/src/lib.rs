@@ -28,6 +28,7 @@
 mod answer;
 pub mod clock;
 mod error;
+pub mod export;
 #[cfg(test)]
 mod fault_tests;
 mod head;
@@ -36,6 +37,7 @@ mod log;
 mod reader;
 mod record;
 mod replay;
+mod site;
 mod sqlite;
 mod store;
 mod tree;
@@ -53,4 +55,5 @@ pub use record::{
     ReplayKeyError, Token,
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
+pub use site::{Shown, Site};
 pub use tree::TILE_WIDTH;

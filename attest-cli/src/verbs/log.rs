@@ -1,5 +1,7 @@
 //! `attest log`: what a log says.
 
+mod export;
+mod serve;
 mod witness;
 
 use std::path::PathBuf;
@@ -25,6 +27,10 @@ enum Action {
     List(List),
     /// One entry in full, with the tokens it rests on
     Show(Show),
+    /// Serves it for anybody to read and check
+    Serve(serve::Args),
+    /// Writes what `serve` serves as static files
+    Export(export::Args),
     /// Has witnesses cosign the newest checkpoint
     Witness(witness::Args),
 }
@@ -56,6 +62,8 @@ pub(crate) fn run(args: Args) -> Ending {
     match args.action {
         Action::List(list) => self::list(&list),
         Action::Show(show) => self::show(&show),
+        Action::Serve(args) => serve::run(&args),
+        Action::Export(args) => export::run(&args),
         Action::Witness(args) => witness::run(&args),
     }
 }
