@@ -28,6 +28,7 @@
 mod answer;
 pub mod clock;
 mod error;
+pub mod export;
 #[cfg(test)]
 mod fault_tests;
 mod head;
@@ -37,6 +38,7 @@ mod reader;
 mod record;
 mod replay;
 mod snapshot;
+mod site;
 mod sqlite;
 mod store;
 mod tree;
@@ -56,4 +58,5 @@ pub use record::{
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
 pub use snapshot::{ReplayRow, Snapshot, TileCount};
+pub use site::{Shown, Site};
 pub use tree::TILE_WIDTH;

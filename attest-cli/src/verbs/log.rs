@@ -3,11 +3,13 @@
 mod adopt;
 mod check_proof;
 mod consistency;
+mod export;
 mod key;
 mod list;
 mod pins;
 mod prove;
 mod rotate;
+mod serve;
 mod show;
 mod verify;
 mod witness;
@@ -32,6 +34,10 @@ enum Action {
     Key(key::Args),
     Rotate(rotate::Args),
     Adopt(adopt::Args),
+    /// Serves it for anybody to read and check
+    Serve(serve::Args),
+    /// Writes what `serve` serves as static files
+    Export(export::Args),
     /// Has witnesses cosign the newest checkpoint
     Witness(witness::Args),
 }
@@ -47,6 +53,8 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Key(args) => key::run(&args),
         Action::Rotate(args) => rotate::run(&args),
         Action::Adopt(args) => adopt::run(&args),
+        Action::Serve(args) => serve::run(&args),
+        Action::Export(args) => export::run(&args),
         Action::Witness(args) => witness::run(&args),
     }
 }
