@@ -27,6 +27,7 @@
 
 mod answer;
 pub mod clock;
+pub mod danger;
 mod error;
 #[cfg(test)]
 mod fault_tests;

@@ -1,6 +1,7 @@
 //! `attest log`: what a log says, and whether it is what it says. One file per action.
 
 mod adopt;
+mod attack;
 mod check_proof;
 mod consistency;
 mod key;
@@ -31,6 +32,7 @@ enum Action {
     Key(key::Args),
     Rotate(rotate::Args),
     Adopt(adopt::Args),
+    Attack(attack::Args),
 }
 
 pub(crate) fn run(args: Args) -> Ending {
@@ -44,6 +46,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Key(args) => key::run(&args),
         Action::Rotate(args) => rotate::run(&args),
         Action::Adopt(args) => adopt::run(&args),
+        Action::Attack(args) => attack::run(&args),
     }
 }
 
