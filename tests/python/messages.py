@@ -64,6 +64,11 @@ def standing(member: str) -> str:
     return "unbound" if len(labels) > 1 and labels[1] in ("modelcontextprotocol", "mcp") else "bound"
 
 
+def plain(message: dict[str, Any]) -> bool:
+    """request.md, rule 1: no member of JSON-RPC's in another case."""
+    return all(member in _TOP or member.translate(_FOLD) not in _TOP for member in message)
+
+
 def read_message(text: bytes, attested: Collection[str] = ()) -> Call | None:
     """json.md and request.md, "Classification". None: no call, it passes as it came. `attested`: methods that need a proof."""
     try:
@@ -71,7 +76,7 @@ def read_message(text: bytes, attested: Collection[str] = ()) -> Call | None:
     except JsonDefect as defect:
         raise Refused(defect.reason) from None
     check(isinstance(message, dict), "not-strict-json")
-    check(all(member in _TOP or member.translate(_FOLD) not in _TOP for member in message), "bad-request")  # rule 1
+    check(plain(message), "bad-request")  # rule 1
     check("__proto__" not in message, "bad-request")
     method = message.get("method")
     shown = [*message, method] if isinstance(method, str) else [*message]
@@ -148,7 +153,16 @@ def outcome(text: bytes, salt: bytes) -> tuple[str, str | None]:
         return "result", None
     if "result" in message:
         return of_result(message["result"], salt)
-    return "error", commitment(salt, message["error"]) if "error" in message else None
+    return "error", of_error(message["error"], salt) if "error" in message else None
+
+
+def of_error(error: Any, salt: bytes) -> str:
+    """response.md, rule 7."""
+    data = error.get("data") if isinstance(error, dict) else None
+    if isinstance(data, dict):
+        others = {member: value for member, value in data.items() if not member.startswith(OURS)}
+        error = {n: v for n, v in error.items() if n != "data"} | ({"data": others} if others else {})
+    return commitment(salt, error)
 
 
 def of_result(result: Any, salt: bytes) -> tuple[str, str | None]:

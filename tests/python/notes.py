@@ -128,6 +128,10 @@ class LogKeys:
     def origin(self) -> str:
         return self.keys[0][0].name
 
+    def at(self, size: int) -> Vkey:
+        """The key in force for trees of this size."""
+        return next(key for key, until in self.keys if size <= until)
+
     def open(self, note: Note) -> Checkpoint:
         """checkpoint.md, rule 8."""
         try:

@@ -55,6 +55,8 @@ _MEANINGS = {
     "not-signed": "The signer cannot sign: its key, or the agent that holds it, does not answer, or the call cannot be bound.",
     "caller-log-unavailable": "The signer cannot write the caller's log, so it lets nothing out.",
     "signer-gone": "There is no signer: it could not be reached or started; `attest signer status` tells more.",
+    "no-receipt": "The answer came without a receipt of the server's log, so it is withheld; the call may have run, so do not repeat it blindly.",
+    "bad-receipt": "The receipt does not fit the answer, the call or the server's log, so the answer is withheld; the call may have run, so do not repeat it blindly.",
 }
 # Every reason that a log can name.
 REASONS = frozenset(_TOLD) | (frozenset(_MEANINGS) - frozenset(_WIRE))

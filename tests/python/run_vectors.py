@@ -6,6 +6,7 @@ One line per failing vector, then a closing line; exit status 1 if one failed or
 import sys
 from pathlib import Path
 
+import receipts
 import tasks
 import trees
 from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
@@ -14,6 +15,7 @@ from extension import declare, era, offer, offered, withhold
 from forms import Refused, b64_decode, b64_encode, commitment, sha256
 from keys import read_key
 from messages import clean, outcome
+from notes import read_log_keys
 from refusals import reply, wire
 from strict_json import FormError, JsonDefect, canonical, read
 from trust import read_trust
@@ -23,7 +25,7 @@ VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
 RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task") + trees.RESULTS
-INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked") + trees.INPUTS
+INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended") + trees.INPUTS
 
 
 def split(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -85,6 +87,13 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "answer":
             cleaned = clean(body)
             return {"expect": "unchanged" if cleaned is None else "cleaned", "forward": cleaned}
+        case "receipt":
+            keys = read_log_keys((VECTORS / header["keys"]).read_text("utf-8"))
+            try:
+                receipts.verify(body, keys, header["audience"], receipts.read_ended(header["ended"]))
+            except Refused as refused:
+                return {"expect": refused.reason, "about": refused.about}
+            return {"expect": "accept", "forward": receipts.seen(body)}
         case "refusal":
             value = read(body)
             undeclared = value.get("undeclared") is True

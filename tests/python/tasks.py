@@ -3,8 +3,7 @@
 from typing import Any
 
 from extension import at
-from forms import commitment
-from messages import of_result
+from messages import of_error, of_result
 from strict_json import JsonDefect, read
 
 _OF_A_RESULT = {"content", "error", "isError", "result", "structuredContent", "toolResult"}
@@ -62,5 +61,5 @@ def _state(task: Any, salt: bytes) -> Ended:
     if status == "completed" and "result" in task:
         return of_result(task["result"], salt)
     if status == "failed":
-        return "error", commitment(salt, task["error"]) if "error" in task else None
+        return "error", of_error(task["error"], salt) if "error" in task else None
     return ("cancelled" if status == "cancelled" else "open"), None

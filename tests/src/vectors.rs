@@ -36,6 +36,7 @@ mod log_policy;
 mod measurement;
 mod merkle;
 mod note;
+pub mod receipt;
 mod refusals;
 mod request;
 mod response;
@@ -63,7 +64,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 27] = [
+    let families: [fn() -> Vec<Vector>; 28] = [
         attestation::vectors,
         call_proof::vectors,
         carrier::vectors,
@@ -82,6 +83,7 @@ pub fn all() -> Vec<Vector> {
         measurement::vectors,
         merkle::vectors,
         note::vectors,
+        receipt::vectors,
         refusals::vectors,
         request::vectors,
         response::vectors,

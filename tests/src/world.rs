@@ -113,6 +113,12 @@ impl World {
         self.write(name, format!("{line}\n{}", self.read(name)));
     }
 
+    /// For a wrap in front of a server without a guard, which gives no receipts.
+    pub fn without_receipts(self) -> Self {
+        self.set("agent.toml", "receipts = \"ignored\"");
+        self
+    }
+
     /// The binary `attest`, to be run in the folder.
     pub fn attest(&self, args: &[&str]) -> Command {
         let mut command = Command::new(attest());

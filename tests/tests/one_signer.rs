@@ -77,7 +77,7 @@ fn five_wraps_that_start_at_the_same_time_share_one_signer_and_one_context() {
 
 #[test]
 fn the_proof_that_leaves_passes_every_check_of_the_verb_verify() {
-    let world = World::new();
+    let world = World::new().without_receipts();
     let mut client = Client::start(world.wrap(AUDIENCE, &world.server()));
     let shown = client.call("show", json!({"a": 1}));
     world.write("request.json", text(&shown));
@@ -370,7 +370,7 @@ fn an_unknown_field_is_an_error_that_names_it() {
 
 #[test]
 fn a_signer_ends_when_it_is_told_to_and_says_who_it_was() {
-    let world = World::new();
+    let world = World::new().without_receipts();
     assert_eq!(output(world.attest(&["signer", "status"])).status.code(), Some(3));
     let mut client = Client::start(world.wrap(AUDIENCE, &world.server()));
     assert!(client.ping());

@@ -89,7 +89,11 @@ impl Scratch {
         let config = format!("socket = \"agent.sock\"\nallow_users = [{AGENT}]\n{config}");
         fs::write(self.path("signer/agent.toml"), config).unwrap();
         fs::rename(self.path("signer/guard.toml"), self.path("agent/guard.toml")).unwrap();
-        chown(self.path("agent/guard.toml"), Some(AGENT), Some(AGENT)).unwrap();
+        fs::create_dir(self.path("agent/keys")).unwrap();
+        fs::rename(self.path("signer/keys/guard-log.key"), self.path("agent/keys/guard-log.key")).unwrap();
+        for moved in ["agent/guard.toml", "agent/keys", "agent/keys/guard-log.key"] {
+            chown(self.path(moved), Some(AGENT), Some(AGENT)).unwrap();
+        }
 
         let mut signer = self.attest_as(SIGNER, &["signer", "run"]);
         let mut signer = signer.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -11,6 +11,8 @@
 mod declared;
 #[path = "vectors/log.rs"]
 mod log;
+#[path = "vectors/receipts.rs"]
+mod receipts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -412,6 +414,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "tools-narrow",
         "outcome",
         "answer",
+        "receipt",
         "refusal",
         "declare",
         "era",
@@ -457,6 +460,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "measurement",
         "merkle",
         "note",
+        "receipt",
         "refusals",
         "request",
         "response",

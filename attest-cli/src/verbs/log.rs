@@ -11,6 +11,7 @@ mod prove;
 mod rotate;
 mod show;
 mod verify;
+mod witness;
 
 use crate::Ending;
 
@@ -33,6 +34,8 @@ enum Action {
     Rotate(rotate::Args),
     Adopt(adopt::Args),
     Attack(attack::Args),
+    /// Has witnesses cosign the newest checkpoint
+    Witness(witness::Args),
 }
 
 pub(crate) fn run(args: Args) -> Ending {
@@ -47,6 +50,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Rotate(args) => rotate::run(&args),
         Action::Adopt(args) => adopt::run(&args),
         Action::Attack(args) => attack::run(&args),
+        Action::Witness(args) => witness::run(&args),
     }
 }
 

@@ -56,6 +56,14 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     ("caller-log-unavailable", "The signer cannot write the caller's log, so it lets nothing out."),
     ("signer-gone", "There is no signer: it could not be reached or started; `attest signer status` tells more."),
+    (
+        "no-receipt",
+        "The answer came without a receipt of the server's log, so it is withheld; the call may have run, so do not repeat it blindly.",
+    ),
+    (
+        "bad-receipt",
+        "The receipt does not fit the answer, the call or the server's log, so the answer is withheld; the call may have run, so do not repeat it blindly.",
+    ),
 ];
 
 /// The reasons of which a caller is told the kind alone.

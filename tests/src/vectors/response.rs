@@ -1,7 +1,7 @@
 //! The family `response`: what a log says of an answer, and what of an answer is dropped.
 
 use attest_core::digest::{Digest, Salt};
-use attest_core::names::{PROOF, REFUSAL};
+use attest_core::names::{PROOF, RECEIPT, REFUSAL};
 use serde_json::{Value, json};
 
 use super::file::Vector;
@@ -83,6 +83,48 @@ pub fn vectors() -> Vec<Vector> {
         of_json("result_null", "a result that is null", &answer(&Value::Null), "result", &Value::Null),
         of_json("result_empty", "an empty result", &answer(&json!({})), "result", &json!({})),
         of_json("error", "an error", &error(&not_found), "error", &not_found),
+        of_json(
+            "error_data",
+            "an error with data",
+            &error(&json!({"code": 1, "data": {"a": 1}, "message": "x"})),
+            "error",
+            &json!({"code": 1, "data": {"a": 1}, "message": "x"}),
+        ),
+        of_json(
+            "error_data_ours",
+            "members of ours in an error's data are not committed to",
+            &error(&json!({"code": 1, "data": {RECEIPT: [], "a": 1}, "message": "x"})),
+            "error",
+            &json!({"code": 1, "data": {"a": 1}, "message": "x"}),
+        ),
+        of_json(
+            "error_data_only_ours",
+            "nor a data that holds nothing else",
+            &error(&json!({"code": 1, "data": {RECEIPT: []}, "message": "x"})),
+            "error",
+            &json!({"code": 1, "message": "x"}),
+        ),
+        of_json(
+            "error_data_empty",
+            "nor a data that was empty before",
+            &error(&json!({"code": 1, "data": {}, "message": "x"})),
+            "error",
+            &json!({"code": 1, "message": "x"}),
+        ),
+        of_json(
+            "error_data_text",
+            "data that is no object is committed to",
+            &error(&json!({"code": 1, "data": RECEIPT, "message": "x"})),
+            "error",
+            &json!({"code": 1, "data": RECEIPT, "message": "x"}),
+        ),
+        of_json(
+            "error_data_deeper",
+            "our names deeper in an error's data are the server's matter",
+            &error(&json!({"code": 1, "data": {"a": {RECEIPT: []}}, "message": "x"})),
+            "error",
+            &json!({"code": 1, "data": {"a": {RECEIPT: []}}, "message": "x"}),
+        ),
         of_json(
             "result_and_error",
             "a result and an error: the result counts",

@@ -26,7 +26,10 @@ impl Side {
         let server = careless_server(world);
         match self {
             Self::Guard => Client::start(world.command(&guard(world, server))),
-            Self::Wrap => Client::start(world.wrap(AUDIENCE, &server)),
+            Self::Wrap => {
+                world.set("agent.toml", "receipts = \"ignored\"");
+                Client::start(world.wrap(AUDIENCE, &server))
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use attest_core::witness::{AddCheckpoint, Declined, Record, read_answer, read_si
 use attest_tests::vectors::directory;
 use attest_tests::vectors::file::Vector;
 use attest_tests::vectors::log::examples;
+use attest_tests::vectors::receipt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -278,7 +279,7 @@ fn each_checkpoint_is_witnessed_as_its_vector_says() {
 
 #[test]
 fn the_pages_about_the_log_open_with_what_is_true_of_the_test_keys() {
-    for (page, example) in examples() {
+    for (page, example) in examples().into_iter().chain(receipt::examples()) {
         let path = directory().join("..").join(format!("{page}.md"));
         assert!(fs::read_to_string(path).unwrap().contains(&example), "{page}.md does not have\n{example}");
     }
