@@ -155,3 +155,28 @@ pub(crate) fn verified(report: &crate::audit::Report, all: bool, taken: bool) {
         (0, true, false) => line("the log is whole, as far as its own word for its key goes"),
     }
 }
+
+/// What noticed each attack, for a person.
+pub(crate) fn attacks(rows: &[crate::attack::Row]) {
+    use crate::attack::{By, Who};
+    let widest = rows.iter().map(|row| row.attack.len()).max().unwrap_or(0);
+    line(format!("{:<widest$}  {:<10}  start   verify  receipt witness", "attack", "by"));
+    for row in rows {
+        let by = match row.who {
+            Who::Writer => "writer",
+            Who::KeyHolder => "key holder",
+        };
+        let mark = |by| if row.caught_by.contains(&by) { "caught" } else { "-" };
+        let [start, verify, receipt, witness] = [By::Start, By::Verify, By::Receipt, By::Witness].map(mark);
+        let bad = if row.as_it_should { "" } else { "  NOT NOTICED" };
+        line(
+            format!("{:<widest$}  {by:<10}  {start:<7} {verify:<7} {receipt:<7} {witness:<7}{bad}", row.attack)
+                .trim_end(),
+        );
+    }
+    let missed = rows.iter().filter(|row| !row.as_it_should).count();
+    match missed {
+        0 => line(format!("{} attacks, each noticed by what has to notice it", rows.len())),
+        _ => line(format!("{missed} of {} attacks were NOT noticed by what has to notice them", rows.len())),
+    }
+}

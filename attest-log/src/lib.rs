@@ -27,6 +27,7 @@
 
 mod answer;
 pub mod clock;
+pub mod danger;
 mod error;
 pub mod export;
 #[cfg(test)]
@@ -37,8 +38,8 @@ mod log;
 mod reader;
 mod record;
 mod replay;
-mod snapshot;
 mod site;
+mod snapshot;
 mod sqlite;
 mod store;
 mod tree;
@@ -57,6 +58,6 @@ pub use record::{
     ReplayKeyError, Token,
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
-pub use snapshot::{ReplayRow, Snapshot, TileCount};
 pub use site::{Shown, Site};
+pub use snapshot::{ReplayRow, Snapshot, TileCount};
 pub use tree::TILE_WIDTH;

@@ -9,6 +9,10 @@ from strict_json import FormError, canonical, read
 
 _LONGEST = 65_535
 _STATUSES = ("result", "tool-error", "error", "cancelled", "unknown")
+_DEFECTS = {"missing": "no-receipt"} | dict.fromkeys(
+    ("form", "token", "proof", "log", "checkpoint", "signature", "index", "entry", "call", "audience", "params", "policy", "status", "result"),
+    "bad-receipt",
+)
 Form = Callable[[Any], Any]
 
 
@@ -64,6 +68,8 @@ _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
     "refused": ({"audience": name, "count": _positive, "reason": _one_of(REASONS), "since": whole, "time": whole}, {}),
     "context": ({"agent": name, "context": _context} | _WRITER, {}),
     "call": (_RESTS | {"audience": name, "call": digest, "time": whole}, _CALLED | {"notification": _true}),
+    "receipt": ({"audience": name, "call": digest, "index": whole, "log": name, "receipt": digest, "size": whole, "time": whole}, {}),
+    "no receipt": ({"about": _one_of(_DEFECTS), "audience": name, "call": digest, "time": whole}, {"receipt": digest}),
     "key": ({"key": _log_key, "previous": _log_key, "time": whole}, {}),
     "adopted": ({"size": whole, "time": whole}, {}),
 }
@@ -83,7 +89,12 @@ def read_entry(body: bytes) -> dict[str, Any]:
         kind = entry["decision"]
         check(kind in ("allow", "deny"), "invalid", "decision")
     else:
-        check(isinstance(kind, str) and kind in _TYPES and kind not in ("allow", "deny"), "invalid", "type")
+        named = isinstance(kind, str) and kind in _TYPES
+        check(named and kind not in ("allow", "deny", "no receipt"), "invalid", "type")
+    if kind == "receipt":
+        fixed.add("check")
+        check("check" in entry, "missing", "check")
+        kind = "receipt" if entry["check"] == "ok" else "no receipt"
     required, optional = _TYPES[kind]
     for member in entry:
         check(member in fixed or member in required or member in optional, "unknown", member)
@@ -99,6 +110,10 @@ def read_entry(body: bytes) -> dict[str, Any]:
         except FormError:
             raise Refused("invalid", member) from None
     check(not ("notification" in entry and "tool" in entry), "invalid", "notification")
+    if kind == "receipt":
+        check(entry["index"] < entry["size"], "invalid", "index")
+    if kind == "no receipt":
+        check(_DEFECTS[entry["about"]] == entry["check"], "invalid", "check")
     if kind == "key":
         key, previous = _log_key(entry["key"]), _log_key(entry["previous"])
         check(key.name == previous.name and key.key != previous.key, "invalid", "key")

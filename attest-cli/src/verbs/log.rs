@@ -1,6 +1,7 @@
 //! `attest log`: what a log says, and whether it is what it says. One file per action.
 
 mod adopt;
+mod attack;
 mod check_proof;
 mod consistency;
 mod export;
@@ -34,6 +35,7 @@ enum Action {
     Key(key::Args),
     Rotate(rotate::Args),
     Adopt(adopt::Args),
+    Attack(attack::Args),
     /// Serves it for anybody to read and check
     Serve(serve::Args),
     /// Writes what `serve` serves as static files
@@ -53,6 +55,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Key(args) => key::run(&args),
         Action::Rotate(args) => rotate::run(&args),
         Action::Adopt(args) => adopt::run(&args),
+        Action::Attack(args) => attack::run(&args),
         Action::Serve(args) => serve::run(&args),
         Action::Export(args) => export::run(&args),
         Action::Witness(args) => witness::run(&args),

@@ -307,7 +307,8 @@ impl Said<'_> {
         if let Some((_, member)) = same.iter().find(|(same, _)| !same) {
             return Err(Fault::Disagrees(member));
         }
-        if !basis.grants(self.audience, tool) {
+        // A caller signs what it is asked to; whether it may is the verifier's to say.
+        if self.of.is_some() && !basis.grants(self.audience, tool) {
             let reason = if tool.is_some() { Reason::ToolNotGranted } else { Reason::MethodNotGranted };
             return Err(Fault::Evidence(reason));
         }

@@ -48,6 +48,21 @@ fn call() -> Value {
         "params": PARAMS, "time": 1_800_000_000_002u64, "tool": "read_file", "type": "call"})
 }
 
+fn receipt() -> Value {
+    json!({"audience": "files", "call": CALL, "check": "ok", "index": 1, "log": "files", "receipt": HASH, "size": 2,
+        "time": 1_800_000_000_041u64, "type": "receipt"})
+}
+
+fn bad_receipt() -> Value {
+    json!({"about": "result", "audience": "files", "call": CALL, "check": "bad-receipt", "receipt": HASH,
+        "time": 1_800_000_000_041u64, "type": "receipt"})
+}
+
+fn no_receipt() -> Value {
+    json!({"about": "missing", "audience": "files", "call": CALL, "check": "no-receipt",
+        "time": 1_800_000_000_041u64, "type": "receipt"})
+}
+
 fn key() -> Value {
     json!({"key": vkey("files", 6), "previous": vkey("files", 5), "time": 1_800_000_002_000u64, "type": "key"})
 }
@@ -129,6 +144,9 @@ pub fn vectors() -> Vec<Vector> {
         good("context", "a signer starts", &context()),
         good("call", "a call was signed", &call()),
         good("call_notification", "a notification was signed", &noted(call())),
+        good("receipt", "a receipt that holds", &receipt()),
+        good("receipt_bad", "a receipt that does not hold", &bad_receipt()),
+        good("receipt_none", "no receipt, where one had to come", &no_receipt()),
         good("key", "the log's key changes", &key()),
         good("adopted", "the log was taken over by hand", &adopted()),
         good("time_zero", "the earliest time", &{
@@ -280,6 +298,40 @@ pub fn vectors() -> Vec<Vector> {
             json!(vkey("files", 6).replacen('+', "+0", 1)),
             "invalid",
         ),
+        with(
+            "receipt_check_unknown",
+            "a check that came to something else",
+            no_receipt(),
+            "check",
+            json!("good"),
+            "invalid",
+        ),
+        with(
+            "receipt_check_other",
+            "a reason that is not that of the defect",
+            bad_receipt(),
+            "check",
+            json!("no-receipt"),
+            "invalid",
+        ),
+        with("receipt_about_unknown", "a defect outside the set", bad_receipt(), "about", json!("colour"), "invalid"),
+        with("receipt_index_outside", "an index that the tree has not", receipt(), "index", json!(2), "invalid"),
+        with(
+            "receipt_about_and_ok",
+            "a receipt that holds, and a defect",
+            receipt(),
+            "about",
+            json!("result"),
+            "unknown",
+        ),
+        with(
+            "receipt_bad_index",
+            "an index, of a receipt that does not hold",
+            bad_receipt(),
+            "index",
+            json!(1),
+            "unknown",
+        ),
         with("version_number", "a version that is no name", context(), "version", json!(1), "invalid"),
     ];
     for (kind, entry, missing) in [
@@ -294,6 +346,8 @@ pub fn vectors() -> Vec<Vector> {
         ("refused", refused(), &["audience", "count", "reason", "since", "time"]),
         ("context", context(), &["agent", "context", "time", "version"]),
         ("call", call(), &["attestation", "audience", "call", "context", "delegation", "params", "time"]),
+        ("receipt", receipt(), &["audience", "call", "check", "index", "log", "receipt", "size", "time"]),
+        ("receipt_bad", bad_receipt(), &["about", "audience", "call", "time"]),
         ("key", key(), &["key", "previous", "time"]),
         ("adopted", adopted(), &["size", "time"]),
     ] {

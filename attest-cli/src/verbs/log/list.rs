@@ -68,12 +68,12 @@ pub(crate) fn line(entry: &Value<'_>) -> String {
         "refused" => format!("refused  {} unauthenticated: {}", number("count"), text("reason")),
         "start" => format!("start    verifier {} of {}", text("version"), text("audience")),
         "context" => format!("context  {} of {}", short("context"), text("agent")),
-        "receipt" => match text("check").as_str() {
-            "ok" => format!("receipt  entry {} of {}, call {}", number("index"), text("log"), short("call")),
-            reason => format!("receipt  {reason} ({}), call {}", text("about"), short("call")),
-        },
-        "key" => format!("key      the next is {}", text("key")),
-        "adopted" => format!("adopted  by hand, at {} entries", number("size")),
+        "receipt" if text("check") == "ok" => {
+            format!("receipt  good, entry {} of {}, call {}", number("index"), text("log"), short("call"))
+        }
+        "receipt" => format!("receipt  {}{about}, call {}", text("check"), short("call")),
+        "key" => format!("key      the log's key changes to {}", text("key")),
+        "adopted" => format!("adopted  taken over by hand at {} entries", number("size")),
         "call" => format!("call     {called} to {}, call {}", text("audience"), short("call")),
         other => other.to_owned(),
     };
