@@ -27,7 +27,9 @@
 
 mod answer;
 pub mod clock;
+pub mod danger;
 mod error;
+pub mod export;
 #[cfg(test)]
 mod fault_tests;
 mod head;
@@ -36,6 +38,8 @@ mod log;
 mod reader;
 mod record;
 mod replay;
+mod site;
+mod snapshot;
 mod sqlite;
 mod store;
 mod tree;
@@ -45,6 +49,7 @@ mod writer;
 
 pub use answer::Answer;
 pub use error::{AppendError, OpenError, Part, ReadError, StopReason};
+pub use head::Found as Published;
 pub use key::{KeyFailed, LogKey, LogKeyError};
 pub use log::{Log, Options, Recovery, Testing};
 pub use reader::{Entries, Entry, Reader};
@@ -53,4 +58,6 @@ pub use record::{
     ReplayKeyError, Token,
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
+pub use site::{Shown, Site};
+pub use snapshot::{ReplayRow, Snapshot, TileCount};
 pub use tree::TILE_WIDTH;

@@ -64,6 +64,19 @@ impl Listening {
         self.stop().unwrap_or_else(|| panic!("it does not end; it said: {}", self.said()))
     }
 
+    /// Kills it, and does not wait for its end.
+    pub fn kill_now(&self) {
+        let _ = kill_process(self.pid, Signal::KILL);
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.kill_now();
+        if let Some(ended) = self.ended.take() {
+            ended.recv_timeout(PATIENCE).expect("what is killed ends");
+        }
+    }
+
     fn stop(&mut self) -> Option<ExitStatus> {
         let ended = self.ended.take()?;
         if let Ok(status) = ended.try_recv() {
@@ -99,12 +112,12 @@ fn listen_to(output: impl Read + Send + 'static, found: Sender<String>, said: Ar
     thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
-            if let Some(url) = line.split_whitespace().find(|word| word.starts_with("http://")) {
+            let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+            // The line first, so that whoever hears of the URL finds it.
+            said.lock().unwrap().push_str(&(line.clone() + "\n"));
+            if let Some(url) = url {
                 let _ = found.send(url.to_owned());
             }
-            let mut said = said.lock().unwrap();
-            said.push_str(&line);
-            said.push('\n');
         }
     });
 }
