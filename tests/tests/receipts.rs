@@ -356,21 +356,38 @@ fn without_a_pinned_key_receipts_are_ignored_and_the_host_does_not_see_them_and_
 }
 
 #[test]
-fn a_key_of_the_agents_own_is_no_key_of_a_servers_log() {
+fn a_key_that_cannot_be_a_logs_or_has_another_role_is_an_error_of_the_configuration() {
     let world = world();
-    // The log's key is found beside the log once the signer has run.
-    let mut host = Client::start(world.wrap(AUDIENCE, &guard_with(&world, "guard.toml")));
-    host.call("plain", json!({}));
-    host.end();
-    must(world.attest(&["signer", "stop"]));
-    for line in ["log_keys = []", "log_keys = [\"tools\"]", "log_keys = [\"tools+00000000+AAAA\"]"] {
-        let config = world.read("agent.toml");
-        let old = config.lines().find(|line| line.starts_with("log_keys")).unwrap();
-        world.write("agent.toml", config.replace(old, line));
-        let said = must_fail(world.wrap(AUDIENCE, &guard_with(&world, "guard.toml")));
-        assert!(said.contains("agent.toml") && said.contains("log_keys"), "{line}: {said}");
-        world.write("agent.toml", config);
+    let own = |file: &str| {
+        let key = SecretKey::read(&world.path(file)).unwrap();
+        format!("log_keys = [\"{}\"]", Vkey::new(AUDIENCE, Kind::Log, key.public().clone()).unwrap())
+    };
+    let config = world.read("agent.toml");
+    let pinned = config.lines().find(|line| line.starts_with("log_keys")).unwrap();
+    for (line, said) in [
+        ("log_keys = []".to_owned(), "log_keys"),
+        ("log_keys = [\"tools\"]".to_owned(), "log_keys"),
+        ("log_keys = [\"tools+00000000+AAAA\"]".to_owned(), "log_keys"),
+        (own("keys/agent.key"), "a key has one role"),
+        (own("keys/attester.key"), "a key has one role"),
+    ] {
+        world.write("agent.toml", config.replace(pinned, &line));
+        let refused = must_fail(world.wrap(AUDIENCE, &guard_with(&world, "guard.toml")));
+        assert!(refused.contains(said), "{line}: {refused}");
     }
+    let twice = "[[server]]\naudience = \"tools\"\n";
+    world.write("agent.toml", format!("{config}\n{twice}{pinned}\n"));
+    let refused = must_fail(world.wrap(AUDIENCE, &guard_with(&world, "guard.toml")));
+    assert!(refused.contains("is there twice"), "{refused}");
+}
+
+#[test]
+fn what_the_wraps_own_bridge_says_is_told_to_the_host_although_no_server_gave_a_receipt() {
+    let world = world();
+    let wrap = ["wrap", "--config", "agent.toml", "--audience", AUDIENCE, "--upstream", "http://127.0.0.1:9/mcp"];
+    let mut host = Client::start(world.attest(&wrap));
+    let answer = host.call("plain", json!({}));
+    assert!(answer["error"]["message"].as_str().unwrap().contains("start the server"), "{answer}");
 }
 
 #[test]
