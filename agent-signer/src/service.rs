@@ -195,7 +195,7 @@ impl Signer {
     ) -> Result<(), Refusal> {
         let credentials = &presented.credentials;
         let delegation = credentials.delegation().iter().map(|(hash, _)| *hash);
-        let entry = Entry::call(&signed.proof, call, delegation, now_ms());
+        let entry = Entry::call(&signed.proof, call, delegation, now_ms()).of_notification(!answered);
         let mut tokens = Vec::new();
         let fresh = !presented.logged.load(Ordering::Acquire);
         if fresh {

@@ -1,5 +1,7 @@
 //! The binary `attest`: one verb, one file in [`verbs`]; [`output`] alone prints.
 
+mod attack;
+mod audit;
 #[cfg(feature = "josekit")]
 mod jose;
 mod output;

@@ -81,21 +81,20 @@ const SHORT: Duration = Duration::from_millis(500);
 
 impl Bar {
     pub(crate) fn new() -> Self {
+        Self::styled("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+    }
+
+    fn styled(style: &str) -> Self {
         let bar = indicatif::ProgressBar::new(0);
-        let style = "{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
         if let Ok(style) = indicatif::ProgressStyle::with_template(style) {
             bar.set_style(style);
         }
         Self(bar, Instant::now())
     }
 
-    /// A bar that counts things.
-    pub(crate) fn counting() -> Self {
-        let bar = Self::new();
-        if let Ok(style) = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}") {
-            bar.0.set_style(style);
-        }
-        bar
+    /// Of entries, not bytes.
+    pub(crate) fn of_entries() -> Self {
+        Self::styled("{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}")
     }
 
     pub(crate) fn show(&self, what: &'static str, done: u64, total: u64) {
@@ -109,5 +108,75 @@ impl Bar {
 
     pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// What a verification of a whole log came to, for a person. `taken` says whether the log's key is believed.
+pub(crate) fn verified(report: &crate::audit::Report, all: bool, taken: bool) {
+    let counts = &report.counts;
+    let faults = report.findings.len() as u64 + report.more;
+    let most = if all { usize::MAX } else { 1 };
+    for finding in report.findings.iter().take(most) {
+        let place = finding.index.map_or("the log".to_owned(), |index| format!("entry {index}"));
+        line(format!("WRONG  {place}: {} ({})", finding.fault, finding.fault.check()));
+    }
+    if faults > most as u64 {
+        line(format!("       and {} more; see them with --all", faults - most as u64));
+    }
+    line(format!(
+        "{} entries: {} calls, {} refused, {} outcomes, {} open; {} tokens in the store",
+        report.entries, counts.calls, counts.denied, counts.outcomes, counts.open, report.tokens
+    ));
+    let seconds = report.elapsed.as_secs_f64().max(0.001);
+    line(format!("{} signatures checked in {seconds:.2} s", report.signatures));
+    if report.unchecked > 0 {
+        line(format!(
+            "{} signatures not checked: their keys are those of attesters and roots; pin them with --trust guard.toml",
+            report.unchecked
+        ));
+    }
+    match report.witnessed {
+        Some((size, time)) => {
+            let time = i64::try_from(time).ok().and_then(|time| jiff::Timestamp::from_second(time).ok());
+            let time = time.map_or_else(String::new, |time| format!(" ({time})"));
+            line(format!("enough witnesses saw the first {size} entries{time}"));
+        }
+        None if report.cosigned > 0 => {
+            line(format!("{} cosigned checkpoints; whose, --policy FILE says", report.cosigned));
+        }
+        None => {}
+    }
+    match (faults, taken, report.pinned) {
+        (1.., _, _) => line("the log is NOT whole"),
+        (0, false, _) => line(
+            "not verified: no key was pinned, so the log has its own word for what it is. Give its key with --key, or say --unpinned",
+        ),
+        (0, true, true) => line("the log is whole"),
+        (0, true, false) => line("the log is whole, as far as its own word for its key goes"),
+    }
+}
+
+/// What noticed each attack, for a person.
+pub(crate) fn attacks(rows: &[crate::attack::Row]) {
+    use crate::attack::{By, Who};
+    let widest = rows.iter().map(|row| row.attack.len()).max().unwrap_or(0);
+    line(format!("{:<widest$}  {:<10}  start   verify  receipt witness", "attack", "by"));
+    for row in rows {
+        let by = match row.who {
+            Who::Writer => "writer",
+            Who::KeyHolder => "key holder",
+        };
+        let mark = |by| if row.caught_by.contains(&by) { "caught" } else { "-" };
+        let [start, verify, receipt, witness] = [By::Start, By::Verify, By::Receipt, By::Witness].map(mark);
+        let bad = if row.as_it_should { "" } else { "  NOT NOTICED" };
+        line(
+            format!("{:<widest$}  {by:<10}  {start:<7} {verify:<7} {receipt:<7} {witness:<7}{bad}", row.attack)
+                .trim_end(),
+        );
+    }
+    let missed = rows.iter().filter(|row| !row.as_it_should).count();
+    match missed {
+        0 => line(format!("{} attacks, each noticed by what has to notice it", rows.len())),
+        _ => line(format!("{missed} of {} attacks were NOT noticed by what has to notice them", rows.len())),
     }
 }

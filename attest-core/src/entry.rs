@@ -1,4 +1,9 @@
 //! Entries of the log: `spec/entry.md`. Canonical JSON of digests and names; never an argument, a result or a secret.
+//!
+//! [`Entry`] is what a log's owner writes, [`Written`] what anybody reads.
+
+mod quick;
+mod read;
 
 use serde::Serialize;
 
@@ -6,9 +11,12 @@ use crate::b64;
 use crate::call_proof::CallProof;
 use crate::canon::jcs;
 use crate::digest::Digest;
-use crate::receipt::{self, Verdict};
+use crate::note::Vkey;
+use crate::receipt;
 use crate::refusal::{About, Reason, Refusal, Token};
 use crate::verifier::Accepted;
+
+pub use read::{Called, Checked, EntryError, Verdict, Written};
 
 /// Longest entry in bytes: what fits one entry of a C2SP entry bundle (tlog-tiles).
 pub const MAX_ENTRY: usize = 65_535;
@@ -31,6 +39,11 @@ pub enum Status {
 impl Status {
     /// Every status.
     pub const ALL: [Self; 5] = [Self::Result, Self::ToolError, Self::Error, Self::Cancelled, Self::Unknown];
+
+    /// The status of this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
 
     /// The word in the entry.
     pub fn as_str(self) -> &'static str {
@@ -106,6 +119,9 @@ pub enum Entry {
         /// The method; absent for `tools/call`.
         #[serde(skip_serializing_if = "Option::is_none")]
         method: Option<String>,
+        /// There, and true, where no answer and so no outcome will follow.
+        #[serde(skip_serializing_if = "core::ops::Not::not")]
+        notification: bool,
         /// Salted digest of the parameters.
         params: String,
         /// When.
@@ -151,6 +167,22 @@ pub enum Entry {
         /// Version of the software.
         version: String,
     },
+    /// The log's key changes: the present one signs this entry's checkpoint, and none after it.
+    Key {
+        /// The next key, a vkey.
+        key: String,
+        /// The present one.
+        previous: String,
+        /// When.
+        time: u64,
+    },
+    /// The log was taken over by hand, although it may not be all that was published.
+    Adopted {
+        /// How many entries there were.
+        size: u64,
+        /// When. Calls signed before are refused from here on.
+        time: u64,
+    },
 }
 
 /// The verdict on one call.
@@ -181,6 +213,9 @@ pub struct Decision {
     /// The method; absent for `tools/call`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// There, and true, where no answer and so no outcome will follow.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub notification: bool,
     /// Salted digest of the parameters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub params: Option<String>,
@@ -247,6 +282,7 @@ impl Entry {
             context: b64::encode(proof.context.0),
             delegation: delegation.into_iter().map(Digest::to_b64).collect(),
             method: proof.other_method().map(str::to_owned),
+            notification: false,
             params: proof.params.to_b64(),
             time,
             tool: proof.tool.clone(),
@@ -269,8 +305,23 @@ impl Entry {
         }
     }
 
+    /// The log's key changes from `previous` to `key`.
+    pub fn key(previous: &Vkey, key: &Vkey, time: u64) -> Self {
+        Self::Key { key: key.to_string(), previous: previous.to_string(), time }
+    }
+
+    /// The same, of a call that nobody answers: no outcome will follow. Of the entries of other types it says nothing.
+    #[must_use]
+    pub fn of_notification(mut self, is_one: bool) -> Self {
+        match &mut self {
+            Self::Decision(Decision { notification, .. }) | Self::Call { notification, .. } => *notification = is_one,
+            _ => {}
+        }
+        self
+    }
+
     /// In the caller's log: what became of the receipt that had to come with an answer.
-    pub fn receipt(call: Digest, audience: &str, verdict: &Verdict, time: u64) -> Self {
+    pub fn receipt(call: Digest, audience: &str, verdict: &receipt::Verdict, time: u64) -> Self {
         let (proved, bad) = (verdict.as_ref().ok(), verdict.as_ref().err());
         Self::Receipt {
             about: bad.map(|bad| bad.defect.word()),

@@ -7,6 +7,7 @@
 //! [`verifier`].
 
 pub mod attestation;
+pub mod audit;
 pub mod b64;
 pub mod call_proof;
 pub mod canon;

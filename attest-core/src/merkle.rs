@@ -166,15 +166,22 @@ impl Growing {
 
     /// Adds the hash of the next entry.
     pub fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
+        self.push_subtree(leaf, 0);
+    }
+
+    /// Adds the root of the next 2^`height` entries, of which the size so far must be a multiple: somebody has hashed these
+    /// already.
+    pub fn push_subtree(&mut self, root: Hash, height: u32) {
+        debug_assert!(self.size.trailing_zeros() >= height, "a subtree begins at a multiple of its size");
+        let mut hash = root;
         // As in adding one to a binary number: each set bit at the end is a subtree of the new one's size, and carries.
-        for _ in 0..self.size.trailing_ones() {
+        for _ in 0..self.size.checked_shr(height).unwrap_or(0).trailing_ones() {
             if let Some(left) = self.subtrees.pop() {
                 hash = node(&left, &hash);
             }
         }
         self.subtrees.push(hash);
-        self.size = self.size.saturating_add(1);
+        self.size = self.size.saturating_add(1u64.checked_shl(height).unwrap_or(u64::MAX));
     }
 
     /// Number of entries.

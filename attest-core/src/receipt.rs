@@ -6,8 +6,8 @@
 use crate::checkpoint::{CheckpointError, LogKeys};
 use crate::claims::{Claims, ClaimsError};
 use crate::digest::Digest;
-use crate::entry::Status;
-use crate::json::{Object, Value, parse, splice, write_string};
+use crate::entry::{self, Status, Written};
+use crate::json::{Object, Value, splice, write_string};
 use crate::jws::{self, Statement, Unverified, Verified};
 use crate::names::RECEIPT;
 use crate::refusal::Reason;
@@ -465,14 +465,18 @@ fn open_read(token: Unverified<Receipt>, carried: Carried<'_>, keys: &LogKeys) -
     })?;
     let key = keys.at(checkpoint.size).ok_or(Defect::Checkpoint)?;
     let receipt = token.verify(key.key()).map_err(|_| Defect::Signature)?;
-    let entry = Allowed::read(entry).ok_or(Defect::Entry)?;
+    let Ok(Written::Decision { audience, call, policy, verdict: entry::Verdict::Allow { params, .. }, .. }) =
+        Written::read(entry)
+    else {
+        return Err(Defect::Entry);
+    };
     first_of(&[
         (receipt.log == keys.origin(), Defect::Log),
         (receipt.index == proof.index, Defect::Index),
-        (receipt.call == entry.call, Defect::Call),
-        (receipt.policy == entry.policy, Defect::Policy),
+        (receipt.call == call, Defect::Call),
+        (receipt.policy == policy, Defect::Policy),
     ])?;
-    Ok(Opened { receipt, audience: entry.audience, params: entry.params, size: checkpoint.size })
+    Ok(Opened { receipt, audience: audience.into_owned(), params, size: checkpoint.size })
 }
 
 fn check_one(
@@ -496,54 +500,4 @@ fn check_one(
 /// The first rule that does not hold.
 fn first_of(rules: &[(bool, Defect)]) -> Result<(), Defect> {
     rules.iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, defect)| Err(*defect))
-}
-
-/// What is looked at of a decision that lets a call through.
-struct Allowed {
-    audience: String,
-    call: Digest,
-    params: Digest,
-    policy: Digest,
-}
-
-impl Allowed {
-    /// Reads the entry (`spec/entry.md`): its members and no others.
-    fn read(entry: &[u8]) -> Option<Self> {
-        let value = parse(entry).ok()?;
-        if value.to_canonical() != entry {
-            return None;
-        }
-        Self::of(&mut Claims::of(&value).ok()?).ok()
-    }
-
-    fn of(claims: &mut Claims<'_, '_>) -> Result<Self, ClaimsError> {
-        let wrong = ClaimsError::Invalid;
-        if claims.text("type")? != "decision" || claims.text("decision")? != ALLOW {
-            return Err(wrong("decision"));
-        }
-        claims.name("agent")?;
-        claims.digest("attestation")?;
-        claims.jti("context")?;
-        claims.digest("key")?;
-        claims.number("time")?;
-        if let Some(chain) = claims.optional("delegation") {
-            let digest = |value: &Value<'_>| value.as_str().and_then(Digest::from_b64).is_some();
-            let whole = chain.as_array().is_some_and(|chain| !chain.is_empty() && chain.iter().all(digest));
-            if !whole {
-                return Err(wrong("delegation"));
-            }
-        }
-        let named = [claims.optional("method"), claims.optional("tool")];
-        if named.iter().flatten().count() != 1 || !named.iter().flatten().all(|name| name.as_str().is_some()) {
-            return Err(wrong("method"));
-        }
-        let allowed = Self {
-            audience: claims.name("audience")?,
-            call: claims.digest("call")?,
-            params: claims.digest("params")?,
-            policy: claims.digest("policy")?,
-        };
-        claims.finish()?;
-        Ok(allowed)
-    }
 }

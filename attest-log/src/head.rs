@@ -25,13 +25,25 @@ pub(crate) struct Head {
 
 /// What the record says.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub enum Found {
     /// There is no such file.
     None,
     /// No slot holds a checkpoint that a key of this log signed.
     Unreadable,
     /// The later of the slots' checkpoints.
     Checkpoint(Checkpoint),
+}
+
+impl Found {
+    /// What the log at `log` published last, by the record beside it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn of_log(log: &Path, keys: &LogKeys) -> io::Result<Self> {
+        let mut name = log.as_os_str().to_owned();
+        name.push(".head");
+        Head::read(Path::new(&name), keys)
+    }
 }
 
 impl Head {

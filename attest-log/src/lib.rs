@@ -27,6 +27,7 @@
 
 mod answer;
 pub mod clock;
+pub mod danger;
 mod error;
 pub mod export;
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod reader;
 mod record;
 mod replay;
 mod site;
+mod snapshot;
 mod sqlite;
 mod store;
 mod tree;
@@ -47,6 +49,7 @@ mod writer;
 
 pub use answer::Answer;
 pub use error::{AppendError, OpenError, Part, ReadError, StopReason};
+pub use head::Found as Published;
 pub use key::{KeyFailed, LogKey, LogKeyError};
 pub use log::{Log, Options, Recovery, Testing};
 pub use reader::{Entries, Entry, Reader};
@@ -56,4 +59,5 @@ pub use record::{
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
 pub use site::{Shown, Site};
+pub use snapshot::{ReplayRow, Snapshot, TileCount};
 pub use tree::TILE_WIDTH;

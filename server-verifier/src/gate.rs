@@ -200,7 +200,7 @@ impl Gate {
         {
             return Err(refused(accepted, Reason::NotWitnessed));
         }
-        let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms());
+        let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms()).of_notification(!answered);
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
         let prove = answered && self.receipts.is_some();

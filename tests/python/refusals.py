@@ -58,6 +58,8 @@ _MEANINGS = {
     "no-receipt": "The answer came without a receipt of the server's log, so it is withheld; the call may have run, so do not repeat it blindly.",
     "bad-receipt": "The receipt does not fit the answer, the call or the server's log, so the answer is withheld; the call may have run, so do not repeat it blindly.",
 }
+# Every reason that a log can name.
+REASONS = frozenset(_TOLD) | (frozenset(_MEANINGS) - frozenset(_WIRE))
 
 
 def wire(reason: str) -> str:

@@ -10,6 +10,7 @@ import receipts
 import tasks
 import trees
 from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
+from entries import read_entry
 from extension import declare, era, offer, offered, withhold
 from forms import Refused, b64_decode, b64_encode, commitment, sha256
 from keys import read_key
@@ -60,6 +61,12 @@ def run(header: dict[str, str], body: bytes) -> Result:
             return {"expect": sha256(body)}
         case "commitment":
             return {"expect": commitment(b64_decode(header["salt"], 16), read(body))}
+        case "entry":
+            try:
+                read_entry(body)
+            except Refused as refused:
+                return {"expect": refused.reason, "about": refused.about}
+            return {"expect": "accept"}
         case "jwk":
             return {"expect": "accept", "thumbprint": read_key(read(body)).thumbprint}
         case "trust":
@@ -119,7 +126,7 @@ def run(header: dict[str, str], body: bytes) -> Result:
 
 
 def refusal(header: dict[str, str], error: FormError) -> Result:
-    if isinstance(error, JsonDefect) and header["kind"] == "json":
+    if isinstance(error, JsonDefect) and header["kind"] in ("json", "entry"):
         return {"expect": error.reason}
     return {"expect": "refuse" if header["kind"] in ("jwk", "trust") + trees.REFUSING else "unreadable"}
 

@@ -27,6 +27,7 @@ mod constraint;
 mod cosignature;
 mod delegation;
 mod digest;
+mod entry;
 mod extension;
 mod json;
 mod jwk;
@@ -63,7 +64,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 27] = [
+    let families: [fn() -> Vec<Vector>; 28] = [
         attestation::vectors,
         call_proof::vectors,
         carrier::vectors,
@@ -73,6 +74,7 @@ pub fn all() -> Vec<Vector> {
         cosignature::vectors,
         delegation::vectors,
         digest::vectors,
+        entry::vectors,
         extension::vectors,
         json::vectors,
         jwk::vectors,

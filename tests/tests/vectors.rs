@@ -20,6 +20,7 @@ use std::fs;
 use attest_core::b64;
 use attest_core::constraint::Constraint;
 use attest_core::digest::{Digest, Salt};
+use attest_core::entry::{EntryError, Written};
 use attest_core::json::{self, Value};
 use attest_core::jwk::PublicKey;
 use attest_core::limits::MAX_CONSTRAINT_NODES;
@@ -315,6 +316,28 @@ fn each_text_and_value_has_the_digest_that_its_vector_says() {
     });
 }
 
+#[test]
+fn each_entry_is_read_or_refused_as_its_vector_says() {
+    each("entry", |vector| {
+        let error = match Written::read(&vector.body) {
+            Ok(_) => return "accept".to_owned(),
+            Err(error) => error,
+        };
+        assert_eq!(error.member(), vector.get("about"), "{}", vector.name);
+        match error {
+            EntryError::TooLong => "too-long",
+            EntryError::Json(error) => Refusal::from(error).reason.code(),
+            EntryError::NotAnObject => "not-an-object",
+            EntryError::NotCanonical => "not-canonical",
+            EntryError::Missing(_) => "missing",
+            EntryError::Invalid(_) => "invalid",
+            EntryError::Unknown(_) => "unknown",
+            other => panic!("{}: {other}", vector.name),
+        }
+        .to_owned()
+    });
+}
+
 fn reason(code: &str) -> Reason {
     *Reason::ALL.iter().find(|reason| reason.code() == code).unwrap()
 }
@@ -383,6 +406,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "json",
         "digest",
         "commitment",
+        "entry",
         "jwk",
         "trust",
         "allows",
@@ -427,6 +451,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "cosignature",
         "delegation",
         "digest",
+        "entry",
         "extension",
         "json",
         "jwk",

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &Args) -> Ending {
     let to = destination(&args.to)?;
     let reader = Reader::open(&args.log)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let bar = Bar::counting();
+    let bar = Bar::of_entries();
     let progress = |done, total| bar.show("exporting", done, total);
     let exported = runtime.block_on(export(&reader, shown(args.cosigned), &to, progress));
     bar.clear();

@@ -1,0 +1,81 @@
+//! `attest log list`: one line per entry.
+
+use std::path::PathBuf;
+
+use attest_core::json::{self, Value};
+use attest_log::Reader;
+use serde_json::json as document;
+
+use crate::{Ending, output};
+
+/// One line per entry
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log's file
+    #[arg(value_name = "LOG", default_value = "guard.db")]
+    log: PathBuf,
+    /// Only the last N entries
+    #[arg(long, value_name = "N")]
+    last: Option<u64>,
+    /// For machines: one JSON object per line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Ending {
+    let reader = Reader::open(&args.log)?;
+    let end = reader.len()?;
+    let from = args.last.map_or(0, |last| end.saturating_sub(last));
+    for entry in reader.entries(from..end) {
+        let entry = entry?;
+        let read = json::parse(&entry.body).ok();
+        if args.json {
+            let body = match &read {
+                Some(value) => serde_json::to_value(value)?,
+                None => serde_json::Value::Null,
+            };
+            output::json(&document!({ "index": entry.index, "entry": body }))?;
+        } else {
+            output::line(format!("{:>6}  {}", entry.index, read.as_ref().map_or("unreadable".to_owned(), line)));
+        }
+    }
+    Ok(0)
+}
+
+/// One entry in one line. Names come from callers: escaped, so that they cannot move the cursor or forge a line.
+pub(crate) fn line(entry: &Value<'_>) -> String {
+    let object = entry.as_object();
+    let text = |name: &str| {
+        let value = object.and_then(|o| o.get(name)).and_then(Value::as_str).unwrap_or("");
+        value.escape_debug().to_string()
+    };
+    let short = |name: &str| text(name).chars().take(8).collect::<String>();
+    let number = |name: &str| object.and_then(|o| o.get(name)).and_then(Value::as_u53).unwrap_or(0);
+    let time = i64::try_from(number("time")).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    let time = time.map_or_else(String::new, |t| format!("{t:.3}"));
+    let about = match text("about") {
+        about if about.is_empty() => String::new(),
+        about => format!(" ({about})"),
+    };
+    // A `tools/call` by its tool, anything else by its method: one of the two is there.
+    let called = [text("tool"), text("method")].concat();
+    let what = match text("type").as_str() {
+        "decision" => match text("decision").as_str() {
+            "allow" => format!("allow    {called} by {}, call {}", text("agent"), short("call")),
+            _ => format!("deny     {called} by {}: {}{about}, call {}", text("agent"), text("reason"), short("call")),
+        },
+        "outcome" => format!("outcome  {}, call {}", text("status"), short("call")),
+        "refused" => format!("refused  {} unauthenticated: {}", number("count"), text("reason")),
+        "start" => format!("start    verifier {} of {}", text("version"), text("audience")),
+        "context" => format!("context  {} of {}", short("context"), text("agent")),
+        "receipt" if text("check") == "ok" => {
+            format!("receipt  good, entry {} of {}, call {}", number("index"), text("log"), short("call"))
+        }
+        "receipt" => format!("receipt  {}{about}, call {}", text("check"), short("call")),
+        "key" => format!("key      the log's key changes to {}", text("key")),
+        "adopted" => format!("adopted  taken over by hand at {} entries", number("size")),
+        "call" => format!("call     {called} to {}, call {}", text("audience"), short("call")),
+        other => other.to_owned(),
+    };
+    format!("{time}  {what}")
+}

@@ -1,0 +1,54 @@
+//! The keys that somebody pins for a log, and the policy of its witnesses.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use attest_core::checkpoint::LogKeys;
+use attest_core::log_policy::LogPolicy;
+
+type Read<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// What a log is checked with.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Pins {
+    /// The log's key, as `attest log key` prints it: `<vkey>`, or '<vkey> until <size>' for a retired one; or a file with such
+    /// lines. Repeat it for each key
+    #[arg(long = "key", value_name = "VKEY")]
+    keys: Vec<String>,
+    /// Which witnesses are enough (C2SP tlog-policy); a log line in it pins the log's key too
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+impl Pins {
+    /// The keys, none where none is given.
+    pub(crate) fn keys(&self) -> Read<Option<LogKeys>> {
+        let mut lines = Vec::new();
+        for given in &self.keys {
+            if given.contains('+') {
+                lines.push(given.clone());
+            } else {
+                let text =
+                    fs::read_to_string(given).map_err(|error| format!("cannot read the keys {given}: {error}"))?;
+                lines.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+            }
+        }
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        // In any order on a command line: the retired ones by the size they ended at, the one in force last.
+        let until = |line: &String| line.split_once(" until ").and_then(|(_, size)| size.parse::<u64>().ok());
+        lines.sort_by_key(|line| until(line).unwrap_or(u64::MAX));
+        LogKeys::parse(&lines).map(Some).map_err(|error| format!("--key: {error}").into())
+    }
+
+    /// The policy, none where none is given.
+    pub(crate) fn policy(&self) -> Read<Option<LogPolicy>> {
+        self.policy.as_deref().map(policy).transpose()
+    }
+}
+
+fn policy(file: &Path) -> Read<LogPolicy> {
+    let text = fs::read(file).map_err(|error| format!("cannot read the policy {}: {error}", file.display()))?;
+    LogPolicy::parse(&text).map_err(|error| format!("{}: {error}", file.display()).into())
+}

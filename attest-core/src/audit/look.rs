@@ -1,0 +1,372 @@
+//! One entry by itself, with the tokens that it names.
+
+use std::collections::HashMap;
+
+use super::basis::{Bases, in_time, life};
+use super::{Fault, Finding};
+use crate::call_proof::CallProof;
+use crate::checkpoint::Checkpoint;
+use crate::digest::{Digest, Jti};
+use crate::entry::{Called, Checked, Verdict, Written};
+use crate::json;
+use crate::jws::Unverified;
+use crate::limits::MAX_CALL_LIFE;
+use crate::merkle;
+use crate::note::{Note, Vkey};
+use crate::receipt::{self, Carried, Defect, Receipt};
+use crate::refusal::{Reason, Refusal, Token};
+use crate::tlog_proof::TlogProof;
+use crate::trust::MAX_SKEW;
+
+/// What an entry says beside others, once it was looked at by itself: small, since it waits for those before it. Names are
+/// numbers of [`Names`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fact {
+    /// No entry, or none that can be read.
+    Nothing,
+    /// A verifier starts.
+    Start {
+        /// Its audience.
+        audience: u32,
+        /// Its configuration.
+        policy: Digest,
+    },
+    /// A call is let through.
+    Allow {
+        /// Hash of the call proof.
+        call: Digest,
+        /// The audience.
+        audience: u32,
+        /// The configuration.
+        policy: Digest,
+        /// Whether an outcome will follow.
+        opens: bool,
+        /// What its call proof says; none where that cannot be believed.
+        proof: Option<Proof>,
+    },
+    /// A call is refused.
+    Deny {
+        /// The audience.
+        audience: u32,
+        /// The configuration.
+        policy: Digest,
+    },
+    /// A call ended.
+    Outcome {
+        /// Hash of the call proof.
+        call: Digest,
+        /// The audience, where there is one.
+        audience: Option<u32>,
+    },
+    /// Refusals were counted.
+    Refused {
+        /// The audience.
+        audience: u32,
+    },
+    /// A signer starts.
+    Context {
+        /// The agent.
+        agent: u32,
+        /// The context.
+        context: Jti,
+    },
+    /// A call was signed.
+    Call {
+        /// Hash of the call proof.
+        call: Digest,
+        /// The server.
+        audience: u32,
+        /// The context.
+        context: Jti,
+        /// The agent of the attestation; none where that cannot be believed.
+        agent: Option<u32>,
+        /// Whether an outcome will follow.
+        opens: bool,
+        /// As in [`Fact::Allow`].
+        proof: Option<Proof>,
+    },
+    /// A receipt came, or should have come, with the answer to a call.
+    Receipt {
+        /// Hash of the call proof.
+        call: Digest,
+        /// The server.
+        audience: u32,
+    },
+    /// The key changes: the one until here, and the next.
+    Key(Box<(Vkey, Vkey)>),
+    /// The log was taken over by hand.
+    Adopted {
+        /// How many entries there were.
+        size: u64,
+    },
+}
+
+/// What of a call proof matters beside other entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// Thumbprint of the call key.
+    pub key: Digest,
+    /// Its `jti`.
+    pub id: Jti,
+    /// Seconds since 1970.
+    pub issued_at: u64,
+    /// Seconds since 1970 until which it could have been accepted under any configuration.
+    pub until: u64,
+}
+
+/// A fact, and when it was written down, in milliseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// When.
+    pub time: u64,
+    /// What.
+    pub fact: Fact,
+}
+
+/// Names as numbers: a log says the same few names again and again.
+#[derive(Debug, Default)]
+pub struct Names {
+    numbers: HashMap<Box<str>, u32>,
+    names: Vec<Box<str>>,
+    last: (Box<str>, u32),
+}
+
+impl Names {
+    /// No name yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of a name.
+    pub fn number(&mut self, name: &str) -> u32 {
+        if !name.is_empty() && *self.last.0 == *name {
+            return self.last.1;
+        }
+        let number = match self.numbers.get(name) {
+            Some(number) => *number,
+            None => {
+                let next = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+                self.names.push(name.into());
+                self.numbers.insert(name.into(), next);
+                next
+            }
+        };
+        self.last = (name.into(), number);
+        number
+    }
+
+    /// All names, by number.
+    pub fn all(&self) -> &[Box<str>] {
+        &self.names
+    }
+}
+
+/// Looks at one entry: its form, the token of its own, what that rests on, and whether they agree. What is wrong goes to
+/// `faults`.
+pub fn look(
+    index: u64,
+    body: &[u8],
+    own: Option<&str>,
+    bases: &mut impl Bases,
+    names: &mut Names,
+    faults: &mut Vec<Finding>,
+) -> Noted {
+    let written = match Written::read(body) {
+        Ok(written) => written,
+        Err(error) => {
+            faults.push(Finding::at(index, error));
+            return Noted { time: 0, fact: Fact::Nothing };
+        }
+    };
+    let time = written.time();
+    let mut wrong = |fault: Fault| faults.push(Finding::at(index, fault));
+    if written.own_token().is_none() && own.is_some() {
+        wrong(Fault::OwnTokenExtra);
+    }
+    let fact = match written {
+        Written::Start { audience, policy, .. } => Fact::Start { audience: names.number(&audience), policy },
+        Written::Decision { audience, policy, verdict: Verdict::Deny { .. }, .. } => {
+            Fact::Deny { audience: names.number(&audience), policy }
+        }
+        Written::Decision {
+            agent,
+            audience,
+            call,
+            called,
+            key,
+            policy,
+            verdict: Verdict::Allow { attestation, context, delegation, notification, params },
+            ..
+        } => {
+            let said = Said {
+                attestation,
+                audience: &audience,
+                call,
+                called: &called,
+                context,
+                delegation: &delegation,
+                params,
+                of: Some((&agent, key)),
+            };
+            let proof = said.check(time, own, bases).map_err(&mut wrong).ok();
+            let proof = proof.map(|(proof, _)| proof);
+            Fact::Allow { call, audience: names.number(&audience), policy, opens: !notification, proof }
+        }
+        Written::Call { attestation, audience, call, called, context, delegation, notification, params, .. } => {
+            let said = Said {
+                attestation,
+                audience: &audience,
+                call,
+                called: &called,
+                context,
+                delegation: &delegation,
+                params,
+                of: None,
+            };
+            let checked = said.check(time, own, bases).map_err(&mut wrong).ok();
+            Fact::Call {
+                call,
+                audience: names.number(&audience),
+                context,
+                opens: !notification,
+                proof: checked.as_ref().map(|(proof, _)| *proof),
+                agent: checked.map(|(_, basis)| names.number(&basis.agent)),
+            }
+        }
+        Written::Outcome { audience, call, .. } => {
+            Fact::Outcome { call, audience: audience.map(|audience| names.number(&audience)) }
+        }
+        Written::Refused { audience, .. } => Fact::Refused { audience: names.number(&audience) },
+        Written::Context { agent, context, .. } => Fact::Context { agent: names.number(&agent), context },
+        Written::Receipt { audience, call, checked, kept, .. } => {
+            if let Some(kept) = kept {
+                receipt(&audience, call, &checked, kept, own, bases).unwrap_or_else(&mut wrong);
+            }
+            Fact::Receipt { call, audience: names.number(&audience) }
+        }
+        Written::Key { key, previous, .. } => Fact::Key(Box::new((*previous, *key))),
+        Written::Adopted { size, .. } => Fact::Adopted { size },
+    };
+    Noted { time, fact }
+}
+
+/// What an entry says of a call that its tokens must bear out.
+struct Said<'e> {
+    attestation: Digest,
+    audience: &'e str,
+    call: Digest,
+    called: &'e Called<'e>,
+    context: Jti,
+    delegation: &'e [Digest],
+    params: Digest,
+    /// Agent and call key, in a verifier's entry.
+    of: Option<(&'e str, Digest)>,
+}
+
+impl Said<'_> {
+    fn check<B: Bases>(
+        &self,
+        time: u64,
+        own: Option<&str>,
+        bases: &mut B,
+    ) -> Result<(Proof, std::sync::Arc<super::Basis>), Fault> {
+        let text = own.ok_or(Fault::OwnTokenMissing)?;
+        let other = || Digest::of(text) != self.call;
+        let proof = Unverified::<CallProof>::read(text).map_err(|error| match other() {
+            true => Fault::OwnTokenHash,
+            false => Fault::Evidence(Refusal::of_token(error, Token::CallProof).reason),
+        })?;
+        let basis = bases.basis(&self.attestation, self.delegation);
+        let basis = basis.map_err(|fault| if other() { Fault::OwnTokenHash } else { fault })?;
+        let proof = proof.verify(&basis.key).map_err(|_| match other() {
+            true => Fault::OwnTokenHash,
+            false => Fault::Evidence(Reason::CallSignature),
+        })?;
+        if proof.token() != self.call {
+            return Err(Fault::OwnTokenHash);
+        }
+        let (tool, method) = match self.called {
+            Called::Tool(tool) => (Some(&**tool), None),
+            Called::Method(method) => (None, Some(&**method)),
+        };
+        let (agent, key) = self.of.map_or((true, true), |(agent, key)| (agent == basis.agent, key == basis.key_name));
+        let same = [
+            (proof.audience == self.audience, "audience"),
+            (proof.attestation == self.attestation, "attestation"),
+            (proof.delegation == basis.leaf, "delegation"),
+            (
+                proof.tool.as_deref() == tool && proof.other_method() == method,
+                if tool.is_some() { "tool" } else { "method" },
+            ),
+            (proof.params == self.params, "params"),
+            (proof.context == self.context, "context"),
+            (agent, "agent"),
+            (key, "key"),
+        ];
+        if let Some((_, member)) = same.iter().find(|(same, _)| !same) {
+            return Err(Fault::Disagrees(member));
+        }
+        // A caller signs what it is asked to; whether it may is the verifier's to say.
+        if self.of.is_some() && !basis.grants(self.audience, tool) {
+            let reason = if tool.is_some() { Reason::ToolNotGranted } else { Reason::MethodNotGranted };
+            return Err(Fault::Evidence(reason));
+        }
+        let (from, to) = life(proof.issued_at, proof.expires, MAX_CALL_LIFE)?;
+        if !in_time(from, to, time) {
+            return Err(Fault::OutOfTime(Token::CallProof));
+        }
+        if let Some(token) = basis.out_of_time(time) {
+            return Err(Fault::OutOfTime(token));
+        }
+        let until = proof.expires.saturating_add(MAX_SKEW);
+        Ok((Proof { key: basis.key_name, id: proof.id, issued_at: proof.issued_at, until }, basis))
+    }
+}
+
+/// Holds what is kept of a receipt against what the entry says of it. With the key of the verifier's log all of it is checked;
+/// without, that the texts say what the entry says.
+fn receipt<B: Bases>(
+    audience: &str,
+    call: Digest,
+    checked: &Checked<'_>,
+    kept: Digest,
+    own: Option<&str>,
+    bases: &mut B,
+) -> Result<(), Fault> {
+    let text = own.ok_or(Fault::OwnTokenMissing)?;
+    if Digest::of(text) != kept {
+        return Err(Fault::OwnTokenHash);
+    }
+    // Of one that did not hold, nothing more is said than that it came.
+    let Checked::Good { index, log, size } = checked else { return Ok(()) };
+    let value = json::parse(text.as_bytes()).map_err(|_| Fault::Receipt(Defect::Form))?;
+    let carried = Carried::read(&value).ok_or(Fault::Receipt(Defect::Form))?;
+    let said = match bases.log_keys(log) {
+        Some(keys) => (*receipt::open(carried, keys).map_err(Fault::Receipt)?.receipt).clone(),
+        None => {
+            let token = Unverified::<Receipt>::read(carried.receipt).map_err(|_| Fault::Receipt(Defect::Token))?;
+            token.peek().clone()
+        }
+    };
+    let unproven = |_| Fault::Receipt(Defect::Proof);
+    let proof = TlogProof::parse(carried.proof).map_err(|_| Fault::Receipt(Defect::Proof))?;
+    let note = Note::parse(proof.checkpoint.as_bytes()).map_err(|_| Fault::Receipt(Defect::Proof))?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|_| Fault::Receipt(Defect::Proof))?;
+    let entry = proof.entry.as_deref().ok_or(Fault::Receipt(Defect::Proof))?;
+    let leaf = merkle::leaf(entry);
+    merkle::check_inclusion(&leaf, proof.index, checkpoint.size, &proof.path, &checkpoint.root).map_err(unproven)?;
+    let Ok(Written::Decision { audience: by, call: decided, verdict: Verdict::Allow { .. }, .. }) =
+        Written::read(entry)
+    else {
+        return Err(Fault::Receipt(Defect::Entry));
+    };
+    let same = [
+        (said.call == call && decided == call, "call"),
+        (by == audience, "audience"),
+        (said.index == *index && proof.index == *index, "index"),
+        (said.log == *log && checkpoint.origin == *log, "log"),
+        (checkpoint.size == *size, "size"),
+    ];
+    same.iter().find(|(same, _)| !same).map_or(Ok(()), |(_, member)| Err(Fault::Disagrees(member)))
+}

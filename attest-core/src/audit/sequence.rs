@@ -1,0 +1,373 @@
+//! The entries in their order: who writes, what is open, what was used, when.
+
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+
+use super::look::{Fact, Noted, Proof};
+use super::{Fault, Finding, SKEW_MS};
+use crate::checkpoint::LogKeys;
+use crate::digest::{Digest, Jti};
+use crate::limits::MAX_CALL_LIFE;
+use crate::note::Vkey;
+use crate::trust::MAX_SKEW;
+
+/// Seconds after which a `jti` that was used can no longer be told from a new one, at the most: nothing is kept for longer.
+const WINDOW: u64 = MAX_CALL_LIFE + 2 * MAX_SKEW + 2 * super::SKEW;
+
+/// A call that the log lists as open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The entry that opened it.
+    pub index: u64,
+    /// Hash of the call proof.
+    pub call: Digest,
+}
+
+/// A row of the window of used calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayRow {
+    /// Thumbprint of the call key.
+    pub key: Digest,
+    /// The `jti`.
+    pub id: Jti,
+    /// Seconds since 1970 until which it is kept.
+    pub until: u64,
+}
+
+impl ReplayRow {
+    /// Of the parts that a log stores; none where they are no key and `jti` of a call.
+    pub fn of(scope: &[u8], jti: &[u8], until: u64) -> Option<Self> {
+        let key = Digest::from_b64(core::str::from_utf8(scope).ok()?)?;
+        Some(Self { key, id: Jti(jti.try_into().ok()?), until })
+    }
+}
+
+/// What a log holds beside its entries, as of the same moment.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// The open calls.
+    pub open: Vec<Listed>,
+    /// The window of used calls, by the entry that used each. A row that is none makes a finding before.
+    pub replay: HashMap<u64, ReplayRow>,
+    /// Highest end of a row that was forgotten, in seconds since 1970.
+    pub horizon: u64,
+    /// From when on the log is known to have forgotten nothing, in seconds since 1970; 0 for always.
+    pub since: u64,
+    /// The log's keys.
+    pub keys: Option<LogKeys>,
+}
+
+/// Whose log it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Verifier,
+    Caller,
+}
+
+/// Who writes, as the last `start` or `context` says.
+enum Writer {
+    Verifier { audience: u32, policy: Digest },
+    Caller { agent: u32, context: Jti },
+}
+
+/// Numbers for a report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Calls that were let through, or signed.
+    pub calls: u64,
+    /// Calls that were refused, with an entry of their own.
+    pub denied: u64,
+    /// Outcomes.
+    pub outcomes: u64,
+    /// Calls without an outcome at the end.
+    pub open: u64,
+}
+
+/// Goes through the facts of a log in order.
+pub struct Sequence {
+    tables: Tables,
+    next: u64,
+    side: Option<Side>,
+    writer: Option<Writer>,
+    open: HashMap<Digest, (u64, u32)>,
+    ended: Ended,
+    used: Used,
+    latest: u64,
+    /// What a witness saw: no later entry is dated before.
+    floor: Option<(u64, u64)>,
+    since: u64,
+    keys: Vec<(Vkey, u64)>,
+    counts: Counts,
+}
+
+impl Sequence {
+    /// At the beginning of a log with these tables.
+    pub fn new(tables: Tables) -> Self {
+        Self {
+            tables,
+            next: 0,
+            side: None,
+            writer: None,
+            open: HashMap::new(),
+            ended: Ended::default(),
+            used: Used::default(),
+            latest: 0,
+            floor: None,
+            since: 0,
+            keys: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The next entry. `name` translates the numbers of names, which may be those of one part of the log alone.
+    pub fn next(&mut self, noted: &Noted, name: impl Fn(u32) -> u32, faults: &mut Vec<Finding>) {
+        let index = self.next;
+        self.next += 1;
+        let mut wrong = |fault: Fault| faults.push(Finding::at(index, fault));
+        let Noted { time, fact } = noted;
+        if *fact == Fact::Nothing {
+            return;
+        }
+        if time.saturating_add(SKEW_MS) < self.latest {
+            wrong(Fault::TimeBack);
+        }
+        self.latest = self.latest.max(*time);
+        if let Some((size, floor)) = self.floor
+            && time.saturating_add(SKEW_MS) < floor
+        {
+            wrong(Fault::BeforeWitness { size });
+        }
+        let side = match fact {
+            Fact::Start { .. } | Fact::Allow { .. } | Fact::Deny { .. } | Fact::Refused { .. } => Some(Side::Verifier),
+            Fact::Context { .. } | Fact::Call { .. } | Fact::Receipt { .. } => Some(Side::Caller),
+            _ => None,
+        };
+        if side.is_some() && self.side.is_some() && side != self.side {
+            wrong(Fault::Side);
+        }
+        self.side = self.side.or(side);
+        match fact {
+            Fact::Nothing => {}
+            Fact::Start { audience, policy } => {
+                let audience = name(*audience);
+                if matches!(self.writer, Some(Writer::Verifier { audience: before, .. }) if before != audience) {
+                    wrong(Fault::Context("audience"));
+                }
+                self.writer = Some(Writer::Verifier { audience, policy: *policy });
+                self.all_ended(faults);
+            }
+            Fact::Context { agent, context } => {
+                let agent = name(*agent);
+                if matches!(self.writer, Some(Writer::Caller { agent: before, .. }) if before != agent) {
+                    wrong(Fault::Context("agent"));
+                }
+                self.writer = Some(Writer::Caller { agent, context: *context });
+                self.all_ended(faults);
+            }
+            Fact::Allow { call, audience, policy, opens, proof } => {
+                self.counts.calls += 1;
+                self.of_the_verifier(name(*audience), Some(policy), &mut wrong);
+                self.used(index, *time, proof.as_ref(), &mut wrong);
+                self.replay_row(index, proof.as_ref(), &mut wrong);
+                if *opens {
+                    self.opens(index, *call, name(*audience), &mut wrong);
+                }
+            }
+            Fact::Deny { audience, policy } => {
+                self.counts.denied += 1;
+                self.of_the_verifier(name(*audience), Some(policy), &mut wrong);
+            }
+            Fact::Refused { audience } => self.of_the_verifier(name(*audience), None, &mut wrong),
+            Fact::Call { call, audience, context, agent, opens, proof } => {
+                self.counts.calls += 1;
+                match &self.writer {
+                    Some(Writer::Caller { context: of, .. }) if of != context => wrong(Fault::Context("context")),
+                    Some(Writer::Caller { agent: of, .. }) if agent.is_some_and(|agent| name(agent) != *of) => {
+                        wrong(Fault::Context("agent"));
+                    }
+                    Some(Writer::Caller { .. }) => {}
+                    _ => wrong(Fault::NotStarted),
+                }
+                self.used(index, *time, proof.as_ref(), &mut wrong);
+                if *opens {
+                    self.opens(index, *call, name(*audience), &mut wrong);
+                }
+            }
+            Fact::Outcome { call, audience } => {
+                self.counts.outcomes += 1;
+                let ended = self.open.remove(call);
+                if let (Some((_, of)), Some(Side::Caller)) = (ended, self.side) {
+                    self.ended.add(*call, of);
+                }
+                match ended {
+                    None => wrong(Fault::NotOpen),
+                    Some((_, of)) if audience.is_some_and(|audience| name(audience) != of) => {
+                        wrong(Fault::Context("audience"));
+                    }
+                    // A verifier knows its name; only a caller's restart does not know the server's.
+                    Some(_) if audience.is_none() && self.side == Some(Side::Verifier) => {
+                        wrong(Fault::Context("audience"));
+                    }
+                    Some(_) => {}
+                }
+            }
+            Fact::Receipt { call, audience } => match self.ended.take(call) {
+                None => wrong(Fault::ReceiptForNoCall),
+                Some(of) if of != name(*audience) => wrong(Fault::Context("audience")),
+                Some(_) => {}
+            },
+            Fact::Key(keys) => {
+                let (previous, key) = &**keys;
+                let fits = self.tables.keys.as_ref().is_none_or(|keys| {
+                    keys.at(self.next) == Some(previous) && keys.at(self.next.saturating_add(1)) == Some(key)
+                });
+                if !fits {
+                    wrong(Fault::Rotation);
+                }
+                self.keys.push((key.clone(), self.next));
+            }
+            Fact::Adopted { size } => {
+                if *size != index {
+                    wrong(Fault::AdoptedSize);
+                }
+                self.since = time / 1_000;
+            }
+        }
+    }
+
+    /// What stands between the entries before and those to come: witnesses saw the log at this size, the first of them at
+    /// `first` and the last at `last`, in seconds since 1970.
+    pub fn witnessed(&mut self, first: u64, last: u64, faults: &mut Vec<Finding>) {
+        let size = self.next;
+        if self.latest > last.saturating_mul(1_000).saturating_add(SKEW_MS) {
+            faults.push(Finding::at(size.saturating_sub(1), Fault::AfterWitness { size }));
+        }
+        let first = first.saturating_mul(1_000);
+        if self.floor.is_none_or(|(_, floor)| floor < first) {
+            self.floor = Some((size, first));
+        }
+    }
+
+    /// The end of the log.
+    pub fn end(mut self, faults: &mut Vec<Finding>) -> Counts {
+        self.counts.open = self.open.len() as u64;
+        for Listed { index, call } in mem::take(&mut self.tables.open) {
+            match self.open.remove(&call) {
+                Some((at, _)) if at == index => {}
+                _ => faults.push(Finding::at(index, Fault::NotOpenListed)),
+            }
+        }
+        self.all_ended(faults);
+        let mut rows: Vec<u64> = self.tables.replay.keys().copied().collect();
+        rows.sort_unstable();
+        faults.extend(rows.into_iter().map(|index| Finding::at(index, Fault::ReplayRow)));
+        if self.since != self.tables.since {
+            faults.push(Finding::of_the_log(Fault::Adoption));
+        }
+        if let Some(keys) = &self.tables.keys {
+            // Where each key but the last was retired is where the entries say so.
+            let retired = keys.all().len().saturating_sub(1);
+            let listed = keys.all().iter().take(retired).map(|(_, until)| *until);
+            if !listed.eq(self.keys.iter().map(|(_, since)| *since)) {
+                faults.push(Finding::of_the_log(Fault::Keys));
+            }
+        }
+        self.counts
+    }
+
+    /// Everything that was open has ended: whoever starts writes that down first.
+    fn all_ended(&mut self, faults: &mut Vec<Finding>) {
+        let mut left: Vec<u64> = self.open.drain().map(|(_, (index, _))| index).collect();
+        left.sort_unstable();
+        faults.extend(left.into_iter().map(|index| Finding::at(index, Fault::NoOutcome)));
+    }
+
+    fn of_the_verifier(&self, audience: u32, policy: Option<&Digest>, wrong: &mut impl FnMut(Fault)) {
+        match &self.writer {
+            Some(Writer::Verifier { audience: of, .. }) if *of != audience => wrong(Fault::Context("audience")),
+            Some(Writer::Verifier { policy: of, .. }) if policy.is_some_and(|policy| policy != of) => {
+                wrong(Fault::Context("policy"));
+            }
+            Some(Writer::Verifier { .. }) => {}
+            _ => wrong(Fault::NotStarted),
+        }
+    }
+
+    fn opens(&mut self, index: u64, call: Digest, audience: u32, wrong: &mut impl FnMut(Fault)) {
+        if let Some((first, _)) = self.open.insert(call, (index, audience)) {
+            wrong(Fault::OpenTwice { first });
+        }
+    }
+
+    fn used(&mut self, index: u64, time: u64, proof: Option<&Proof>, wrong: &mut impl FnMut(Fault)) {
+        let Some(proof) = proof else { return };
+        if let Some(first) = self.used.take(index, time / 1_000, proof) {
+            wrong(Fault::Replay { first });
+        }
+        if self.side == Some(Side::Verifier) && proof.issued_at < self.since {
+            wrong(Fault::BeforeAdoption);
+        }
+    }
+
+    fn replay_row(&mut self, index: u64, proof: Option<&Proof>, wrong: &mut impl FnMut(Fault)) {
+        let row = self.tables.replay.remove(&index);
+        let Some(Proof { key, id, until, .. }) = proof else { return };
+        match row {
+            Some(row) if row == (ReplayRow { key: *key, id: *id, until: *until }) => {}
+            Some(_) => wrong(Fault::ReplayRow),
+            None if *until > self.tables.horizon => wrong(Fault::ReplayRowMissing),
+            None => {}
+        }
+    }
+}
+
+/// The `jti`s of the window, each with its call key, its end and the entry it was used at; in two generations, of which the
+/// older is forgotten when the younger is a window old.
+#[derive(Default)]
+struct Used {
+    keys: HashMap<Digest, u32>,
+    young: HashMap<(u32, [u8; 16]), (u64, u64)>,
+    old: HashMap<(u32, [u8; 16]), (u64, u64)>,
+    begun: u64,
+}
+
+impl Used {
+    /// Takes one; the entry that used it before, where it did.
+    fn take(&mut self, index: u64, now: u64, proof: &Proof) -> Option<u64> {
+        if now >= self.begun.saturating_add(WINDOW) {
+            self.old = mem::take(&mut self.young);
+            self.begun = now;
+        }
+        let next = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        let key = (*self.keys.entry(proof.key).or_insert(next), proof.id.0);
+        let before = self.young.insert(key, (proof.until, index)).or_else(|| self.old.get(&key).copied());
+        before.filter(|(until, _)| now < *until).map(|(_, index)| index)
+    }
+}
+
+/// The calls of a caller's log that ended lately: the entry about a receipt follows the outcome, with some of other calls in
+/// between.
+#[derive(Default)]
+struct Ended {
+    calls: HashMap<Digest, u32>,
+    order: VecDeque<Digest>,
+}
+
+impl Ended {
+    /// More than can be in flight at one signer.
+    const REMEMBERED: usize = 65_536;
+
+    fn add(&mut self, call: Digest, audience: u32) {
+        if self.order.len() == Self::REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.calls.remove(&oldest);
+        }
+        self.calls.insert(call, audience);
+        self.order.push_back(call);
+    }
+
+    fn take(&mut self, call: &Digest) -> Option<u32> {
+        self.calls.remove(call)
+    }
+}

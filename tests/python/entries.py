@@ -1,0 +1,120 @@
+"""Entries of a log, one by one (spec/entry.md)."""
+
+from typing import Any, Callable
+
+from forms import Refused, b64_decode, check, digest, name, need, whole
+from notes import Vkey, read_vkey
+from refusals import REASONS
+from strict_json import FormError, canonical, read
+
+_LONGEST = 65_535
+_STATUSES = ("result", "tool-error", "error", "cancelled", "unknown")
+_DEFECTS = {"missing": "no-receipt"} | dict.fromkeys(
+    ("form", "token", "proof", "log", "checkpoint", "signature", "index", "entry", "call", "audience", "params", "policy", "status", "result"),
+    "bad-receipt",
+)
+Form = Callable[[Any], Any]
+
+
+def _one_of(words: Any) -> Form:
+    def form(value: Any) -> None:
+        need(isinstance(value, str) and value in words)
+
+    return form
+
+
+def _context(value: Any) -> None:
+    b64_decode(value, 16)
+
+
+def _chain(value: Any) -> None:
+    need(isinstance(value, list) and 1 <= len(value) <= 9)
+    for item in value:
+        digest(item)
+
+
+def _method(value: Any) -> None:
+    need(name(value) != "tools/call")
+
+
+def _true(value: Any) -> None:
+    need(value is True)
+
+
+def _positive(value: Any) -> None:
+    need(whole(value) >= 1)
+
+
+def _log_key(value: Any) -> Vkey:
+    need(isinstance(value, str))
+    try:
+        key = read_vkey(value)
+    except Refused:
+        raise FormError from None
+    need(key.kind == 1)
+    return key
+
+
+# The tables of entry.md: each member with its form; those that may be absent apart.
+_WRITER = {"time": whole, "version": name}
+_CALLED = {"method": _method, "tool": name}
+_RESTS = {"attestation": digest, "context": _context, "delegation": _chain, "params": digest}
+_DECISION = {"agent": name, "audience": name, "call": digest, "key": digest, "policy": digest, "time": whole}
+_TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
+    "start": ({"audience": name, "policy": digest} | _WRITER, {}),
+    "allow": (_DECISION | _RESTS, _CALLED | {"notification": _true}),
+    "deny": (_DECISION | {"reason": _one_of(REASONS)}, _CALLED | {"about": name}),
+    "outcome": ({"call": digest, "status": _one_of(_STATUSES), "time": whole}, {"audience": name, "result": digest}),
+    "refused": ({"audience": name, "count": _positive, "reason": _one_of(REASONS), "since": whole, "time": whole}, {}),
+    "context": ({"agent": name, "context": _context} | _WRITER, {}),
+    "call": (_RESTS | {"audience": name, "call": digest, "time": whole}, _CALLED | {"notification": _true}),
+    "receipt": ({"audience": name, "call": digest, "index": whole, "log": name, "receipt": digest, "size": whole, "time": whole}, {}),
+    "no receipt": ({"about": _one_of(_DEFECTS), "audience": name, "call": digest, "time": whole}, {"receipt": digest}),
+    "key": ({"key": _log_key, "previous": _log_key, "time": whole}, {}),
+    "adopted": ({"size": whole, "time": whole}, {}),
+}
+
+
+def read_entry(body: bytes) -> dict[str, Any]:
+    """Rules 1 to 8. Refused says why, and which member, in the words of vectors/README.md."""
+    check(len(body) <= _LONGEST, "too-long")
+    entry = read(body)
+    check(isinstance(entry, dict), "not-an-object")
+    check(canonical(entry) == body, "not-canonical")
+    check("type" in entry, "missing", "type")
+    kind, fixed = entry["type"], {"type"}
+    if kind == "decision":
+        fixed.add("decision")
+        check("decision" in entry, "missing", "decision")
+        kind = entry["decision"]
+        check(kind in ("allow", "deny"), "invalid", "decision")
+    else:
+        named = isinstance(kind, str) and kind in _TYPES
+        check(named and kind not in ("allow", "deny", "no receipt"), "invalid", "type")
+    if kind == "receipt":
+        fixed.add("check")
+        check("check" in entry, "missing", "check")
+        kind = "receipt" if entry["check"] == "ok" else "no receipt"
+    required, optional = _TYPES[kind]
+    for member in entry:
+        check(member in fixed or member in required or member in optional, "unknown", member)
+    if "tool" in optional:
+        check(not ("tool" in entry and "method" in entry), "unknown", "method")
+        check("tool" in entry or "method" in entry, "missing", "tool")
+    for member, form in (required | optional).items():
+        if member not in entry:
+            check(member not in required, "missing", member)
+            continue
+        try:
+            form(entry[member])
+        except FormError:
+            raise Refused("invalid", member) from None
+    check(not ("notification" in entry and "tool" in entry), "invalid", "notification")
+    if kind == "receipt":
+        check(entry["index"] < entry["size"], "invalid", "index")
+    if kind == "no receipt":
+        check(_DEFECTS[entry["about"]] == entry["check"], "invalid", "check")
+    if kind == "key":
+        key, previous = _log_key(entry["key"]), _log_key(entry["previous"])
+        check(key.name == previous.name and key.key != previous.key, "invalid", "key")
+    return entry
