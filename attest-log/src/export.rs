@@ -130,18 +130,22 @@ impl Destination {
     }
 
     /// An S3-compatible store, `s3://bucket/prefix`; region, keys and endpoint are taken from the environment, by the names that
-    /// AWS's own programs use.
+    /// AWS's own programs use, or from `settings`, by the same names in lower case.
     ///
     /// # Errors
     /// [`ExportError::Address`], [`ExportError::Store`].
     #[cfg(feature = "s3")]
-    pub fn s3(address: &str) -> Result<Self, ExportError> {
+    pub fn s3(address: &str, settings: &[(&str, &str)]) -> Result<Self, ExportError> {
         let rest = address.strip_prefix("s3://").filter(|rest| !rest.is_empty());
         let rest = rest.ok_or_else(|| ExportError::Address(format!("{address:?} is not s3://<bucket>/<prefix>")))?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         // The same provider as for all TLS here. That one is set already is what is wanted.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let store = object_store::aws::AmazonS3Builder::from_env().with_bucket_name(bucket).build()?;
+        let mut builder = object_store::aws::AmazonS3Builder::from_env();
+        for (name, value) in settings {
+            builder = builder.with_config(name.parse()?, *value);
+        }
+        let store = builder.with_bucket_name(bucket).build()?;
         Ok(Self {
             store: Arc::new(store),
             prefix: Key::parse(prefix).map_err(object_store::Error::from)?,

@@ -48,7 +48,7 @@ fn destination(to: &str) -> Result<Destination, Box<dyn std::error::Error>> {
     }
     #[cfg(feature = "s3")]
     if to.starts_with("s3://") {
-        return Ok(Destination::s3(to)?);
+        return Ok(Destination::s3(to, &[])?);
     }
     Err(format!(
         "{to:?} is no folder, and this program was built without stores of that kind (s3:// takes the feature s3)"
