@@ -8,6 +8,7 @@ mod key;
 mod list;
 mod pins;
 mod prove;
+mod reconcile;
 mod rotate;
 mod show;
 mod verify;
@@ -33,6 +34,7 @@ enum Action {
     Key(key::Args),
     Rotate(rotate::Args),
     Adopt(adopt::Args),
+    Reconcile(reconcile::Args),
     Attack(attack::Args),
     /// Has witnesses cosign the newest checkpoint
     Witness(witness::Args),
@@ -49,6 +51,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Key(args) => key::run(&args),
         Action::Rotate(args) => rotate::run(&args),
         Action::Adopt(args) => adopt::run(&args),
+        Action::Reconcile(args) => reconcile::run(&args),
         Action::Attack(args) => attack::run(&args),
         Action::Witness(args) => witness::run(&args),
     }
