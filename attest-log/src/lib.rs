@@ -29,6 +29,7 @@ mod answer;
 pub mod clock;
 pub mod danger;
 mod error;
+pub mod export;
 #[cfg(test)]
 mod fault_tests;
 mod head;
@@ -37,6 +38,7 @@ mod log;
 mod reader;
 mod record;
 mod replay;
+mod site;
 mod snapshot;
 mod sqlite;
 mod store;
@@ -56,5 +58,6 @@ pub use record::{
     ReplayKeyError, Token,
 };
 pub use replay::{Freshness, PRUNE_MARGIN};
+pub use site::{Shown, Site};
 pub use snapshot::{ReplayRow, Snapshot, TileCount};
 pub use tree::TILE_WIDTH;

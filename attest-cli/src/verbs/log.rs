@@ -4,12 +4,14 @@ mod adopt;
 mod attack;
 mod check_proof;
 mod consistency;
+mod export;
 mod key;
 mod list;
 mod pins;
 mod prove;
 mod reconcile;
 mod rotate;
+mod serve;
 mod show;
 mod verify;
 mod witness;
@@ -36,6 +38,10 @@ enum Action {
     Adopt(adopt::Args),
     Reconcile(reconcile::Args),
     Attack(attack::Args),
+    /// Serves it for anybody to read and check
+    Serve(serve::Args),
+    /// Writes what `serve` serves as static files
+    Export(export::Args),
     /// Has witnesses cosign the newest checkpoint
     Witness(witness::Args),
 }
@@ -53,6 +59,8 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Adopt(args) => adopt::run(&args),
         Action::Reconcile(args) => reconcile::run(&args),
         Action::Attack(args) => attack::run(&args),
+        Action::Serve(args) => serve::run(&args),
+        Action::Export(args) => export::run(&args),
         Action::Witness(args) => witness::run(&args),
     }
 }

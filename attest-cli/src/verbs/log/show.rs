@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use attest_core::digest::Digest;
 use attest_core::json::{self, Value};
+use attest_core::receipt::Carried;
 use attest_log::Reader;
 use serde_json::json as document;
 
@@ -36,10 +37,16 @@ pub(crate) fn run(args: &Args) -> Ending {
             tokens.insert(text.to_owned(), inspect::token(&token));
         }
     }
-    // The call's own proof stands beside its entry.
-    let named = entry.as_object().and_then(|o| o.get("call")).and_then(Value::as_str).unwrap_or_default();
+    // The call's own proof stands beside its entry; beside that of a receipt stands what came of it.
+    let member = |name: &str| entry.as_object().and_then(|o| o.get(name)).and_then(Value::as_str);
+    let named = member("receipt").or(member("call")).unwrap_or_default();
     if let Some(own) = reader.own_token(args.index)? {
-        tokens.insert(named.to_owned(), inspect::token(&own));
+        let kept = json::parse(own.as_bytes()).ok();
+        let shown = match kept.as_ref().and_then(Carried::read) {
+            Some(kept) => document!({ "receipt": inspect::token(kept.receipt), "proof": kept.proof, "kept": own }),
+            None => inspect::token(&own),
+        };
+        tokens.insert(named.to_owned(), shown);
     }
     let shown = document!({ "index": args.index, "entry": serde_json::to_value(&entry)?, "tokens": tokens });
     output::text(serde_json::to_string_pretty(&shown)? + "\n");

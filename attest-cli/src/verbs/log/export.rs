@@ -1,0 +1,57 @@
+//! `attest log export`: a log as static files.
+
+use std::path::{Path, PathBuf};
+
+use attest_log::Reader;
+use attest_log::export::{Destination, export};
+
+use super::serve::shown;
+use crate::output::Bar;
+use crate::{Ending, output};
+
+/// Writes the log as static files (C2SP tlog-tiles), which any web server can serve: tiles and entries first, the checkpoint
+/// last. Run again, it adds what is new; cut short, it goes on where it was.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The log's file
+    #[arg(value_name = "LOG")]
+    log: PathBuf,
+    /// A folder, or s3://bucket/prefix (keys, region and endpoint as AWS's programs take them from the environment)
+    #[arg(value_name = "DEST")]
+    to: String,
+    /// Export up to the newest checkpoint that witnesses cosigned
+    #[arg(long)]
+    cosigned: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Ending {
+    let to = destination(&args.to)?;
+    let reader = Reader::open(&args.log)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let bar = Bar::of_entries();
+    let progress = |done, total| bar.show("exporting", done, total);
+    let exported = runtime.block_on(export(&reader, shown(args.cosigned), &to, progress));
+    bar.clear();
+    let exported = exported?;
+    output::line(format_args!(
+        "{} entries, {} of them new; {} files written",
+        exported.size,
+        exported.size - exported.before,
+        exported.written
+    ));
+    Ok(0)
+}
+
+fn destination(to: &str) -> Result<Destination, Box<dyn std::error::Error>> {
+    if !to.contains("://") {
+        return Ok(Destination::folder(Path::new(to))?);
+    }
+    #[cfg(feature = "s3")]
+    if to.starts_with("s3://") {
+        return Ok(Destination::s3(to)?);
+    }
+    Err(format!(
+        "{to:?} is no folder, and this program was built without stores of that kind (s3:// takes the feature s3)"
+    )
+    .into())
+}
