@@ -5,6 +5,7 @@ mod audit;
 #[cfg(feature = "josekit")]
 mod jose;
 mod output;
+mod reconcile;
 mod verbs;
 mod web;
 

@@ -180,3 +180,35 @@ pub(crate) fn attacks(rows: &[crate::attack::Row]) {
         _ => line(format!("{missed} of {} attacks were NOT noticed by what has to notice them", rows.len())),
     }
 }
+
+/// What two logs of the same calls came to, for a person.
+pub(crate) fn reconciled(report: &crate::reconcile::Report) {
+    for found in &report.found {
+        let side = |whose: &str, index: Option<u64>| index.map(|index| format!("{whose}'s entry {index}"));
+        let places: Vec<String> =
+            [side("caller", found.caller), side("server", found.server)].into_iter().flatten().collect();
+        line(format!("DIFFER  call {}: {} ({})", found.call, found.what, places.join(", ")));
+    }
+    line(format!(
+        "{} calls of {} to {} in both logs",
+        report.both,
+        report.agent.escape_debug(),
+        report.audience.escape_debug()
+    ));
+    let aside = |count, what| {
+        if count > 0 {
+            line(format!("{count} {what}"));
+        }
+    };
+    aside(report.receipts, "receipts that the server's log honours");
+    aside(
+        report.unlogged,
+        "that only the caller has: refused before they were logged, never answered, or in flight at the end",
+    );
+    aside(report.unknown, "of which one side does not know the end");
+    aside(report.outside, "outside the time that the other log covers");
+    line(match report.found.len() {
+        0 => "the two logs agree".to_owned(),
+        count => format!("the two logs differ in {count} places; see the proofs with --json or --proofs FOLDER"),
+    });
+}

@@ -100,6 +100,8 @@ impl Copy {
     pub fn open(path: &Path) -> Done<Self> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        // A copy that a power cut takes is made again.
+        connection.pragma_update(None, "synchronous", "OFF")?;
         Ok(Self { path: path.to_owned(), connection })
     }
 

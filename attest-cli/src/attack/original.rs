@@ -29,7 +29,7 @@ pub(crate) struct Original {
     pub checkpoint: String,
     /// The largest cosigned checkpoint, or the last one as if it were.
     witness: (usize, Hash),
-    /// What the receipt of the last call shows: a size and its root.
+    /// What the receipt of the last call shows: a size and its root. None of a caller's log, which gives none.
     receipt: Option<(usize, Hash)>,
     ends: Ends,
 }
@@ -41,7 +41,7 @@ impl Original {
             return Err(format!("the attacks are tried on logs of up to {MOST} entries").into());
         }
         let entries = entries(&reader)?;
-        let last = entries.iter().rposition(|entry| is_call(&entry.body));
+        let last = entries.iter().rposition(|entry| is_let_through(&entry.body));
         let seen = reader.last_cosigned()?.map_or(entries.len(), |(size, _)| usize::try_from(size).unwrap_or(0));
         Ok(Self {
             witness: (seen, root(&entries, seen)),
@@ -109,8 +109,8 @@ fn root(entries: &[Kept], size: usize) -> Hash {
     tree.root()
 }
 
-fn is_call(body: &[u8]) -> bool {
-    matches!(Written::read(body), Ok(Written::Decision { verdict: Verdict::Allow { .. }, .. } | Written::Call { .. }))
+fn is_let_through(body: &[u8]) -> bool {
+    matches!(Written::read(body), Ok(Written::Decision { verdict: Verdict::Allow { .. }, .. }))
 }
 
 fn ends(entries: &[Kept]) -> Ends {

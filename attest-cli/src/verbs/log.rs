@@ -9,6 +9,7 @@ mod key;
 mod list;
 mod pins;
 mod prove;
+mod reconcile;
 mod rotate;
 mod serve;
 mod show;
@@ -35,6 +36,7 @@ enum Action {
     Key(key::Args),
     Rotate(rotate::Args),
     Adopt(adopt::Args),
+    Reconcile(reconcile::Args),
     Attack(attack::Args),
     /// Serves it for anybody to read and check
     Serve(serve::Args),
@@ -55,6 +57,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Key(args) => key::run(&args),
         Action::Rotate(args) => rotate::run(&args),
         Action::Adopt(args) => adopt::run(&args),
+        Action::Reconcile(args) => reconcile::run(&args),
         Action::Attack(args) => attack::run(&args),
         Action::Serve(args) => serve::run(&args),
         Action::Export(args) => export::run(&args),
