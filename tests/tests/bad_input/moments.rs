@@ -257,7 +257,8 @@ fn what_was_acknowledged_before_a_kill_is_in_the_log_and_nothing_ran_without_its
 
 #[test]
 fn through_wrap_and_guard_a_busy_server_is_told_from_a_call() {
-    let world = World::new();
+    // The last answer has no canonical form, and so no receipt.
+    let world = World::new().without_receipts();
     let mut client = world.start();
     let said = client.call("chatty", json!({}));
     assert_eq!(text(&said), "said");
