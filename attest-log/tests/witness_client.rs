@@ -296,6 +296,43 @@ fn a_witness_that_has_seen_another_log_of_this_name_raises_an_alarm() {
 }
 
 #[test]
+fn a_log_with_a_new_key_is_cosigned_by_those_who_were_told_of_it() {
+    let world = World::new();
+    let a = world.watching("a");
+    let vkey = a.vkey().clone();
+    let url = serve(move |body| real(&a, body));
+    let mut asking = client(policy(1, &[(&vkey, &url)]));
+    assert!(world.round(&mut asking).note.is_some());
+    // The old key's last entry.
+    let new = LogKey::new(ORIGIN, MemoryKey::from_seed(&[2; 32])).unwrap();
+    let last = Record { next_key: Some(Box::new(new.vkey().clone())), ..Record::new("{}") };
+    world.log.append_blocking(last, 1).unwrap();
+    assert!(world.round(&mut asking).note.is_some(), "still the old key's");
+    let World { folder, log, reader } = world;
+    log.close().unwrap();
+    drop(log);
+    let (log, _) = Log::open(folder.path().join("log.db"), new, Options::default()).unwrap();
+    let world = World { folder, log, reader };
+    world.grow(3);
+    let round = world.round(&mut asking);
+    assert_eq!(*failure(&round, "w0"), Failed::UnknownKey);
+    // Another one with the same state, as it is restarted with both lines.
+    let lines = world.reader.lock().unwrap().log_keys().unwrap().to_lines();
+    assert_eq!(lines.len(), 2);
+    let from = world.folder.path().join("a");
+    let to = world.folder.path().join("b");
+    std::fs::create_dir(&to).unwrap();
+    for file in std::fs::read_dir(from).unwrap().map(|file| file.unwrap()) {
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+    let source = KeySource::File(world.folder.path().join("a.key"));
+    let told = Witness::open(&to, &source, "a.example", &lines).unwrap();
+    let url = serve(move |body| real(&told, body));
+    let mut asking = client(policy(1, &[(&vkey, &url)]));
+    assert!(world.round(&mut asking).note.is_some());
+}
+
+#[test]
 fn a_policy_that_cannot_be_asked_is_refused() {
     let (one, two) = (crooked(8).0, crooked(9).0);
     let refused = |text: String| Client::new(LogPolicy::parse(text.as_bytes()).unwrap(), None, QUICK).err().unwrap();
