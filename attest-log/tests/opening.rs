@@ -12,8 +12,8 @@ use attest_core::checkpoint::LogKeys;
 use attest_core::merkle;
 use attest_core::sign::MemoryKey;
 use attest_log::{
-    AppendError, Log, LogKey, MAX_BODY, MAX_TOKEN, MAX_TOKENS, OpenError, Options, Part, Published, ReadError, Reader, Record,
-    Token,
+    AppendError, Log, LogKey, MAX_BODY, MAX_TOKEN, MAX_TOKENS, OpenError, Options, Part, Published, ReadError, Reader,
+    Record, Token,
 };
 use common::test_key;
 use rusqlite::Connection;

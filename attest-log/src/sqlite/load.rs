@@ -147,14 +147,7 @@ fn read(connection: &Connection) -> rusqlite::Result<Option<Read>> {
         })?;
     // No log has times before 1970. To take one for 0 would free every key that was pruned for a replay.
     let (Ok(horizon), Ok(since)) = (u64::try_from(horizon), u64::try_from(since)) else { return Ok(None) };
-    let mut read = Read {
-        next,
-        horizon,
-        since,
-        checkpoint,
-        replay: Vec::new(),
-        open: Vec::new(),
-    };
+    let mut read = Read { next, horizon, since, checkpoint, replay: Vec::new(), open: Vec::new() };
     let mut statement = connection.prepare("SELECT idx, scope, jti, expires FROM replay ORDER BY idx")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
