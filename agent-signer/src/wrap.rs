@@ -17,7 +17,9 @@ use bytes::Bytes;
 use http::request::Parts;
 use mcp_relay::http::bridge::OwnWords;
 use mcp_relay::http::{Exchange, Exchanges};
-use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Tasks, ToClient, ToServer};
+use mcp_relay::{
+    BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Tasks, ToClient, ToServer, may_hold_a_message,
+};
 
 use crate::line::Line;
 use crate::link::Demand;
@@ -155,7 +157,9 @@ impl Wrap {
     /// What the answer to a call says; it may be the call's end, or make a task of it.
     fn of_call(&self, call: Call, message: Option<&Value<'_>>, ends: &mut Ends) {
         // What some reader takes for another message than we do is no promise of a result to come.
-        let Some(task) = message.filter(|message| is_plain(message)).and_then(task::created) else {
+        // Nor is a task of an id that nobody remembers, so that no end of it would be held against a receipt.
+        let task = message.filter(|message| is_plain(message)).and_then(task::created);
+        let Some(task) = task.filter(|task| Tasks::<Call>::takes(task)) else {
             let outcome = Outcome::of(message, &call.salt);
             return ends.calls.push((call, outcome, None));
         };
@@ -276,9 +280,10 @@ impl Interceptor for Wrap {
         };
         let demanded = !matches!(*self.shared.line.demand(), Demand::Nothing);
         // As at the verifier: a lenient host might read an answer where we read none, and with it one without a receipt.
-        let looks_like_one = || line.trim_ascii_start().starts_with(b"{");
-        if demanded && message.is_none() && id.is_none() && looks_like_one() && self.in_flight.is_watching() {
-            tracing::error!("dropped a line of the server that is not JSON, and might be the answer to an open call");
+        // A call that became a task is open until that ends.
+        let open = || self.in_flight.is_watching() || !locked(&self.shared.tasks).is_empty();
+        if demanded && id.is_none() && may_hold_a_message(&line, message) && open() {
+            tracing::error!("dropped a line of the server that is no message, and might be the answer to an open call");
             return Handling::Now(ToClient::Drop);
         }
         // What a bridge of our own says, or a verifier that let nothing through, is no answer to have a receipt of.

@@ -69,7 +69,7 @@ pub(crate) struct Report {
     pub signatures: u64,
     /// Signatures whose keys are nowhere in the evidence, and that nobody pinned.
     pub unchecked: u64,
-    /// Whether the key in force was pinned.
+    /// Whether the key that signed the last checkpoint was pinned.
     pub pinned: bool,
     /// The largest size that enough witnesses cosigned, and when the last of them did.
     pub witnessed: Option<(u64, u64)>,
@@ -190,6 +190,11 @@ fn walk(
         };
         for outlet in (0..parts).zip(outlets.iter().cycle()).map(|(_, outlet)| outlet) {
             let part = outlet.recv().map_err(|_| "a thread that reads the log ended early")??;
+            if part.is_hole {
+                // What comes behind a hole like this is no log's, wherever it is: nobody waits for 2^62 missing entries.
+                findings.add(Finding::at(tree.size(), Fault::Missing));
+                break;
+            }
             let numbers: Vec<u32> = part.names.iter().map(|name| names.number(name)).collect();
             let name = |local: u32| numbers.get(local as usize).copied().unwrap_or(u32::MAX);
             findings.extend(part.findings);
@@ -203,7 +208,7 @@ fn walk(
             }
             progress(tree.size(), size);
         }
-        here(&tree, &mut sequence, size, findings);
+        here(&tree, &mut sequence, tree.size(), findings);
         let mut last = Vec::new();
         let counts = sequence.end(&mut last);
         findings.extend(last);
@@ -280,7 +285,7 @@ fn cosigned(
     Ok((Point { size, root, what: Seen::Cosigned(times) }, met))
 }
 
-/// Holds size, root and keys against the last checkpoint; whether the key in force is pinned.
+/// Holds size, root and keys against the last checkpoint; whether the key that signed it is pinned.
 fn checkpoint(
     ask: &Ask<'_>,
     snapshot: &Snapshot,
@@ -304,14 +309,14 @@ fn checkpoint(
         }
     }
     let Some(own) = keys else { return ask.pinned.is_some() };
-    let by_policy = ask.policy.is_some_and(|policy| {
-        policy.logs().iter().any(|log| own.all().last().is_some_and(|(key, _)| *key == log.vkey))
-    });
-    let pinned = ask.pinned.map(|pinned| pins(pinned, own));
-    if pinned == Some(false) {
+    if ask.pinned.is_some_and(|pinned| !pins(pinned, own)) {
         findings.add(Finding::of_the_log(Fault::Pinned));
     }
-    pinned.is_some() || by_policy
+    // The log stands by the key that signed its last checkpoint. Directly after a change of keys that is the retired one, which
+    // whoever has it can sign any log of up to that size with; the one in force has signed nothing yet.
+    let Some(signer) = own.at(snapshot.size) else { return false };
+    let by_policy = ask.policy.is_some_and(|policy| policy.logs().iter().any(|log| log.vkey == *signer));
+    ask.pinned.is_some_and(|pinned| pinned.all().iter().any(|(key, _)| key == signer)) || by_policy
 }
 
 /// Whether the pinned keys are the log's: the last is the one in force, and those before it retired where the log says so.

@@ -107,6 +107,9 @@ pub enum Fault {
     /// The window of used calls says something else than the entry.
     #[error("the window of used calls says something else than the entries")]
     ReplayRow,
+    /// A window that forgot calls which had not ended.
+    #[error("the window of used calls says that it forgot calls before they could have ended")]
+    Horizon,
     /// A rotation that does not fit the keys.
     #[error("the key's change does not go with the log's list of keys")]
     Rotation,
@@ -244,7 +247,7 @@ impl Fault {
             Self::Side | Self::NotStarted | Self::Context(_) => "context",
             Self::Replay { .. } => "replay",
             Self::OpenTwice { .. } | Self::NotOpen | Self::NoOutcome | Self::NotOpenListed => "outcome",
-            Self::ReplayRowMissing | Self::ReplayRow => "replay-window",
+            Self::ReplayRowMissing | Self::ReplayRow | Self::Horizon => "replay-window",
             Self::Rotation | Self::Keys => "keys",
             Self::AdoptedSize | Self::BeforeAdoption | Self::Adoption => "adoption",
             Self::Tile { .. } | Self::Tiles { .. } => "tile",

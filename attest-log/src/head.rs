@@ -7,8 +7,8 @@
 //! Trust: who can write this file and the database can set both back; that is seen by witnesses and by whoever holds a
 //! receipt. Who can write it alone can keep the log from starting.
 
-use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -49,11 +49,18 @@ impl Found {
 impl Head {
     /// Reads the record without changing anything.
     pub(crate) fn read(path: &Path, keys: &LogKeys) -> io::Result<Found> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
+        // Of a log that somebody else hands over, this file may be anything: neither a pipe is waited for nor an end.
+        let opened = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path);
+        let file = match opened {
+            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::None),
             Err(error) => return Err(error),
         };
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the record of what was published is no file"));
+        }
+        let mut bytes = Vec::with_capacity(2 * SLOT);
+        file.take(2 * SLOT as u64).read_to_end(&mut bytes)?;
         let slots = bytes.chunks(SLOT).take(2).filter_map(|slot| {
             let note = slot.split(|byte| *byte == 0).next()?;
             keys.open(note).ok()

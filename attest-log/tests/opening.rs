@@ -5,13 +5,15 @@ mod common;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
 use attest_core::checkpoint::LogKeys;
 use attest_core::merkle;
 use attest_core::sign::MemoryKey;
 use attest_log::{
-    AppendError, Log, LogKey, MAX_BODY, MAX_TOKEN, MAX_TOKENS, OpenError, Options, Part, ReadError, Reader, Record,
-    Token,
+    AppendError, Log, LogKey, MAX_BODY, MAX_TOKEN, MAX_TOKENS, OpenError, Options, Part, Published, ReadError, Reader,
+    Record, Token,
 };
 use common::test_key;
 use rusqlite::Connection;
@@ -383,4 +385,47 @@ fn what_is_appended_is_proved_and_every_proof_holds() {
     }
     assert!(matches!(reader.root(531), Err(ReadError::Outside { size: 530 })));
     assert!(matches!(reader.inclusion(5, 5), Err(ReadError::Outside { .. })));
+}
+
+#[test]
+fn counters_below_zero_are_damage_and_free_no_replay_key() {
+    let (_place, path) = place();
+    a_log(&path);
+    let whole = fs::read(&path).unwrap();
+    for column in ["horizon", "since"] {
+        Connection::open(&path).unwrap().execute_batch(&format!("UPDATE state SET {column} = -1")).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, OpenError::Damaged { .. }), "{column}: {error:?}");
+        fs::write(&path, &whole).unwrap();
+    }
+    a_log(&path);
+}
+
+#[test]
+fn a_log_of_more_entries_than_a_tree_has_is_damage_whatever_its_tiles_say() {
+    let (_place, path) = place();
+    a_log(&path);
+    let far = (1_u64 << 62).to_string();
+    let edit = format!(
+        "INSERT INTO entry VALUES ({far}, x'00', NULL); INSERT INTO tile VALUES (7, 0, zeroblob({}));",
+        64 * 32
+    );
+    Connection::open(&path).unwrap().execute_batch(&edit).unwrap();
+    let error = refused(&path);
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
+}
+
+#[test]
+fn of_the_record_no_more_is_read_than_it_holds_and_nothing_is_waited_for() {
+    let (_place, path) = place();
+    a_log(&path);
+    let keys = Reader::open(&path).unwrap().log_keys().unwrap();
+    fs::OpenOptions::new().write(true).open(head(&path)).unwrap().set_len(1 << 42).unwrap();
+    assert!(matches!(Published::of_log(&path, &keys), Ok(Published::Checkpoint(c)) if c.size == 1));
+    a_log(&path);
+    fs::remove_file(head(&path)).unwrap();
+    assert!(Command::new("mkfifo").arg(head(&path)).status().unwrap().success());
+    let (told, seen) = std::sync::mpsc::channel();
+    std::thread::spawn(move || told.send(Published::of_log(&path, &keys).is_err()));
+    assert_eq!(seen.recv_timeout(Duration::from_secs(10)), Ok(true));
 }

@@ -28,6 +28,14 @@ impl Id {
     }
 }
 
+/// Whether a client that reads more leniently than we do might take the line for a message, or for a batch of them, in which
+/// we see none. A stray print, such as `[info] …`, is neither.
+pub fn may_hold_a_message(line: &[u8], message: Option<&Value<'_>>) -> bool {
+    let text = line.trim_ascii_start();
+    let first = text.strip_prefix(b"[").map_or(text, <[u8]>::trim_ascii_start);
+    first.starts_with(b"{") && message.and_then(Value::as_object).is_none()
+}
+
 #[derive(Default)]
 struct Outline {
     id: Option<Id>,

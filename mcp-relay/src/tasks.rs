@@ -26,7 +26,7 @@ impl<T> Tasks<T> {
     /// A request became the task `id`. Gives back what will not be waited for because of that: the oldest, where there are
     /// too many.
     pub fn begin(&mut self, id: &str, known: T) -> Option<T> {
-        if id.len() > LONGEST {
+        if !Self::takes(id) {
             return Some(known);
         }
         // Two tasks of one id are the server's mistake; the first request will see no end of its own.
@@ -46,6 +46,16 @@ impl<T> Tasks<T> {
             }
         }
         None
+    }
+
+    /// Whether a task of this id can be waited for.
+    pub fn takes(id: &str) -> bool {
+        id.len() <= LONGEST
+    }
+
+    /// Whether nothing is waited for.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
     }
 
     /// What is known of the request that became the task `id`.

@@ -180,7 +180,12 @@ impl Gate {
     pub fn check(&self, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
         let accepted = self.verifier.check(call, now(), |id| self.seen(id), &mut ())?;
         // What was signed before a log was taken over by hand may have been used: that part of the log is not known.
-        if accepted.proof.issued_at < self.log.since() {
+        // Nor is what a caller whose clock was ahead dated later than it was made.
+        let known_from = match self.log.since() {
+            0 => 0,
+            since => since.saturating_add(self.verifier.trust().skew()),
+        };
+        if accepted.proof.issued_at < known_from {
             return Err(refused(&accepted, Reason::Expired));
         }
         Ok(accepted)
@@ -284,6 +289,11 @@ impl Gate {
     /// The salt of the call that `task` belongs to, while its end is waited for.
     pub(crate) fn salt_of_task(&self, task: &str) -> Option<Salt> {
         self.tasks().of(task).map(|call| call.salt)
+    }
+
+    /// Whether a call waits for the end of its task.
+    pub(crate) fn awaits_tasks(&self) -> bool {
+        !self.tasks().is_empty()
     }
 
     /// The call that `task` belongs to, which ended; for the first who asks.

@@ -13,7 +13,9 @@ use attest_core::response::{Outcome, without_ours};
 use attest_core::task;
 use attest_core::watched::{About, Watched};
 use bytes::Bytes;
-use mcp_relay::{BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, Taken, ToClient, ToServer};
+use mcp_relay::{
+    BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, Taken, ToClient, ToServer, may_hold_a_message,
+};
 
 use crate::attested::{Attested, Calls};
 use crate::gate::{Call, Gate};
@@ -196,9 +198,10 @@ impl Interceptor for Guard {
         };
         // A lenient client might read an answer where we read none. While calls are open nothing of that kind passes: nobody
         // is told a result that leaves no trace. A stray print, which is no object, does.
-        let looks_like_one = || line.trim_ascii_start().starts_with(b"{");
-        if message.is_none() && id.is_none() && looks_like_one() && self.in_flight.is_watching() {
-            tracing::error!("dropped a line of the server that is not JSON, and might be the answer to an open call");
+        // A call that became a task is open until that ends.
+        let open = || self.in_flight.is_watching() || self.gate.awaits_tasks();
+        if id.is_none() && may_hold_a_message(&line, message) && open() {
+            tracing::error!("dropped a line of the server that is no message, and might be the answer to an open call");
             return Handling::Now(ToClient::Drop);
         }
         let opening = match watched {

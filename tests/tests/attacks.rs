@@ -11,6 +11,8 @@
 mod files;
 #[path = "attacks/flood.rs"]
 mod flood;
+#[path = "attacks/forged.rs"]
+mod forged;
 #[path = "attacks/guests.rs"]
 mod guests;
 #[path = "attacks/http.rs"]
@@ -19,6 +21,8 @@ mod http;
 mod ids;
 #[path = "attacks/init.rs"]
 mod init;
+#[path = "attacks/logs.rs"]
+mod logs;
 
 use std::ffi::OsString;
 

@@ -25,6 +25,8 @@ pub(super) struct Part {
     pub names: Vec<Box<str>>,
     /// What is wrong.
     pub findings: Vec<Finding>,
+    /// Whether there is not one entry.
+    pub is_hole: bool,
 }
 
 /// Works through `parts` until they end or nobody wants them.
@@ -74,6 +76,9 @@ fn read(reader: &Reader, bases: &mut Mine<'_, '_>, from: u64, to: u64) -> Result
         next += 1;
         Ok(())
     })?;
+    if next == from {
+        return Ok(Part { is_hole: true, ..Part::default() });
+    }
     fill(&mut part, &mut next, to);
     if let Some(error) = bases.failed.take() {
         return Err(error.into());

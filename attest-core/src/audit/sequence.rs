@@ -261,6 +261,10 @@ impl Sequence {
         let mut rows: Vec<u64> = self.tables.replay.keys().copied().collect();
         rows.sort_unstable();
         faults.extend(rows.into_iter().map(|index| Finding::at(index, Fault::ReplayRow)));
+        // Only what ended before it was forgotten raises the horizon; up to there, no row of the window is missed.
+        if self.tables.horizon > (self.latest / 1_000).saturating_add(super::SKEW) {
+            faults.push(Finding::of_the_log(Fault::Horizon));
+        }
         if self.since != self.tables.since {
             faults.push(Finding::of_the_log(Fault::Adoption));
         }

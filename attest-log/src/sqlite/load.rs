@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use attest_core::checkpoint::{Checkpoint, LogKeys};
+use attest_core::merkle::MAX_SIZE;
 use attest_core::note::Vkey;
 use rusqlite::{Connection, Row};
 
@@ -136,22 +137,17 @@ fn read(connection: &Connection) -> rusqlite::Result<Option<Read>> {
         })?;
     let next = match (first, last) {
         (None, None) => 0,
-        (Some(0), Some(last)) => last.cast_unsigned().saturating_add(1),
+        // No larger tree exists, and none is made edges and proofs of.
+        (Some(0), Some(last)) if last.cast_unsigned() < MAX_SIZE => last.cast_unsigned() + 1,
         _ => return Ok(None),
     };
     let (horizon, since, checkpoint): (i64, i64, String) =
         connection.query_row("SELECT horizon, since, checkpoint FROM state WHERE id = 0", [], |r| {
             Ok((r.get(0)?, r.get(1)?, r.get(2)?))
         })?;
-    let seconds = |number: i64| u64::try_from(number).unwrap_or(0);
-    let mut read = Read {
-        next,
-        horizon: seconds(horizon),
-        since: seconds(since),
-        checkpoint,
-        replay: Vec::new(),
-        open: Vec::new(),
-    };
+    // No log has times before 1970. To take one for 0 would free every key that was pruned for a replay.
+    let (Ok(horizon), Ok(since)) = (u64::try_from(horizon), u64::try_from(since)) else { return Ok(None) };
+    let mut read = Read { next, horizon, since, checkpoint, replay: Vec::new(), open: Vec::new() };
     let mut statement = connection.prepare("SELECT idx, scope, jti, expires FROM replay ORDER BY idx")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -45,6 +45,9 @@ fn check(args: &Args) -> Ending {
         Ok(now) => now,
         Err(error) => return wrong(args, &format!("the log's last checkpoint: {error}")),
     };
+    if pinned.as_ref().is_some_and(|pinned| !pinned.all().iter().any(|(key, _)| Some(key) == own.at(now.size))) {
+        return Err("the last checkpoint is signed by a retired key, which was not given".into());
+    }
     match reader.root(now.size) {
         Ok(root) if root == now.root => {}
         _ => return wrong(args, "the entries are not those of the last checkpoint; see `attest log verify`"),
