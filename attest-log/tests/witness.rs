@@ -260,6 +260,11 @@ fn a_witness_that_has_lost_its_key_or_whose_records_are_anothers_does_not_start(
     fs::set_permissions(folder.path().join("state"), fs::Permissions::from_mode(0o777)).unwrap();
     assert!(matches!(open(folder.path(), &logs), Err(WitnessError::Mode { .. })));
     fs::set_permissions(folder.path().join("state"), fs::Permissions::from_mode(0o700)).unwrap();
+    // Only root can give a file away; for others the rule itself is tested beside its code.
+    if std::os::unix::fs::chown(&record, Some(12_345), None).is_ok() {
+        assert!(matches!(open(folder.path(), &logs), Err(WitnessError::Owner { owner: 12_345, .. })));
+        std::os::unix::fs::chown(&record, Some(0), None).unwrap();
+    }
     watching(folder.path(), &[&log]);
 }
 

@@ -80,6 +80,16 @@ pub enum WitnessError {
         /// The folder.
         path: PathBuf,
     },
+    /// Somebody else's folder or file.
+    #[error("{path} belongs to user {owner}, who could make this witness cosign two trees; run: chown {user} {path}", path = path.display())]
+    Owner {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+        /// The user id that this process runs as.
+        user: u32,
+    },
     /// A record that is not one by this witness.
     #[error(
         "{path} is no checkpoint that {name} cosigned: restore it; a witness that has forgotten what it cosigned must not go on",

@@ -199,16 +199,38 @@ pub(super) fn hash_of(origin: &str) -> String {
     hex
 }
 
-/// Nobody else may write it. That others read it is no harm.
+/// Ours or root's, and nobody else may write it. That others read it is no harm.
 fn judge(path: &Path) -> Result<(), WitnessError> {
     let meta = fs::symlink_metadata(path).map_err(|source| WitnessError::Io { path: path.into(), source })?;
     if meta.file_type().is_symlink() || meta.mode() & 0o022 != 0 {
         return Err(WitnessError::Mode { path: path.into() });
     }
+    let user = rustix::process::geteuid().as_raw();
+    if !may_own(meta.uid(), user) {
+        return Err(WitnessError::Owner { path: path.into(), owner: meta.uid(), user });
+    }
     Ok(())
+}
+
+/// Root could replace the file anyway; any other owner could change its mode and write it.
+fn may_own(owner: u32, user: u32) -> bool {
+    owner == user || owner == 0
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(parent)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_own;
+
+    #[test]
+    fn a_state_folder_is_its_users_or_roots() {
+        assert!(may_own(1000, 1000));
+        assert!(may_own(0, 1000));
+        assert!(!may_own(1001, 1000));
+        assert!(!may_own(1000, 0));
+    }
 }
