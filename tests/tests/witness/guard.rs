@@ -103,7 +103,8 @@ fn two_of_three_witnesses_are_enough_when_one_is_down_or_lies() {
 #[test]
 fn without_witnesses_calls_wait_where_they_are_required_and_pass_again_when_they_are_back() {
     let (world, key) = world();
-    let (mut a, mut b) = (Watching::start(&world, "a", &[key.clone()]), Watching::start(&world, "b", &[key]));
+    let (mut a, mut b) =
+        (Watching::start(&world, "a", std::slice::from_ref(&key)), Watching::start(&world, "b", &[key]));
     witnessed(&world, 1, &[a.line.clone(), b.line.clone()], SHORTLY);
     let mut client = world.start();
     passes(&mut client);
@@ -136,7 +137,7 @@ fn a_guard_that_has_rested_asks_at_once_when_a_call_comes() {
     let (world, key) = world();
     let a = Watching::start(&world, "a", &[key]);
     let settings = "required = true\nevery_seconds = 1\nwithin_seconds = 1";
-    witnessed(&world, 1, &[a.line.clone()], settings);
+    witnessed(&world, 1, std::slice::from_ref(&a.line), settings);
     let mut client = world.start();
     passes(&mut client);
     for _ in 0..2 {
@@ -152,7 +153,7 @@ fn where_witnesses_are_not_required_calls_pass_without_them() {
     let (world, key) = world();
     let mut a = Watching::start(&world, "a", &[key]);
     a.stop();
-    witnessed(&world, 1, &[a.line.clone()], "every_seconds = 1");
+    witnessed(&world, 1, std::slice::from_ref(&a.line), "every_seconds = 1");
     let mut client = world.start();
     passes(&mut client);
     eventually("a word about it", || client.said().contains("too few witnesses").then_some(()));
@@ -206,14 +207,14 @@ fn a_forked_log_gets_cosignatures_for_one_of_its_trees_alone() {
         fs::copy(world.path(file), world.path(&format!("fork-{file}"))).unwrap();
     }
     // One tree is shown to a; the other, which grew from the same beginning, to b, and then to a.
-    witnessed(&world, 1, &[a.line.clone()], REQUIRED);
+    witnessed(&world, 1, std::slice::from_ref(&a.line), REQUIRED);
     let mut client = world.start();
     passes(&mut client);
     client.end();
     for file in LOG_FILES {
         fs::rename(world.path(&format!("fork-{file}")), world.path(file)).unwrap();
     }
-    witnessed(&world, 1, &[b.line.clone()], REQUIRED);
+    witnessed(&world, 1, std::slice::from_ref(&b.line), REQUIRED);
     let mut client = world.start();
     passes(&mut client);
     passes(&mut client);
@@ -229,7 +230,7 @@ fn a_forked_log_gets_cosignatures_for_one_of_its_trees_alone() {
 fn a_log_that_nobody_writes_is_witnessed_by_hand() {
     let (world, key) = world();
     let mut a = Watching::start(&world, "a", &[key]);
-    witnessed(&world, 1, &[a.line.clone()], "");
+    witnessed(&world, 1, std::slice::from_ref(&a.line), "");
     let said = must(world.attest(&["log", "witness", "guard.db"]));
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.starts_with("a  cosigned "), "{said}");
