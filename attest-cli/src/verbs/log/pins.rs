@@ -11,7 +11,7 @@ type Read<T> = Result<T, Box<dyn std::error::Error>>;
 /// What a log is checked with.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pins {
-    /// The log's key, as `attest log key` prints it: `<vkey>`, or '<vkey> until <size>' for a retired one; or a file with such
+    /// The log's key, as `attest log key` prints it: `<vkey>`, or `<vkey> until <size>` for a retired one; or a file with such
     /// lines. Repeat it for each key
     #[arg(long = "key", value_name = "VKEY")]
     keys: Vec<String>,

@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// The log's file
     #[arg(value_name = "LOG")]
     log: PathBuf,
-    /// The key in force: a file, or ssh-agent:<name>; by default the file beside the log
+    /// The key in force: a file, or `ssh-agent:<name>`; by default the file beside the log
     #[arg(long, value_name = "KEY")]
     key: Option<KeySource>,
     /// The new key; a file that is not there yet is made

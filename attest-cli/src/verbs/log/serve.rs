@@ -10,8 +10,8 @@ use http::Method;
 use crate::web::{self, Place};
 use crate::{Ending, output};
 
-/// Serves the log to readers, also while it is written (C2SP tlog-tiles): /checkpoint, /tile/<level>/<index> and
-/// /tile/entries/<index>. Entries hold names and digests; who may read those is for whoever sets --listen to say.
+/// Serves the log to readers, also while it is written (C2SP tlog-tiles): `/checkpoint`, `/tile/<level>/<index>` and
+/// `/tile/entries/<index>`. Entries hold names and digests; who may read those is for whoever sets --listen to say.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The log's file
