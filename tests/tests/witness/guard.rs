@@ -11,17 +11,19 @@ use serde_json::json;
 
 use super::{Watching, keys_of};
 
-/// What belongs to a guard's log.
-const LOG_FILES: [&str; 3] = ["guard.db", "guard.db.head", "guard.db.key"];
+/// A guard's log, and its record of what it published.
+const LOG_FILES: [&str; 2] = ["guard.db", "guard.db.head"];
+/// Its key, where `attest init` puts it.
+const LOG_KEY: &str = "keys/guard-log.key";
 
-/// A world whose guard has started once, so that its log has a key, and that key.
-fn world() -> (World, String) {
+/// A world whose guard has started once, so that its log has a key, and that key as a witness is told it.
+fn world() -> (World, [String; 1]) {
     let world = World::new();
     let mut client = world.start_guard();
     assert!(client.ping());
     client.end();
     let key = keys_of(&world.path("guard.db"));
-    (world, key)
+    (world, [key])
 }
 
 /// Writes the policy, and says in guard.toml how it is used.
@@ -68,8 +70,7 @@ fn nobody(name: &str, vkey: &str) -> String {
 
 #[test]
 fn two_of_three_witnesses_are_enough_when_one_is_down_or_lies() {
-    let (world, key) = world();
-    let keys = [key];
+    let (world, keys) = world();
     let (a, b, mut c) =
         (Watching::start(&world, "a", &keys), Watching::start(&world, "b", &keys), Watching::start(&world, "c", &keys));
     // Down: the address of nobody. Lying: one of the same name answers, with a key of its own.
@@ -102,9 +103,8 @@ fn two_of_three_witnesses_are_enough_when_one_is_down_or_lies() {
 
 #[test]
 fn without_witnesses_calls_wait_where_they_are_required_and_pass_again_when_they_are_back() {
-    let (world, key) = world();
-    let (mut a, mut b) =
-        (Watching::start(&world, "a", std::slice::from_ref(&key)), Watching::start(&world, "b", &[key]));
+    let (world, keys) = world();
+    let (mut a, mut b) = (Watching::start(&world, "a", &keys), Watching::start(&world, "b", &keys));
     witnessed(&world, 1, &[a.line.clone(), b.line.clone()], SHORTLY);
     let mut client = world.start();
     passes(&mut client);
@@ -134,8 +134,8 @@ fn reason_of(answer: &serde_json::Value) -> Option<&str> {
 
 #[test]
 fn a_guard_that_has_rested_asks_at_once_when_a_call_comes() {
-    let (world, key) = world();
-    let a = Watching::start(&world, "a", &[key]);
+    let (world, keys) = world();
+    let a = Watching::start(&world, "a", &keys);
     let settings = "required = true\nevery_seconds = 1\nwithin_seconds = 1";
     witnessed(&world, 1, std::slice::from_ref(&a.line), settings);
     let mut client = world.start();
@@ -150,8 +150,8 @@ fn a_guard_that_has_rested_asks_at_once_when_a_call_comes() {
 
 #[test]
 fn where_witnesses_are_not_required_calls_pass_without_them() {
-    let (world, key) = world();
-    let mut a = Watching::start(&world, "a", &[key]);
+    let (world, keys) = world();
+    let mut a = Watching::start(&world, "a", &keys);
     a.stop();
     witnessed(&world, 1, std::slice::from_ref(&a.line), "every_seconds = 1");
     let mut client = world.start();
@@ -165,8 +165,7 @@ fn where_witnesses_are_not_required_calls_pass_without_them() {
 
 #[test]
 fn a_log_that_was_set_back_with_all_that_belongs_to_it_is_refused_by_its_witnesses() {
-    let (world, key) = world();
-    let keys = [key];
+    let (world, keys) = world();
     let (a, b) = (Watching::start(&world, "a", &keys), Watching::start(&world, "b", &keys));
     witnessed(&world, 2, &[a.line.clone(), b.line.clone()], REQUIRED);
     let mut client = world.start();
@@ -200,8 +199,7 @@ fn a_log_that_was_set_back_with_all_that_belongs_to_it_is_refused_by_its_witness
 
 #[test]
 fn a_forked_log_gets_cosignatures_for_one_of_its_trees_alone() {
-    let (world, key) = world();
-    let keys = [key];
+    let (world, keys) = world();
     let (a, b) = (Watching::start(&world, "a", &keys), Watching::start(&world, "b", &keys));
     for file in LOG_FILES {
         fs::copy(world.path(file), world.path(&format!("fork-{file}"))).unwrap();
@@ -228,28 +226,28 @@ fn a_forked_log_gets_cosignatures_for_one_of_its_trees_alone() {
 
 #[test]
 fn a_log_that_nobody_writes_is_witnessed_by_hand() {
-    let (world, key) = world();
-    let mut a = Watching::start(&world, "a", &[key]);
+    let (world, keys) = world();
+    let mut a = Watching::start(&world, "a", &keys);
     witnessed(&world, 1, std::slice::from_ref(&a.line), "");
-    let said = must(world.attest(&["log", "witness", "guard.db"]));
+    let said = must(world.attest(&["log", "witness", "guard.db", "--key", LOG_KEY]));
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.starts_with("a  cosigned "), "{said}");
     let entries = attest_log::Reader::open(world.path("guard.db")).unwrap().len().unwrap();
     assert_eq!(cosigned(&world), Some((entries, 1)));
     a.stop();
-    let said = must_fail(world.attest(&["log", "witness", "guard.db"]));
+    let said = must_fail(world.attest(&["log", "witness", "guard.db", "--key", LOG_KEY]));
     assert!(said.contains("too few witnesses"), "{said}");
     let mut client = world.start_guard();
     assert!(client.ping());
-    let said = must_fail(world.attest(&["log", "witness", "guard.db"]));
+    let said = must_fail(world.attest(&["log", "witness", "guard.db", "--key", LOG_KEY]));
     assert!(said.contains("another process writes this log"), "{said}");
     client.end();
 }
 
 #[test]
 fn a_witness_with_a_key_of_the_guards_own_stops_it_from_starting() {
-    let (world, key) = world();
-    let log_key = attest_core::note::Vkey::parse(&key).unwrap();
+    let (world, keys) = world();
+    let log_key = attest_core::note::Vkey::parse(&keys[0]).unwrap();
     let own = attest_core::note::Vkey::new("own", attest_core::note::Kind::Witness, log_key.key().clone()).unwrap();
     witnessed(&world, 1, &[nobody("own", &own.to_string())], REQUIRED);
     let words = world.guard();
