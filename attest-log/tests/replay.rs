@@ -4,7 +4,7 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use attest_log::{AppendError, Freshness, Log, Options, PRUNE_MARGIN, Reader, Record, Recovery, ReplayKey};
+use attest_log::{AppendError, Freshness, Log, Options, PRUNE_MARGIN, Reader, Record, Recovery, ReplayKey, danger};
 use common::test_key;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -142,4 +142,36 @@ fn two_callers_with_the_same_key_at_once_get_one_entry() {
         assert!(verdicts.contains(&Err(AppendError::Replay)));
     }
     assert_eq!(Reader::open(&path).unwrap().len().unwrap(), 50);
+}
+
+#[test]
+fn a_call_is_refused_again_after_a_million_others() {
+    const COUNT: u64 = 1_000_000;
+    let (_place, path) = place();
+    let (log, _) = open(&path);
+    let used = key(0, 1_000_000);
+    assert_eq!(log.append_blocking(with(&used), 900).map(|a| a.index), Ok(0));
+    log.close().unwrap();
+    // A million others, as the log would have written them, put in by the database itself; signed like any log.
+    let copy = danger::Copy::open(&path).unwrap();
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(&format!(
+            "PRAGMA synchronous = OFF; BEGIN;
+             INSERT INTO entry (idx, body) SELECT value, CAST('decision' AS BLOB) FROM
+                 (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT {COUNT}) SELECT * FROM n);
+             INSERT INTO replay (idx, scope, jti, expires)
+                 SELECT idx, CAST('key' AS BLOB), CAST('other ' || idx AS BLOB), 1000000 FROM entry WHERE idx > 0;
+             COMMIT;"
+        ))
+        .unwrap();
+    copy.sign_anew(&test_key()).unwrap();
+    drop(copy);
+    let (log, recovery) = open(&path);
+    assert_eq!((recovery.next, recovery.replay_keys as u64), (COUNT + 1, COUNT + 1));
+    assert_eq!(log.append_blocking(with(&used), 900).map(|a| a.index), Err(AppendError::Replay));
+    let other = ReplayKey::new(b"key", format!("other {COUNT}").as_bytes(), 1_000_000).unwrap();
+    assert_eq!(log.append_blocking(with(&other), 900).map(|a| a.index), Err(AppendError::Replay));
+    let fresh = ReplayKey::new(b"key", b"fresh", 1_000_000).unwrap();
+    assert_eq!(log.append_blocking(with(&fresh), 900).map(|a| a.index), Ok(COUNT + 1));
 }
