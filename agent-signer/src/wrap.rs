@@ -17,9 +17,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use mcp_relay::http::bridge::OwnWords;
 use mcp_relay::http::{Exchange, Exchanges};
-use mcp_relay::{
-    BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Tasks, ToClient, ToServer, may_hold_a_message,
-};
+use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Tasks, ToClient, ToServer, might_answer};
 
 use crate::line::Line;
 use crate::link::Demand;
@@ -279,11 +277,12 @@ impl Interceptor for Wrap {
             }
         };
         let demanded = !matches!(*self.shared.line.demand(), Demand::Nothing);
-        // As at the verifier: a lenient host might read an answer where we read none, and with it one without a receipt.
-        // A call that became a task is open until that ends.
-        let open = || self.in_flight.is_watching() || !locked(&self.shared.tasks).is_empty();
-        if demanded && id.is_none() && may_hold_a_message(&line, message) && open() {
-            tracing::error!("dropped a line of the server that is no message, and might be the answer to an open call");
+        // As at the verifier: the host might read an answer here, one without a receipt.
+        let waiting = || self.in_flight.is_watching() || !locked(&self.shared.tasks).is_empty();
+        if demanded && id.is_none() && might_answer(&line, message, waiting) {
+            tracing::error!(
+                "dropped a text of the server that is no message, and that the host might read as an answer"
+            );
             return Handling::Now(ToClient::Drop);
         }
         // What a bridge of our own says, or a verifier that let nothing through, is no answer to have a receipt of.

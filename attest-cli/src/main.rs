@@ -13,6 +13,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Which agent, in which state, on whose behalf: proven on every MCP tool call, checked before it runs, written down.
 #[derive(Debug, Parser)]
 #[command(name = "attest", version, propagate_version = true, arg_required_else_help = true)]

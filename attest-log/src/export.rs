@@ -21,7 +21,7 @@ use crate::answer::TEXT;
 use crate::error::ReadError;
 use crate::reader::Reader;
 use crate::site::{self, BYTES, FOR_EVER, Shown};
-use crate::tree::root_of_run;
+use crate::tree::Within;
 
 /// Files that are written at one time: each waits for a disk, or for a network.
 const AT_ONCE: usize = 16;
@@ -309,7 +309,7 @@ impl Checked {
             if self.here.1.is_empty() {
                 self.here.0 = tile.index();
             }
-            self.here.1.push(root_of_run(bytes).ok_or_else(wrong)?);
+            self.here.1.push(Within::of(bytes).root().ok_or_else(wrong)?);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{OpenError, ReadError};
 use crate::record::Hash;
-use crate::sqlite::{Identity, Stored, identify, read_keys, resolve};
+use crate::sqlite::{Identity, Stored, Tiles, identify, read_keys, resolve};
 use crate::tree::{self, TILE_WIDTH, Unproved};
 
 /// Entries fetched at once by an iteration: at most 4 MiB of bodies.
@@ -37,6 +37,8 @@ pub struct Entry {
 /// It needs write access to the directory, for SQLite's `-shm` file, unless a writer is running.
 pub struct Reader {
     pub(crate) connection: Connection,
+    /// For proofs of different entries, and of different sizes.
+    tiles: Tiles,
 }
 
 impl Reader {
@@ -54,7 +56,7 @@ impl Reader {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(refused)?;
         match identify(&connection, &path)? {
-            Identity::Ours => Ok(Self { connection }),
+            Identity::Ours => Ok(Self { connection, tiles: Tiles::default() }),
             Identity::Empty => Err(OpenError::NotALog { path: path.clone() }),
         }
     }
@@ -243,7 +245,7 @@ impl Reader {
         if size > has {
             return Err(ReadError::Outside { size: has });
         }
-        make(&Stored::new(&self.connection, size)).map_err(|error| match error {
+        make(&Stored::new(&self.connection, &self.tiles, size)).map_err(|error| match error {
             Unproved::Outside => ReadError::Outside { size },
             Unproved::Node(error) => error,
         })
@@ -255,7 +257,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Outside`], [`ReadError::Tile`].
     pub fn tile(&self, level: u8, index: u64, size: u64) -> Result<Vec<u8>, ReadError> {
-        self.prove(size, |stored| stored.tile(level, index).map(|tile| tile.to_vec()).map_err(Unproved::Node))
+        self.prove(size, |stored| stored.hashes(level, index).map_err(Unproved::Node))
     }
 
     /// The entries that belong to tile `index` of level 0 of the tree of the first `size` entries.

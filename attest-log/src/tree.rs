@@ -222,31 +222,46 @@ impl Nodes for Edge {
     }
 }
 
-/// Root of a run of hashes, a power of two of them, such as the part of a tile below one node.
-pub(crate) fn root_of_run(hashes: &[u8]) -> Option<Hash> {
-    let mut row: Vec<Hash> = hashes.chunks_exact(32).map(|hash| hash.try_into().ok()).collect::<Option<_>>()?;
-    if !row.len().is_power_of_two() {
-        return None;
-    }
-    while row.len() > 1 {
-        row = row
-            .chunks_exact(2)
-            .filter_map(|pair| match pair {
-                [left, right] => Some(merkle::node(left, right)),
-                _ => None,
-            })
-            .collect();
-    }
-    row.first().copied()
+/// The nodes inside a tile: each is hashed once, however many proofs it is part of.
+pub(crate) struct Within {
+    /// The tile's own hashes, and above them a row for each height.
+    rows: Vec<Vec<Hash>>,
 }
 
-/// Where a node is: tile level, tile index, and first and last hash within it.
-pub(crate) fn place_of(height: u8, index: u64) -> (u8, u64, std::ops::Range<usize>) {
+impl Within {
+    pub(crate) fn of(hashes: &[u8]) -> Self {
+        let (hashes, _) = hashes.as_chunks::<32>();
+        let mut rows = vec![hashes.to_vec()];
+        while let Some(row) = rows.last().filter(|row| row.len() > 1) {
+            let (pairs, _) = row.as_chunks::<2>();
+            rows.push(pairs.iter().map(|[left, right]| merkle::node(left, right)).collect());
+        }
+        Self { rows }
+    }
+
+    /// How many hashes the tile has.
+    pub(crate) fn width(&self) -> usize {
+        self.rows.first().map_or(0, Vec::len)
+    }
+
+    /// Node `at` of those at this height above the tile's hashes.
+    pub(crate) fn node(&self, height: u8, at: usize) -> Option<Hash> {
+        self.rows.get(usize::from(height))?.get(at).copied()
+    }
+
+    /// The node over the whole tile, which is one of the next level; `None` where the tile is not full.
+    pub(crate) fn root(&self) -> Option<Hash> {
+        self.node(TILE_HEIGHT, 0)
+    }
+}
+
+/// Where a node is: tile level, tile index, height above the tile's hashes, and which of those there.
+pub(crate) fn place_of(height: u8, index: u64) -> (u8, u64, u8, usize) {
     let (level, within) = (height / TILE_HEIGHT, height % TILE_HEIGHT);
-    let first = index << within;
-    // Below 256, and so within any usize.
-    let at = usize::try_from(first & 0xff).unwrap_or(0);
-    (level, first >> TILE_HEIGHT, at..at + (1 << within))
+    let a_tile = TILE_HEIGHT - within;
+    // At most 255, and so within any usize.
+    let at = usize::try_from(index & ((1 << a_tile) - 1)).unwrap_or(0);
+    (level, index >> a_tile, within, at)
 }
 
 #[cfg(test)]
@@ -261,7 +276,7 @@ mod tests {
         fn node(&self, height: u8, index: u64) -> Result<Hash, ()> {
             let from = usize::try_from(index << height).unwrap();
             let leaves = self.0.get(from..from + (1 << height)).ok_or(())?;
-            root_of_run(leaves.as_flattened()).ok_or(())
+            Within::of(leaves.as_flattened()).node(height, 0).ok_or(())
         }
     }
 

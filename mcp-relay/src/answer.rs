@@ -28,12 +28,16 @@ impl Id {
     }
 }
 
-/// Whether a client that reads more leniently than we do might take the line for a message, or for a batch of them, in which
-/// we see none. A stray print, such as `[info] …`, is neither.
-pub fn may_hold_a_message(line: &[u8], message: Option<&Value<'_>>) -> bool {
+/// Whether a client that reads more leniently than we do might take the line for an answer, or for a batch with one, where
+/// we see none. A stray print, such as `[info] …`, is none. What is an object in JSON, though without canonical form, says
+/// whether it has an id: it is doubted only while somebody waits for an answer (`waiting`), which another reading of a
+/// member that it holds twice could make of it. What is no object in JSON is always doubted: over HTTP it may come on
+/// another stream than the answer, and before it.
+pub fn might_answer(line: &[u8], message: Option<&Value<'_>>, waiting: impl FnOnce() -> bool) -> bool {
     let text = line.trim_ascii_start();
     let first = text.strip_prefix(b"[").map_or(text, <[u8]>::trim_ascii_start);
-    first.starts_with(b"{") && message.and_then(Value::as_object).is_none()
+    let unread = first.starts_with(b"{") && message.and_then(Value::as_object).is_none();
+    unread && (waiting() || serde_json::from_slice::<Outline>(line).is_err())
 }
 
 #[derive(Default)]

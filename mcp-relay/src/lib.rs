@@ -17,7 +17,7 @@ pub mod probe;
 pub mod stdio;
 mod tasks;
 
-pub use answer::may_hold_a_message;
+pub use answer::might_answer;
 pub use defect::Defect;
 pub use exit::Exit;
 pub use in_flight::{InFlight, Place, Stray, Taken};

@@ -241,7 +241,8 @@ impl Gate {
         self.log.append(record, now()).await.map(|_| ())
     }
 
-    /// The receipt of a call whose outcome is durable. `None` where none is made; then its caller may refuse the answer.
+    /// The receipt of a call, to be handed out once its outcome is durable. `None` where none is made; then its caller may
+    /// refuse the answer.
     pub(crate) async fn receipt(&self, call: &Call, outcome: Outcome) -> Option<Made> {
         let (key, shown) = (self.receipts.clone()?, call.shown.as_ref()?);
         let receipt = Receipt {

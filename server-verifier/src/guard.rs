@@ -14,7 +14,7 @@ use attest_core::task;
 use attest_core::watched::{About, Watched};
 use bytes::Bytes;
 use mcp_relay::{
-    BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, Taken, ToClient, ToServer, may_hold_a_message,
+    BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, Taken, ToClient, ToServer, might_answer,
 };
 
 use crate::attested::{Attested, Calls};
@@ -196,12 +196,12 @@ impl Interceptor for Guard {
                 return Handling::Now(ToClient::Drop);
             }
         };
-        // A lenient client might read an answer where we read none. While calls are open nothing of that kind passes: nobody
-        // is told a result that leaves no trace. A stray print, which is no object, does.
-        // A call that became a task is open until that ends.
-        let open = || self.in_flight.is_watching() || self.gate.awaits_tasks();
-        if id.is_none() && may_hold_a_message(&line, message) && open() {
-            tracing::error!("dropped a line of the server that is no message, and might be the answer to an open call");
+        // Nobody is told a result that leaves no trace. A call that became a task is open until that ends.
+        let waiting = || self.in_flight.is_watching() || self.gate.awaits_tasks();
+        if id.is_none() && might_answer(&line, message, waiting) {
+            tracing::error!(
+                "dropped a text of the server that is no message, and that some client might read as an answer"
+            );
             return Handling::Now(ToClient::Drop);
         }
         let opening = match watched {
@@ -234,10 +234,12 @@ impl Interceptor for Guard {
             End::Now(ended) => Handling::later(async move {
                 let mut receipts = Vec::new();
                 for (call, outcome) in ended {
-                    let Err(error) = gate.outcome(call.call, outcome).await else {
-                        if place.is_some() {
-                            receipts.extend(gate.receipt(&call, outcome).await);
-                        }
+                    let written = gate.outcome(call.call, outcome);
+                    // Signed while the disk works, and handed out only if the outcome is there.
+                    let receipt = async { if place.is_some() { gate.receipt(&call, outcome).await } else { None } };
+                    let (written, receipt) = tokio::join!(biased; written, receipt);
+                    let Err(error) = written else {
+                        receipts.extend(receipt);
                         continue;
                     };
                     tracing::error!("the outcome of call {} is not written: {error}", call.call);

@@ -7,7 +7,7 @@ use attest_core::merkle::MAX_SIZE;
 use attest_core::note::Vkey;
 use rusqlite::{Connection, Row};
 
-use super::tiles::Stored;
+use super::tiles::{Stored, Tiles};
 use crate::error::{OpenError, ReadError};
 use crate::head::{Found, Head};
 use crate::key::LogKey;
@@ -30,10 +30,11 @@ pub(super) fn load(connection: &Connection, path: &Path, keys: &LogKeys, keep: u
     let refused = |source| OpenError::Sqlite { path: path.into(), source };
     let read = read(connection).map_err(refused)?.ok_or_else(|| OpenError::Damaged { path: path.into() })?;
     let tree = || OpenError::Tree { path: path.into() };
-    let stored = Stored::new(connection, read.next);
+    let tiles = Tiles::default();
+    let stored = Stored::new(connection, &tiles, read.next);
     let open = |level: u8| {
         let full = read.next >> (8 * level) >> 8;
-        stored.tile(level, full).map(|hashes| hashes.to_vec())
+        stored.hashes(level, full)
     };
     let edge = Edge::load(&stored, read.next, keep, open).map_err(|error| of_read(error, path))?;
     let root = tree::root(&edge, read.next).map_err(|_| tree())?;
@@ -111,7 +112,7 @@ pub(super) fn compare_with_head(
     if published.size > size {
         return Err(OpenError::RolledBack { path, head, found: size, published: published.size });
     }
-    match tree::root(&Stored::new(connection, size), published.size) {
+    match tree::root(&Stored::new(connection, &Tiles::default(), size), published.size) {
         Ok(root) if root == published.root => Ok(()),
         Ok(_) => Err(OpenError::Forked { path, head, published: published.size }),
         Err(Unproved::Node(error)) => Err(of_read(error, &path)),

@@ -28,7 +28,7 @@ use crate::tree::Tile;
 pub(crate) use file::{WriterLock, resolve};
 pub(crate) use load::{Doubt, read_keys};
 pub(crate) use schema::{Identity, identify};
-pub(crate) use tiles::Stored;
+pub(crate) use tiles::{Stored, Tiles};
 
 /// Write-ahead pages (4 KiB each) after which they are copied into the database: 16 MiB, a few ten thousand entries.
 const CHECKPOINT_PAGES: u32 = 4_000;

@@ -2,30 +2,32 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use attest_core::merkle::{self, Hash};
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::ReadError;
-use crate::tree::{Nodes, TILE_WIDTH, place_of, root_of_run};
+use crate::tree::{Nodes, TILE_WIDTH, Within, place_of};
 
-/// Tiles that are remembered: those that proofs of one tree have in common, and some more. Half a mebibyte.
-const REMEMBERED: usize = 64;
+/// Tiles that are remembered: those that proofs have in common, up to tens of millions of entries, and some more. 4 MiB.
+const REMEMBERED: usize = 256;
 
-/// Tiles by level and index.
-type Tiles = HashMap<(u8, u64), Rc<[u8]>>;
+/// Tiles that were read, by level and index, with the nodes inside them. What is in a tile never changes, there only comes
+/// more at its end.
+#[derive(Default)]
+pub(crate) struct Tiles(RefCell<HashMap<(u8, u64), Arc<Within>>>);
 
 /// Nodes of the tree of the first `size` entries.
 pub(crate) struct Stored<'c> {
     connection: &'c Connection,
+    tiles: &'c Tiles,
     size: u64,
-    tiles: RefCell<Tiles>,
 }
 
 impl<'c> Stored<'c> {
-    pub(crate) fn new(connection: &'c Connection, size: u64) -> Self {
-        Self { connection, size, tiles: RefCell::default() }
+    pub(crate) fn new(connection: &'c Connection, tiles: &'c Tiles, size: u64) -> Self {
+        Self { connection, tiles, size }
     }
 
     /// How many hashes tile `index` of `level` has in this tree.
@@ -36,17 +38,28 @@ impl<'c> Stored<'c> {
     }
 
     /// The hashes of a tile as far as this tree has them; empty where it has none.
-    pub(crate) fn tile(&self, level: u8, index: u64) -> Result<Rc<[u8]>, ReadError> {
-        if let Some(tile) = self.tiles.borrow().get(&(level, index)) {
-            return Ok(Rc::clone(tile));
+    pub(crate) fn hashes(&self, level: u8, index: u64) -> Result<Vec<u8>, ReadError> {
+        match self.width(level, index) {
+            0 => Ok(Vec::new()),
+            width => self.read(level, index, width),
         }
+    }
+
+    fn tile(&self, level: u8, index: u64) -> Result<Arc<Within>, ReadError> {
         let width = self.width(level, index);
-        let tile: Rc<[u8]> = if width == 0 { Rc::default() } else { self.read(level, index, width)?.into() };
-        let mut tiles = self.tiles.borrow_mut();
+        let mut tiles = self.tiles.0.borrow_mut();
+        if let Some(tile) = tiles.get(&(level, index)).filter(|tile| tile.width() >= width) {
+            return Ok(Arc::clone(tile));
+        }
+        let tile = Arc::new(Within::of(&self.read(level, index, width)?));
+        if tiles.len() >= REMEMBERED {
+            // The many below make room; the few above them are in every proof.
+            tiles.retain(|(level, _), _| *level > 0);
+        }
         if tiles.len() >= REMEMBERED {
             tiles.clear();
         }
-        tiles.insert((level, index), Rc::clone(&tile));
+        tiles.insert((level, index), Arc::clone(&tile));
         Ok(tile)
     }
 
@@ -84,9 +97,7 @@ impl Nodes for Stored<'_> {
     type Error = ReadError;
 
     fn node(&self, height: u8, index: u64) -> Result<Hash, ReadError> {
-        let (level, tile, range) = place_of(height, index);
-        let hashes = self.tile(level, tile)?;
-        let run = hashes.get(32 * range.start..32 * range.end);
-        run.and_then(root_of_run).ok_or(ReadError::Tile { level, index: tile })
+        let (level, tile, within, at) = place_of(height, index);
+        self.tile(level, tile)?.node(within, at).ok_or(ReadError::Tile { level, index: tile })
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::process::Process;
 use crate::Outcome;
+use crate::parties::AUDIENCE;
 use crate::stdio::Place;
 
 /// What its callers send to a target.
@@ -123,7 +124,7 @@ pub(super) fn guard(place: &Place, url: &str, log: &Path) -> Outcome<Process> {
 
 /// `attest wrap` on loopback in front of the guard at `url`.
 pub(super) fn wrap(place: &Place, url: &str) -> Outcome<Process> {
-    let mut command = place.wrap_command();
+    let mut command = place.wrap_command(AUDIENCE);
     command.args(["--listen", "127.0.0.1:0", "--upstream", url]);
     Process::listening(command, true)
 }

@@ -77,10 +77,11 @@ impl Place {
         let mut command = match arrangement {
             Arrangement::Direct => return Command::new(server),
             Arrangement::Relay => Command::new(self.program("mcp-relay-bare")),
-            Arrangement::Wrap => self.wrap(),
+            // The server alone gives no receipts, and of this audience none are asked.
+            Arrangement::Wrap => self.wrap("urn:example:no-guard"),
             Arrangement::Guard => self.guard("guard.toml"),
             Arrangement::Both => {
-                let (mut wrap, guard) = (self.wrap(), self.guard("guard-both.toml"));
+                let (mut wrap, guard) = (self.wrap(AUDIENCE), self.guard("guard-both.toml"));
                 wrap.arg(guard.get_program()).args(guard.get_args());
                 wrap
             }
@@ -89,17 +90,17 @@ impl Place {
         command
     }
 
-    fn wrap(&self) -> Command {
-        let mut wrap = self.wrap_command();
+    fn wrap(&self, audience: &str) -> Command {
+        let mut wrap = self.wrap_command(audience);
         wrap.arg("--");
         wrap
     }
 
     /// `attest wrap` of this agent, without a server yet.
-    pub(crate) fn wrap_command(&self) -> Command {
+    pub(crate) fn wrap_command(&self, audience: &str) -> Command {
         let mut wrap = self.attest("wrap");
         wrap.arg("--config").arg(self.path("agent.toml"));
-        wrap.args(["--audience", AUDIENCE]);
+        wrap.args(["--audience", audience]);
         wrap
     }
 

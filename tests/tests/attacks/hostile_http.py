@@ -13,6 +13,8 @@ def answer(number, text):
 
 
 EVIL = answer(7, "EVIL")
+# JSON to Python's reader and others like it.
+LENIENT = answer(7, "EVIL").replace('"EVIL"', '"EVIL", "x": NaN')
 HIDDEN = EVIL.replace('"', '\\"')
 NOTE = '{"jsonrpc":"2.0","method":"n","params":{"x":"%s"}}' % ("\u2028\u2028data: " + HIDDEN + "\u2028\u2028")
 # Trick: status, type, body. The request has the id 3; 7 is somebody else's.
@@ -31,6 +33,8 @@ TRICKS = {
     "elsewhere": (307, "text/plain", "EVIL"),
     "text on GET": (200, "text/plain", f"data: {EVIL}\n\n"),
     "events on GET": (200, EVENTS, f"data: {EVIL}\n\n"),
+    "lenient on GET": (200, EVENTS, f"data: {LENIENT}\n\n"),
+    "array on GET": (200, EVENTS, f"data: [{EVIL}]\n\n"),
 }
 
 
