@@ -95,6 +95,12 @@ pub enum Fault {
     /// An outcome of no open call.
     #[error("no call that it could be the outcome of is open: it ended before, or was never let through")]
     NotOpen,
+    /// An answer to a call that was not seen, or was answered before.
+    #[error("it is the answer to a call that was not seen before it, or that was answered already")]
+    AnswerForNoCall,
+    /// An alert that rests on entries that are not there yet.
+    #[error("it rests on an entry that does not stand before it")]
+    AlertAhead,
     /// A call that should have ended.
     #[error("the call has no outcome, and is not listed as open")]
     NoOutcome,
@@ -247,6 +253,8 @@ impl Fault {
             Self::Side | Self::NotStarted | Self::Context(_) => "context",
             Self::Replay { .. } => "replay",
             Self::OpenTwice { .. } | Self::NotOpen | Self::NoOutcome | Self::NotOpenListed => "outcome",
+            Self::AnswerForNoCall => "seen",
+            Self::AlertAhead => "alert",
             Self::ReplayRowMissing | Self::ReplayRow | Self::Horizon => "replay-window",
             Self::Rotation | Self::Keys => "keys",
             Self::AdoptedSize | Self::BeforeAdoption | Self::Adoption => "adoption",

@@ -7,13 +7,15 @@ mod read;
 
 use serde::Serialize;
 
+use crate::alert::{Action, Alert, Severity};
 use crate::b64;
 use crate::call_proof::CallProof;
 use crate::canon::jcs;
-use crate::digest::Digest;
+use crate::digest::{Digest, Jti};
 use crate::note::Vkey;
 use crate::receipt;
 use crate::refusal::{About, Reason, Refusal, Token};
+use crate::seen::Event;
 use crate::verifier::Accepted;
 
 pub use read::{Called, Checked, EntryError, Verdict, Written};
@@ -167,6 +169,47 @@ pub enum Entry {
         /// Version of the software.
         version: String,
     },
+    /// In the log of a host whose servers are only watched: a session starts. `spec/seen.md`.
+    Trail {
+        /// The session.
+        session: String,
+        /// When.
+        time: u64,
+        /// Version of the software.
+        version: String,
+    },
+    /// Something passed between host and server. `spec/seen.md`.
+    Seen {
+        /// What.
+        event: Box<Event>,
+        /// When.
+        time: u64,
+    },
+    /// A rule found something in what was seen. `spec/alert.md`.
+    Alert {
+        /// What is to be done.
+        action: Action,
+        /// The call it is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+        /// The entries it rests on.
+        entries: Vec<u64>,
+        /// One line.
+        reason: String,
+        /// The rule.
+        rule: String,
+        /// The server.
+        server: String,
+        /// The session.
+        session: String,
+        /// How bad it is.
+        severity: Severity,
+        /// When.
+        time: u64,
+        /// The tool it is about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tool: Option<String>,
+    },
     /// The log's key changes: the present one signs this entry's checkpoint, and none after it.
     Key {
         /// The next key, a vkey.
@@ -308,6 +351,33 @@ impl Entry {
     /// The log's key changes from `previous` to `key`.
     pub fn key(previous: &Vkey, key: &Vkey, time: u64) -> Self {
         Self::Key { key: key.to_string(), previous: previous.to_string(), time }
+    }
+
+    /// A session of a host whose servers are only watched.
+    pub fn trail(session: Jti, version: &str, time: u64) -> Self {
+        Self::Trail { session: b64::encode(session.0), time, version: version.to_owned() }
+    }
+
+    /// Something was seen.
+    pub fn seen(event: Event, time: u64) -> Self {
+        Self::Seen { event: Box::new(event), time }
+    }
+
+    /// A rule found something.
+    pub fn alert(alert: &Alert, time: u64) -> Self {
+        let Alert { action, call, entries, reason, rule, server, session, severity, tool } = alert;
+        Self::Alert {
+            action: *action,
+            call: call.map(Digest::to_b64),
+            entries: entries.clone(),
+            reason: reason.clone(),
+            rule: rule.clone(),
+            server: server.clone(),
+            session: b64::encode(session.0),
+            severity: *severity,
+            time,
+            tool: tool.clone(),
+        }
     }
 
     /// The same, of a call that nobody answers: no outcome will follow. Of the entries of other types it says nothing.

@@ -6,6 +6,7 @@
 //! Imports go down: [`json`], [`b64`], [`digest`] → [`jwk`], [`jws`] → [`attestation`], [`delegation`], [`call_proof`] →
 //! [`verifier`].
 
+pub mod alert;
 pub mod attestation;
 pub mod audit;
 pub mod b64;
@@ -35,6 +36,7 @@ pub mod refusal;
 pub mod reply;
 pub mod request;
 pub mod response;
+pub mod seen;
 pub mod sign;
 pub mod signing;
 pub mod task;

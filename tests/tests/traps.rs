@@ -92,6 +92,7 @@ fn imports_go_down_only() {
         ("attest-keys", &["attest-core"]),
         ("attest-measure", &["attest-core"]),
         ("attest-log", &["attest-core", "attest-keys"]),
+        ("attest-watch", &["attest-core"]),
         ("mcp-relay", &["attest-core"]),
         ("agent-signer", &["attest-core", "attest-keys", "attest-measure", "attest-log", "mcp-relay"]),
         ("server-verifier", &["attest-core", "attest-keys", "attest-measure", "attest-log", "mcp-relay"]),

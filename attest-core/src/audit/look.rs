@@ -15,6 +15,7 @@ use crate::merkle;
 use crate::note::{Note, Vkey};
 use crate::receipt::{self, Carried, Defect, Receipt};
 use crate::refusal::{Reason, Refusal, Token};
+use crate::seen::What;
 use crate::tlog_proof::TlogProof;
 use crate::trust::MAX_SKEW;
 
@@ -92,6 +93,25 @@ pub enum Fact {
         call: Digest,
         /// The server.
         audience: u32,
+    },
+    /// A session starts of a host whose servers are only watched.
+    Trail {
+        /// The session.
+        session: Jti,
+    },
+    /// Something was seen.
+    Seen {
+        /// The session.
+        session: Jti,
+        /// The call that an answer is to be expected of.
+        opens: Option<Digest>,
+        /// The call that it is the answer to.
+        ends: Option<Digest>,
+    },
+    /// A rule found something.
+    Alert {
+        /// The last of the entries that it rests on.
+        last: u64,
     },
     /// The key changes: the one until here, and the next.
     Key(Box<(Vkey, Vkey)>),
@@ -245,6 +265,17 @@ pub fn look(
             }
             Fact::Receipt { call, audience: names.number(&audience) }
         }
+        Written::Trail { session, .. } => Fact::Trail { session },
+        Written::Seen { event, .. } => {
+            let (opens, ends) = match &event.what {
+                What::Call(call) => (Some(call.call).filter(|_| !call.notification), None),
+                What::Read(read) => (Some(read.call), None),
+                What::Answer(answer) => (None, Some(answer.call)),
+                _ => (None, None),
+            };
+            Fact::Seen { session: event.session, opens, ends }
+        }
+        Written::Alert { alert, .. } => Fact::Alert { last: alert.entries.last().copied().unwrap_or(u64::MAX) },
         Written::Key { key, previous, .. } => Fact::Key(Box::new((*previous, *key))),
         Written::Adopted { size, .. } => Fact::Adopted { size },
     };

@@ -1,6 +1,6 @@
 //! The entries in their order: who writes, what is open, what was used, when.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
 
 use super::look::{Fact, Noted, Proof};
@@ -62,12 +62,15 @@ pub struct Tables {
 enum Side {
     Verifier,
     Caller,
+    /// A host whose servers are only watched.
+    Host,
 }
 
 /// Who writes, as the last `start` or `context` says.
 enum Writer {
     Verifier { audience: u32, policy: Digest },
     Caller { agent: u32, context: Jti },
+    Host,
 }
 
 /// Numbers for a report.
@@ -91,6 +94,7 @@ pub struct Sequence {
     writer: Option<Writer>,
     open: HashMap<Digest, (u64, u32)>,
     ended: Ended,
+    seen: Seen,
     used: Used,
     latest: u64,
     /// What a witness saw: no later entry is dated before.
@@ -110,6 +114,7 @@ impl Sequence {
             writer: None,
             open: HashMap::new(),
             ended: Ended::default(),
+            seen: Seen::default(),
             used: Used::default(),
             latest: 0,
             floor: None,
@@ -140,6 +145,7 @@ impl Sequence {
         let side = match fact {
             Fact::Start { .. } | Fact::Allow { .. } | Fact::Deny { .. } | Fact::Refused { .. } => Some(Side::Verifier),
             Fact::Context { .. } | Fact::Call { .. } | Fact::Receipt { .. } => Some(Side::Caller),
+            Fact::Trail { .. } => Some(Side::Host),
             _ => None,
         };
         if side.is_some() && self.side.is_some() && side != self.side {
@@ -216,6 +222,28 @@ impl Sequence {
                 Some(of) if of != name(*audience) => wrong(Fault::Context("audience")),
                 Some(_) => {}
             },
+            Fact::Trail { session } => {
+                self.writer = Some(Writer::Host);
+                self.seen.sessions.insert(session.0);
+            }
+            Fact::Seen { session, opens, ends } => {
+                match &self.writer {
+                    None => wrong(Fault::NotStarted),
+                    Some(Writer::Host) if !self.seen.sessions.contains(&session.0) => {
+                        wrong(Fault::Context("session"));
+                    }
+                    Some(_) => {}
+                }
+                self.seen.take(index, session, *opens, *ends).unwrap_or_else(wrong);
+            }
+            Fact::Alert { last } => {
+                if self.writer.is_none() {
+                    wrong(Fault::NotStarted);
+                }
+                if *last >= index {
+                    wrong(Fault::AlertAhead);
+                }
+            }
             Fact::Key(keys) => {
                 let (previous, key) = &**keys;
                 let fits = self.tables.keys.as_ref().is_none_or(|keys| {
@@ -373,5 +401,27 @@ impl Ended {
 
     fn take(&mut self, call: &Digest) -> Option<u32> {
         self.calls.remove(call)
+    }
+}
+
+/// The calls that were seen and have no answer yet, each of its session. One that was never answered stays: that it was is what
+/// an answer is held against.
+#[derive(Default)]
+struct Seen {
+    sessions: HashSet<[u8; 16]>,
+    open: HashMap<(Digest, [u8; 16]), u64>,
+}
+
+impl Seen {
+    fn take(&mut self, index: u64, session: &Jti, opens: Option<Digest>, ends: Option<Digest>) -> Result<(), Fault> {
+        if let Some(call) = opens
+            && let Some(first) = self.open.insert((call, session.0), index)
+        {
+            return Err(Fault::OpenTwice { first });
+        }
+        match ends {
+            Some(call) if self.open.remove(&(call, session.0)).is_none() => Err(Fault::AnswerForNoCall),
+            _ => Ok(()),
+        }
     }
 }

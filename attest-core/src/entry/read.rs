@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{MAX_ENTRY, Status, quick};
+use crate::alert::Alert;
 use crate::call_proof::TOOLS_CALL;
 use crate::claims::{Claims, ClaimsError};
 use crate::digest::{Digest, Jti};
@@ -11,6 +12,7 @@ use crate::limits::MAX_CHAIN;
 use crate::note::{Kind, Vkey};
 use crate::receipt::Defect;
 use crate::refusal::Reason;
+use crate::seen::Event;
 
 /// Why bytes are no entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -208,6 +210,29 @@ pub enum Written<'a> {
         /// When.
         time: u64,
     },
+    /// A session of a host whose servers are only watched.
+    Trail {
+        /// The session.
+        session: Jti,
+        /// When.
+        time: u64,
+        /// Of the software.
+        version: Cow<'a, str>,
+    },
+    /// Something passed between host and server.
+    Seen {
+        /// What.
+        event: Box<Event>,
+        /// When.
+        time: u64,
+    },
+    /// A rule found something.
+    Alert {
+        /// What.
+        alert: Box<Alert>,
+        /// When.
+        time: u64,
+    },
     /// The log's key changes.
     Key {
         /// The next.
@@ -267,6 +292,9 @@ impl<'a> Written<'a> {
                 _ if object.get("check").is_none() => return Err(EntryError::Missing("check")),
                 _ => (receipt as Reader, &BAD),
             },
+            Some("trail") => (trail as Reader, &["session", "time", "type", "version"]),
+            Some("seen") => (seen as Reader, &["event", "time", "type"]),
+            Some("alert") => (alert as Reader, &ALERT),
             Some("key") => (key as Reader, &["key", "previous", "time", "type"]),
             Some("adopted") => (adopted as Reader, &["size", "time", "type"]),
             _ => return Err(EntryError::Invalid("type")),
@@ -287,6 +315,9 @@ impl<'a> Written<'a> {
             | Self::Context { time, .. }
             | Self::Call { time, .. }
             | Self::Receipt { time, .. }
+            | Self::Trail { time, .. }
+            | Self::Seen { time, .. }
+            | Self::Alert { time, .. }
             | Self::Key { time, .. }
             | Self::Adopted { time, .. } => *time,
         }
@@ -352,6 +383,10 @@ const CALL: [&str; 11] = [
 const GOOD: [&str; 9] = ["audience", "call", "check", "index", "log", "receipt", "size", "time", "type"];
 /// Members of an entry about one that does not.
 const BAD: [&str; 7] = ["about", "audience", "call", "check", "receipt", "time", "type"];
+
+/// Members of an alert.
+const ALERT: [&str; 11] =
+    ["action", "call", "entries", "reason", "rule", "server", "session", "severity", "time", "tool", "type"];
 
 type Read<T> = Result<T, EntryError>;
 type Reader = fn(&mut Members<'_, '_>) -> Read<Written<'static>>;
@@ -543,6 +578,26 @@ fn receipt(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
     };
     let (audience, call) = (members.name("audience")?, members.digest("call")?);
     Ok(Written::Receipt { audience, call, checked, kept, time: members.number("time")? })
+}
+
+fn trail(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    Ok(Written::Trail {
+        session: members.jti("session")?,
+        time: members.number("time")?,
+        version: members.name("version")?,
+    })
+}
+
+fn seen(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    let event = Event::read(members.0.required("event")?).map_err(|error| match error {
+        ClaimsError::NotAnObject | ClaimsError::Unknown => EntryError::Invalid("event"),
+        of_a_member => of_a_member.into(),
+    })?;
+    Ok(Written::Seen { event: Box::new(event), time: members.number("time")? })
+}
+
+fn alert(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    Ok(Written::Alert { alert: Box::new(Alert::read(&mut members.0)?), time: members.number("time")? })
 }
 
 fn key(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
