@@ -164,7 +164,8 @@ pub(crate) fn write(
     last: impl FnOnce() -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new().prefix(".attest-").tempfile_in(folder).map_err(failed("write in", folder))?;
+    let mut new =
+        tempfile::Builder::new().prefix(".attest-").tempfile_in(folder).map_err(failed("write in", folder))?;
     let fill = |new: &mut tempfile::NamedTempFile| {
         new.write_all(bytes)?;
         if let Some((user, group)) = owner {

@@ -7,7 +7,7 @@ use jsonc_parser::common::{Range, Ranged as _};
 
 use crate::document::{Document, DocumentError};
 use crate::edit::{self, Splice};
-use crate::entry::{Entry, Reach, is_attest};
+use crate::entry::{Entry, Reach, Transport, is_attest};
 use crate::file::{self, FileError, Original};
 use crate::host::Host;
 use crate::record::{Record, Replaced};
@@ -67,6 +67,8 @@ pub struct Step {
     pub project: Option<String>,
     /// Its name.
     pub name: String,
+    /// How the host reaches it before the change.
+    pub transport: Transport,
     /// What becomes of it.
     pub outcome: Outcome,
 }
@@ -82,6 +84,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     original: Original,
     after: String,
+    /// What was known before, and what is to be known.
+    known: Record,
     record: Record,
     removes: bool,
 }
@@ -93,7 +97,7 @@ pub struct Applied {
     pub backup: Option<PathBuf>,
 }
 
-/// What becomes of an entry: a word about it, its new text, and what `remove` must know.
+/// What becomes of an entry, and its new text if it gets one.
 type Made = (Outcome, Option<String>);
 
 /// Puts attest before every server, or the one of the name `only`.
@@ -151,44 +155,44 @@ fn plan(
 ) -> Result<Plan, PlanError> {
     let original = file::read(path)?;
     let form = |source| PlanError::Document { path: path.to_owned(), source };
-    let mut record = Record::read(&original.path)?;
+    let known = Record::read(&original.path)?;
+    let mut record = Record::default();
     let document = Document::parse(&original.text).map_err(form)?;
     let (mut steps, mut splices) = (Vec::new(), Vec::new());
     for group in document.groups(host.key(path)).map_err(form)? {
         let project = group.project.as_deref();
         for member in document.members(group.servers).map_err(form)? {
             let name = member.name.as_str();
+            let replaced = known.find(project, name);
             if only.is_some_and(|only| only != name) {
+                record.entries.extend(replaced.cloned());
                 continue;
             }
             let entry = Entry::read(&document, &member.value).map_err(form)?;
             let range = member.value.range();
-            let Some((outcome, text)) = decide(&document, record.find(project, name), name, &entry, range) else {
-                record.forget(project, name);
-                continue;
-            };
-            if let Some(text) = text {
-                match outcome {
-                    Outcome::Installed(_) => record.put(Replaced {
-                        project: project.map(str::to_owned),
-                        name: name.to_owned(),
-                        before: document.slice(range).to_owned(),
-                        after: text.clone(),
-                    }),
-                    _ => record.forget(project, name),
-                }
-                splices.push(Splice::new(range, text));
-            } else if matches!(outcome, Outcome::Installed(_)) {
-                return Err(PlanError::Broken { path: original.path.clone() });
+            // What is not through attest any more, or not there, needs no record.
+            let Some((outcome, text)) = decide(&document, replaced, name, &entry, range) else { continue };
+            match (&outcome, &text) {
+                (Outcome::Installed(_), Some(text)) => record.entries.push(Replaced {
+                    project: project.map(str::to_owned),
+                    name: name.to_owned(),
+                    before: document.slice(range).to_owned(),
+                    after: text.clone(),
+                }),
+                (Outcome::Installed(_), None) => return Err(PlanError::Broken { path: original.path.clone() }),
+                (Outcome::Already(_) | Outcome::Left(_), _) => record.entries.extend(replaced.cloned()),
+                (Outcome::Removed { .. }, _) => {}
             }
-            steps.push(Step { project: project.map(str::to_owned), name: name.to_owned(), outcome });
+            splices.extend(text.map(|text| Splice::new(range, text)));
+            let project = project.map(str::to_owned);
+            steps.push(Step { project, name: name.to_owned(), transport: entry.transport(), outcome });
         }
     }
     let whole = Range { start: 0, end: original.text.len() };
     let after = edit::spliced(&document, whole, splices);
     let after = after.ok_or_else(|| PlanError::Broken { path: original.path.clone() })?;
     drop(document);
-    let plan = Plan { host, path: original.path.clone(), steps, original, after, record, removes };
+    let plan = Plan { host, path: original.path.clone(), steps, original, after, known, record, removes };
     if plan.came_out(host.key(path)) { Ok(plan) } else { Err(PlanError::Broken { path: plan.path }) }
 }
 
@@ -233,9 +237,10 @@ impl Plan {
         }
         let backup = self.original.back_up()?;
         let written = self.record.write(&self.path).and_then(|()| Ok(self.original.replace(&self.after)?));
-        if let (Err(_), Some(backup)) = (&written, &backup) {
-            // It is no copy of the file before its first change, since there was none. What failed is the error to report.
-            let _ = std::fs::remove_file(backup);
+        if written.is_err() {
+            // There was no change, so nothing is to be known of one. What failed is the error to report.
+            let _ = self.known.write(&self.path);
+            let _ = backup.as_ref().map(std::fs::remove_file);
         }
         written.map(|()| Applied { backup })
     }

@@ -62,15 +62,6 @@ impl Record {
         self.entries.iter().find(|entry| entry.is(project, name))
     }
 
-    pub fn put(&mut self, new: Replaced) {
-        self.entries.retain(|entry| !entry.is(new.project.as_deref(), &new.name));
-        self.entries.push(new);
-    }
-
-    pub fn forget(&mut self, project: Option<&str>, name: &str) {
-        self.entries.retain(|entry| !entry.is(project, name));
-    }
-
     /// Writes the record, or takes it away where it says nothing.
     pub fn write(&self, configuration: &Path) -> Result<(), PlanError> {
         let path = place(configuration);

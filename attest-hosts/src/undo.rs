@@ -18,7 +18,9 @@ pub(crate) fn remove(document: &Document<'_>, object: &Object<'_>, before: Optio
     if let Some(at) = args.elements.iter().position(|value| is(value, "--")) {
         let server = args.elements.get(at + 1)?;
         let arguments = match args.elements.get(at + 2) {
-            Some(next) => Splice::new(Range { start: args.elements.first()?.range().start, end: next.range().start }, ""),
+            Some(next) => {
+                Splice::new(Range { start: args.elements.first()?.range().start, end: next.range().start }, "")
+            }
             None if known.is_some_and(|(_, old)| property(old, "args").is_none()) => dropped(object, "args")?,
             None => Splice::new(args.range, "[]"),
         };

@@ -75,7 +75,9 @@ impl fmt::Display for Left {
                 "the host signs in for it (`{member}`), which it cannot do through attest; give a token's header in \
                  agent.toml and remove `{member}`"
             ),
-            Self::Sse => f.write_str("it is reached over the older HTTP+SSE transport; give its Streamable HTTP address"),
+            Self::Sse => {
+                f.write_str("it is reached over the older HTTP+SSE transport; give its Streamable HTTP address")
+            }
             Self::Address(url) => write!(f, "{url:?} is no http:// or https:// address"),
             Self::Sandbox => f.write_str(
                 "the host runs it in a sandbox, where attest could not reach its log; put the sandbox behind attest",
