@@ -238,7 +238,10 @@ pub(crate) fn hosts(servers: &[attest_hosts::Server], unread: &[String]) {
         (0, 0) => format!("{} servers; none bypasses attest", servers.len()),
         (0, files) => format!("{} servers; {files} files could not be read and may hold more", servers.len()),
         (count, _) => {
-            format!("{count} of {} servers bypass attest; `attest hosts install` puts it in between", servers.len())
+            format!(
+                "{count} of {} servers bypass attest; `attest hosts install` puts it in between, or says why not",
+                servers.len()
+            )
         }
     });
 }

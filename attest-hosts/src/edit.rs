@@ -82,7 +82,9 @@ pub(crate) fn install(
         return Ok(vec![Splice::new(command.value.range(), program), arguments]);
     }
     let url = property(object, "url").or_else(|| property(object, "serverUrl")).ok_or(Left::Form)?;
-    words.extend([json("--upstream"), document.slice(url.value.range()).to_owned()]);
+    if !way.knows(name, entry.url.unwrap_or_default()) {
+        words.extend([json("--upstream"), document.slice(url.value.range()).to_owned()]);
+    }
     let comma = between(document, url.range.start);
     let text = format!("\"command\": {program}{comma}\"args\": [{}]", words.join(", "));
     let mut splices = vec![Splice::new(url.range, text)];

@@ -23,4 +23,4 @@ pub use file::{BACKUP, FileError};
 pub use host::{Base, Found, Host, PLACES, Place, Scope, Surroundings, System, find, projects};
 pub use plan::{Applied, Outcome, Plan, PlanError, Step, install, remove};
 pub use record::STATE;
-pub use way::{Left, Way};
+pub use way::{Known, Left, Way};

@@ -26,11 +26,13 @@ pub(crate) fn remove(document: &Document<'_>, object: &Object<'_>, before: Optio
         };
         return Some(vec![Splice::new(command.value.range(), document.slice(server.range())), arguments]);
     }
-    let url = args.elements.iter().enumerate().find_map(|(at, value)| match string(value)? {
+    let old = |name| known.and_then(|(text, old)| Some(text.slice(property(old, name)?.value.range())));
+    let named = args.elements.iter().enumerate().find_map(|(at, value)| match string(value)? {
         "--upstream" => args.elements.get(at + 1).map(|url| document.slice(url.range()).to_owned()),
         word => word.strip_prefix("--upstream=").map(json),
-    })?;
-    let old = |name| known.and_then(|(text, old)| Some(text.slice(property(old, name)?.value.range())));
+    });
+    // An address that stands in attest's own configuration is in the record alone.
+    let url = named.or_else(|| old("url").or_else(|| old("serverUrl")).map(str::to_owned))?;
     let name = if old("serverUrl").is_some() { "serverUrl" } else { "url" };
     let mut entry = format!("\"{name}\": {url}");
     if let Some(headers) = old("headers").filter(|_| property(object, "headers").is_none()) {

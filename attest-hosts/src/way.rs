@@ -17,10 +17,19 @@ pub struct Way {
     pub reach: Reach,
     /// Its configuration, absolute; `attest wrap` needs one.
     pub config: Option<PathBuf>,
-    /// The header fields that the configuration has for a remote server, by the server's name.
-    pub headers: BTreeMap<String, BTreeSet<String>>,
+    /// What the configuration says about remote servers, by name.
+    pub remotes: BTreeMap<String, Known>,
     /// What calls are made out to, where that is not the server's name in the host.
     pub audience: Option<String>,
+}
+
+/// What a configuration of attest says about a remote server.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Its address.
+    pub url: Option<String>,
+    /// The names of the header fields that it is sent.
+    pub headers: BTreeSet<String>,
 }
 
 /// Why an entry is left as it is.
@@ -34,6 +43,13 @@ pub enum Left {
         /// The server's name for the configuration.
         server: String,
         /// Whether the configuration could hold them.
+        wrap: bool,
+    },
+    /// Its address has a query, which may be a secret, and every user of the machine can read command lines.
+    Query {
+        /// The server's name for the configuration.
+        server: String,
+        /// Whether the configuration could hold it.
         wrap: bool,
     },
     /// The host signs in for it.
@@ -69,6 +85,15 @@ impl fmt::Display for Left {
                 "it sends {}, which do not belong on a command line; `attest wrap` takes them from agent.toml \
                  (install with --config agent.toml)",
                 names.join(", ")
+            ),
+            Self::Query { server, wrap: true } => write!(
+                f,
+                "its address has a query, which may be a secret; give the whole address as `url` in \
+                 [upstream.{server:?}] of agent.toml and install again"
+            ),
+            Self::Query { .. } => f.write_str(
+                "its address has a query, which may be a secret and does not belong on a command line; `attest wrap` takes \
+                 it from agent.toml (install with --config agent.toml)",
             ),
             Self::SignIn(member) => write!(
                 f,
@@ -135,9 +160,19 @@ impl Way {
                 if let Some(member) = ["oauth", "auth", "headersHelper"].into_iter().find(|name| on(name)) {
                     return Err(Left::SignIn(member.to_owned()));
                 }
-                self.headers(self.audience.as_deref().unwrap_or(name), member(object, "headers"))
+                let server = self.audience.as_deref().unwrap_or(name);
+                if url.contains('?') && !self.knows(name, url) {
+                    return Err(Left::Query { server: server.to_owned(), wrap: self.reach == Reach::Wrapped });
+                }
+                self.headers(server, member(object, "headers"))
             }
         }
+    }
+
+    /// Whether the configuration says this address, so that the command line need not.
+    pub(crate) fn knows(&self, name: &str, url: &str) -> bool {
+        let known = self.remotes.get(self.audience.as_deref().unwrap_or(name));
+        self.reach == Reach::Wrapped && known.is_some_and(|known| known.url.as_deref() == Some(url))
     }
 
     fn headers(&self, server: &str, headers: Option<&Value<'_>>) -> Result<(), Left> {
@@ -146,8 +181,8 @@ impl Way {
             Some(Value::Object(object)) => object.properties.iter().map(|h| h.name.as_str().to_owned()).collect(),
             Some(_) => return Err(Left::Form),
         };
-        let ours = self.headers.get(server);
-        let has = |name: &str| ours.is_some_and(|ours| ours.iter().any(|own| own.eq_ignore_ascii_case(name)));
+        let ours = self.remotes.get(server);
+        let has = |name: &str| ours.is_some_and(|ours| ours.headers.iter().any(|own| own.eq_ignore_ascii_case(name)));
         let missing: Vec<_> =
             names.into_iter().filter(|name| !HARMLESS.contains(&name.to_lowercase().as_str()) && !has(name)).collect();
         if missing.is_empty() {
@@ -157,7 +192,7 @@ impl Way {
     }
 }
 
-/// What `attest wrap` takes as an audience, in short: no blanks and no `#`. The signer has the last word.
+/// What `attest wrap` takes as an audience: up to 256 bytes without a `#`, which parts it from a tool's name.
 fn is_audience(name: &str) -> bool {
-    !name.contains(|c: char| c.is_whitespace() || c == '#') && name.len() <= 256
+    !name.contains('#') && name.len() <= 256
 }

@@ -2,7 +2,7 @@
 
 mod common;
 
-use attest_hosts::{Host, Left, Outcome, Reach, install, remove, servers};
+use attest_hosts::{Host, Known, Left, Outcome, Reach, install, remove, servers};
 use common::{Folder, audit, wrap};
 
 /// Each file with the host it is for.
@@ -126,12 +126,32 @@ fn a_secret_header_never_lands_on_a_command_line() {
     }
     // agent.toml has it: then attest sends it, and the host need not know it any more.
     let mut way = wrap();
-    way.headers.insert("secure-api".into(), ["authorization".to_owned()].into());
+    way.remotes.insert("secure-api".into(), Known { url: None, headers: ["authorization".to_owned()].into() });
     install(Host::ClaudeCode, &file, &way, Some("secure-api")).unwrap().apply().unwrap();
     assert!(!folder.text(".claude.json").contains("your-token"));
     assert!(folder.text(".claude.json").contains("\"--upstream\", \"https://api.example.com/mcp\""));
     remove(Host::ClaudeCode, &file, None).unwrap().apply().unwrap();
     assert_eq!(std::fs::read(&file).unwrap(), case(".claude.json"));
+}
+
+#[test]
+fn an_address_with_a_query_never_lands_on_a_command_line() {
+    let folder = Folder::new();
+    let text = "{\"mcpServers\": {\"s\": {\"url\": \"https://x.example/mcp?key=SECRET\", \"type\": \"http\"}}}";
+    let file = folder.write("mcp.json", text.as_bytes());
+    let mut way = wrap();
+    for way in [&way, &audit()] {
+        let plan = install(Host::Cursor, &file, way, None).unwrap();
+        assert!(matches!(&plan.steps[0].outcome, Outcome::Left(Left::Query { server, .. }) if server == "s"));
+    }
+    way.remotes.insert("s".into(), Known { url: Some("https://x.example/mcp?key=SECRET".into()), ..Known::default() });
+    install(Host::Cursor, &file, &way, None).unwrap().apply().unwrap();
+    assert!(!folder.text("mcp.json").contains("SECRET"));
+    assert_eq!(servers(Host::Cursor, &file).unwrap()[0].reach, Reach::Wrapped);
+    // Also after an edit the address is known.
+    folder.write("mcp.json", folder.text("mcp.json").replace("\"type\"", "\"x\": 1, \"type\"").as_bytes());
+    remove(Host::Cursor, &file, None).unwrap().apply().unwrap();
+    assert_eq!(folder.text("mcp.json"), text.replace("\"type\"", "\"x\": 1, \"type\""));
 }
 
 #[test]
@@ -163,13 +183,19 @@ fn what_attest_cannot_reach_is_left_alone_with_a_reason() {
 
 #[test]
 fn a_name_that_would_be_an_option_is_refused() {
-    for name in ["-x", "", "a\\u0007b"] {
+    for name in ["-x", "", "a\\u0007b", "a\\nb"] {
         let folder = Folder::new();
         let file =
             folder.write("mcp.json", format!(r#"{{"mcpServers": {{"{name}": {{"command": "x"}}}}}}"#).as_bytes());
         let plan = install(Host::Cursor, &file, &audit(), None).unwrap();
         assert_eq!(plan.steps[0].outcome, Outcome::Left(Left::Name), "{name}");
     }
+    // What parts an audience from a tool; `attest audit` has no audience.
+    let folder = Folder::new();
+    let file = folder.write("mcp.json", br#"{"mcpServers": {"a#b": {"command": "x"}}}"#);
+    let outcome = |way| install(Host::Cursor, &file, &way, None).unwrap().steps[0].outcome.clone();
+    assert_eq!(outcome(wrap()), Outcome::Left(Left::Name));
+    assert_eq!(outcome(audit()), Outcome::Installed(Reach::Audited));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod common;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-use attest_hosts::{Host, Outcome, Reach, install, remove, servers};
+use attest_hosts::{Host, Known, Outcome, Reach, install, remove, servers};
 use common::{Folder, audit, wrap};
 
 const ONE: &str = "{\n  \"mcpServers\": {\n    \"one\": {\"command\": \"npx\", \"args\": [\"-y\", \"one\"]}\n  }\n}\n";
@@ -152,7 +152,7 @@ fn a_remote_server_comes_back_with_its_headers_after_an_edit() {
                 \"headers\": {\"X-Key\": \"k\"}\n  }\n}}\n";
     let file = folder.write("mcp.json", text.as_bytes());
     let mut way = wrap();
-    way.headers.insert("r".into(), ["X-Key".to_owned()].into());
+    way.remotes.insert("r".into(), Known { url: None, headers: ["X-Key".to_owned()].into() });
     install(Host::Cursor, &file, &way, None).unwrap().apply().unwrap();
     assert_eq!(servers(Host::Cursor, &file).unwrap()[0].reach, Reach::Wrapped);
     folder.write("mcp.json", folder.text("mcp.json").replace("\"type\"", "\"timeout\": 5, \"type\"").as_bytes());

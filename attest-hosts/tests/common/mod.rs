@@ -53,7 +53,7 @@ pub fn audit() -> Way {
         program: "/usr/local/bin/attest".into(),
         reach: Reach::Audited,
         config: None,
-        headers: BTreeMap::new(),
+        remotes: BTreeMap::new(),
         audience: None,
     }
 }

@@ -1,9 +1,9 @@
 //! `attest hosts install` and `attest hosts remove`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use attest_hosts::{Found, Outcome, Plan, PlanError, Reach, Way};
+use attest_hosts::{Applied, Found, Known, Outcome, Plan, PlanError, Reach, Way};
 
 use super::Which;
 use crate::verbs::log::WRONG;
@@ -42,15 +42,18 @@ struct How {
     /// Show what would change as a diff, and write nothing; it shows lines of the file, which may hold secrets
     #[arg(long)]
     dry_run: bool,
+    /// For machines: JSON, a line per file
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn install(args: InstallArgs) -> Ending {
     let config = args.config.or_else(|| args.trail.clone()).map(std::path::absolute).transpose()?;
     let wrap = config.is_some() && args.trail.is_none();
-    let headers = match &config {
+    let remotes = match &config {
         Some(file) if wrap => {
             agent_signer::Config::read(file)?;
-            headers(file)?
+            remotes(file)?
         }
         Some(file) => {
             std::fs::metadata(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
@@ -62,7 +65,7 @@ pub(super) fn install(args: InstallArgs) -> Ending {
         program: std::env::current_exe()?,
         reach: if wrap { Reach::Wrapped } else { Reach::Audited },
         config,
-        headers,
+        remotes,
         audience: args.audience,
     };
     let only = args.how.only.as_deref();
@@ -79,18 +82,15 @@ fn each(which: &Which, how: &How, plan: impl Fn(&Found) -> Result<Plan, PlanErro
     let (mut code, mut named) = (0, false);
     let files = which.files()?;
     for found in &files {
-        let done = plan(found).and_then(|plan| {
+        let done = plan(found).map_err(Into::into).and_then(|plan| -> Result<(), Box<dyn std::error::Error>> {
             named |= !plan.steps.is_empty();
             let applied = if how.dry_run { None } else { Some(plan.apply()?) };
-            if how.dry_run {
-                output::text(plan.diff());
-            }
-            output::plan(&plan, applied.as_ref());
+            show(&plan, applied.as_ref(), how)?;
             code |= u8::from(plan.steps.iter().any(|step| matches!(step.outcome, Outcome::Left(_))));
             Ok(())
         });
         if let Err(error) = done {
-            output::failure(&error);
+            output::failure(&*error);
             code = WRONG;
         }
     }
@@ -102,13 +102,43 @@ fn each(which: &Which, how: &How, plan: impl Fn(&Found) -> Result<Plan, PlanErro
     Ok(code)
 }
 
-/// The names of the header fields that `[upstream.NAME.headers]` has.
-fn headers(file: &Path) -> Result<BTreeMap<String, BTreeSet<String>>, Box<dyn std::error::Error>> {
+fn show(plan: &Plan, applied: Option<&Applied>, how: &How) -> Result<(), Box<dyn std::error::Error>> {
+    if !how.json {
+        if how.dry_run {
+            output::text(plan.diff());
+        }
+        output::plan(plan, applied);
+        return Ok(());
+    }
+    let steps = plan.steps.iter().map(|step| {
+        let (outcome, why) = match &step.outcome {
+            Outcome::Installed(reach) => (reach.to_string(), None),
+            Outcome::Already(reach) => (format!("already {reach}"), None),
+            Outcome::Removed { exact } => (if *exact { "removed" } else { "removed, edits kept" }.to_owned(), None),
+            Outcome::Left(why) => ("left".to_owned(), Some(why.to_string())),
+            _ => ("unknown".to_owned(), None),
+        };
+        serde_json::json!({ "project": step.project, "name": step.name, "outcome": outcome, "why": why })
+    });
+    output::json(&serde_json::json!({
+        "host": plan.host,
+        "file": plan.path,
+        "written": applied.is_some() && plan.changes(),
+        "diff": how.dry_run.then(|| plan.diff()),
+        "servers": steps.collect::<Vec<_>>(),
+    }))
+}
+
+/// What `[upstream.NAME]` says about remote servers; header fields by name alone, their values are the wrap's to read.
+fn remotes(file: &Path) -> Result<BTreeMap<String, Known>, Box<dyn std::error::Error>> {
     let table: toml::Table = std::fs::read_to_string(file)?.parse()?;
     let servers = table.get("upstream").and_then(toml::Value::as_table);
-    let names = |server: &toml::Value| {
+    let known = |server: &toml::Value| {
         let headers = server.get("headers").and_then(toml::Value::as_table);
-        headers.into_iter().flat_map(toml::Table::keys).cloned().collect()
+        Known {
+            url: server.get("url").and_then(toml::Value::as_str).map(str::to_owned),
+            headers: headers.into_iter().flat_map(toml::Table::keys).cloned().collect(),
+        }
     };
-    Ok(servers.into_iter().flatten().map(|(name, server)| (name.clone(), names(server))).collect())
+    Ok(servers.into_iter().flatten().map(|(name, server)| (name.clone(), known(server))).collect())
 }
