@@ -8,6 +8,7 @@ mod clock;
 mod guard;
 mod hosts;
 mod logs;
+mod meta;
 mod remote;
 
 use std::fmt;
@@ -70,6 +71,8 @@ pub(crate) struct Patient<'a> {
     /// Further addresses.
     pub upstreams: &'a [String],
     pub hosts: &'a [Found],
+    /// Whether remote servers are sent a call that a guard refuses and writes down.
+    pub probe: bool,
     pub now: u64,
 }
 
@@ -100,7 +103,7 @@ pub(crate) fn examine(patient: &Patient<'_>) -> Result<Findings, Box<dyn std::er
             Err(error) => findings.wrong("upstream", error),
         }
     }
-    remote::ask(&remotes, &mut findings)?;
+    remote::ask(&remotes, patient.probe, &mut findings)?;
     hosts::look(patient.hosts, &mut findings);
     Ok(findings)
 }

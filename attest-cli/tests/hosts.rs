@@ -1,5 +1,7 @@
 //! `attest hosts` and `attest doctor` as a user runs them.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -129,7 +131,7 @@ fn a_healthy_installation_has_nothing_wrong() {
 #[test]
 fn every_defect_is_found_and_named() {
     type Break = fn(&Home);
-    let cases: [(&str, Break, &str); 16] = [
+    let cases: [(&str, Break, &str); 17] = [
         ("a key is gone", |h| std::fs::remove_file(h.path("keys/agent.key")).unwrap(), "no key at"),
         ("a key is open", |h| mode(&h.path("keys/attester.key"), 0o644), "chmod 600"),
         (
@@ -149,6 +151,18 @@ fn every_defect_is_found_and_named() {
             "no delegation",
             |h| std::fs::remove_file(h.path("delegation.chain")).unwrap(),
             "`attest delegate` writes one",
+        ),
+        (
+            "an expired delegation",
+            |h| {
+                std::fs::remove_file(h.path("delegation.chain")).unwrap();
+                let (code, _, error) = h.attest(
+                    "delegate --key keys/root.key --to keys/agent.key.pub --issuer self --tool files#read --life 1s --out delegation.chain",
+                );
+                assert_eq!(code, 0, "{error}");
+                std::thread::sleep(std::time::Duration::from_millis(1_100));
+            },
+            "token 1 expired",
         ),
         ("half a delegation", |h| h.edit("delegation.chain", |t| t[..40].to_owned()), "token 1"),
         (
@@ -249,4 +263,61 @@ fn a_clock_that_is_off_is_told_by_a_servers_date() {
     assert!(wrong.len() == 1 && wrong[0].contains("more than the 30 s that a guard allows"), "{wrong:?}");
     assert_eq!(home.wrong(&format!("--upstream {url}")), Vec::<String>::new());
     server.join().unwrap();
+}
+
+/// Answers each request in turn with a body, as an MCP server over HTTP.
+fn answering(bodies: &'static [&'static str]) -> (String, std::thread::JoinHandle<()>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        for body in bodies {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            let length = body.len();
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}").unwrap();
+        }
+    });
+    (url, server)
+}
+
+#[test]
+fn a_guard_tells_whether_meta_arrives() {
+    use std::io::BufRead as _;
+    let home = Home::with_agent();
+    let mut guard = Command::new(env!("CARGO_BIN_EXE_attest"))
+        .args("guard --config guard.toml --listen 127.0.0.1:0 --upstream http://127.0.0.1:1/mcp".split(' '))
+        .current_dir(home.0.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufReader::new(guard.stderr.take().unwrap()).lines();
+    let url = lines.find_map(|line| line.unwrap().strip_prefix("listening on ").map(str::to_owned)).unwrap();
+    let (_, text, error) = home.attest(&format!("doctor --probe --upstream {url}"));
+    guard.kill().unwrap();
+    guard.wait().unwrap();
+    assert!(text.contains("a guard is there, and `_meta` arrives at it"), "{text}{error}");
+
+    let (url, server) = answering(&[
+        "{}",
+        r#"{"error":{"code":-31401,"data":{"reason":"unauthenticated"},"message":"m"},"id":"attest-doctor","jsonrpc":"2.0"}"#,
+    ]);
+    let home = Home::new();
+    let wrong = home.wrong(&format!("--probe --upstream {url}"));
+    assert!(wrong.len() == 1 && wrong[0].contains("`_meta` is dropped on the way"), "{wrong:?}");
+    server.join().unwrap();
+
+    let (url, server) = answering(&["{}", r#"{"id":"attest-doctor","jsonrpc":"2.0","result":{"content":[]}}"#]);
+    let (code, text, _) = home.attest(&format!("doctor --probe --upstream {url}"));
+    assert_eq!((code, text.contains("no guard is there")), (0, true), "{text}");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_socket_that_nobody_listens_at_is_named() {
+    let home = Home::with_agent();
+    home.edit("agent.toml", |text| format!("socket = \"s.sock\"\n{text}"));
+    drop(std::os::unix::net::UnixListener::bind(home.path("s.sock")).unwrap());
+    let (code, text, _) = home.attest("doctor");
+    assert_eq!((code, text.contains("warning  signer      nobody listens at")), (0, true), "{text}");
 }

@@ -1,5 +1,7 @@
 //! What happens to a file that is not as expected, and to one that somebody else edits.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};

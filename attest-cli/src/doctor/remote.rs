@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use mcp_relay::http::{Backend as _, HostName, Upstream, UpstreamError};
 
-use super::{Findings, clock};
+use super::{Findings, clock, meta};
 
 const ABOUT: &str = "upstream";
 
@@ -30,8 +30,8 @@ impl Remote {
     }
 }
 
-/// Asks all of them at once.
-pub(super) fn ask(remotes: &[Remote], findings: &mut Findings) -> Result<(), Box<dyn std::error::Error>> {
+/// Asks all of them at once; then, if they are to be probed, one after the other.
+pub(super) fn ask(remotes: &[Remote], probe: bool, findings: &mut Findings) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut asked = tokio::task::JoinSet::new();
@@ -83,6 +83,9 @@ pub(super) fn ask(remotes: &[Remote], findings: &mut Findings) -> Result<(), Box
             }
             if let Some(date) = answer.headers().get(DATE).and_then(|date| date.to_str().ok()) {
                 clock::server(name, date, now, took, findings);
+            }
+            if probe {
+                meta::ask(remote, findings).await;
             }
         }
         Ok(())

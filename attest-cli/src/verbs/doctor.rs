@@ -19,6 +19,9 @@ pub(crate) struct Args {
     /// A guard or server to reach and to compare clocks with; may be repeated
     #[arg(long, value_name = "URL")]
     upstream: Vec<String>,
+    /// Send remote servers a call that a guard refuses and writes down: whether one is there, and whether `_meta` arrives at it
+    #[arg(long)]
+    probe: bool,
     #[command(flatten)]
     which: Which,
     /// For machines: JSON
@@ -33,7 +36,8 @@ pub(crate) fn run(args: Args) -> Ending {
     }
     let hosts = args.which.files()?;
     let now = attest_log::clock::now();
-    let findings = examine(&Patient { configs: &configs, upstreams: &args.upstream, hosts: &hosts, now })?;
+    let patient = Patient { configs: &configs, upstreams: &args.upstream, hosts: &hosts, probe: args.probe, now };
+    let findings = examine(&patient)?;
     if args.json {
         output::json(&findings.0)?;
     } else {
