@@ -33,6 +33,8 @@ fn every_file_of_every_host_is_found_on_linux_and_macos() {
         for file in [".mcp.json", ".cursor/mcp.json", ".vscode/mcp.json", "mcp.json", ".git/HEAD", "deep/er/x"] {
             folder.write(&format!("home/work/{file}"), b"");
         }
+        // Above the working copy it is nobody's project.
+        folder.write("home/mcp.json", b"");
         let found = names(&folder, find(&around(&folder, system, "home/work/deep/er"), None));
         let want = [
             format!("claude-desktop {settings}/Claude/claude_desktop_config.json"),

@@ -133,6 +133,22 @@ fn a_backup_is_never_overwritten() {
 }
 
 #[test]
+fn what_was_replaced_is_known_through_later_runs() {
+    let folder = Folder::new();
+    // Only the record knows that there were no arguments.
+    let server = |name: &str| format!("\"{name}\": {{\"command\": \"x\"}}");
+    let text = |servers: &str| format!("{{\"mcpServers\": {{{servers}}}}}");
+    let file = folder.write("mcp.json", text(&server("one")).as_bytes());
+    install(Host::Cursor, &file, &audit(), None).unwrap().apply().unwrap();
+    let more = folder.text("mcp.json").replacen("Servers\": {", &format!("Servers\": {{{}, ", server("two")), 1);
+    folder.write("mcp.json", more.as_bytes());
+    install(Host::Cursor, &file, &audit(), None).unwrap().apply().unwrap();
+    remove(Host::Cursor, &file, Some("two")).unwrap().apply().unwrap();
+    remove(Host::Cursor, &file, None).unwrap().apply().unwrap();
+    assert_eq!(folder.text("mcp.json"), text(&format!("{}, {}", server("two"), server("one"))));
+}
+
+#[test]
 fn edits_made_in_between_survive_and_the_server_is_what_it_was() {
     let folder = Folder::new();
     let file = folder.write("mcp.json", ONE.as_bytes());
