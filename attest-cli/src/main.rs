@@ -2,6 +2,7 @@
 
 mod attack;
 mod audit;
+mod doctor;
 #[cfg(feature = "josekit")]
 mod jose;
 mod output;
@@ -45,6 +46,8 @@ enum Verb {
     Inspect(verbs::inspect::Args),
     Log(verbs::log::Args),
     Witness(verbs::witness::Args),
+    Hosts(verbs::hosts::Args),
+    Doctor(verbs::doctor::Args),
 }
 
 /// What a verb ends with: the code to exit with, or why it failed.
@@ -70,6 +73,8 @@ fn main() -> ExitCode {
         Verb::Inspect(args) => verbs::inspect::run(args),
         Verb::Log(args) => verbs::log::run(args),
         Verb::Witness(args) => verbs::witness::run(args),
+        Verb::Hosts(args) => verbs::hosts::run(args),
+        Verb::Doctor(args) => verbs::doctor::run(args),
     };
     match ending {
         Ok(code) => code.into(),

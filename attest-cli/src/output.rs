@@ -212,3 +212,93 @@ pub(crate) fn reconciled(report: &crate::reconcile::Report) {
         count => format!("the two logs differ in {count} places; see the proofs with --json or --proofs FOLDER"),
     });
 }
+
+/// Every server of the hosts, for a person.
+pub(crate) fn hosts(servers: &[attest_hosts::Server], unread: &[String]) {
+    let mut file = None;
+    for server in servers {
+        if file != Some(&server.path) {
+            line(format!("{}  {}", server.host, server.path.display()));
+            file = Some(&server.path);
+        }
+        let reach = if server.disabled { format!("disabled, {}", server.reach) } else { server.reach.to_string() };
+        let project = server.project.as_ref().map_or_else(String::new, |project| format!("  (project {project})"));
+        line(format!(
+            "  {reach:<9}  {:<7}  {}: {}{project}",
+            server.transport.to_string(),
+            server.name.escape_debug(),
+            server.why
+        ));
+    }
+    for error in unread {
+        line(format!("NOT READ  {error}"));
+    }
+    let count = servers.iter().filter(|server| server.bypasses()).count();
+    line(match (count, unread.len()) {
+        (0, 0) => format!("{} servers; none bypasses attest", servers.len()),
+        (0, files) => format!("{} servers; {files} files could not be read and may hold more", servers.len()),
+        (count, _) => {
+            format!(
+                "{count} of {} servers bypass attest; `attest hosts install` puts it in between, or says why not",
+                servers.len()
+            )
+        }
+    });
+}
+
+/// What becomes, or became, of one host's configuration, for a person.
+pub(crate) fn plan(plan: &attest_hosts::Plan, applied: Option<&attest_hosts::Applied>) {
+    use attest_hosts::{Outcome, Transport};
+    if plan.steps.is_empty() {
+        return;
+    }
+    line(format!("{}  {}", plan.host, plan.path.display()));
+    for step in &plan.steps {
+        let name = step.name.escape_debug();
+        let project = step.project.as_ref().map_or_else(String::new, |project| format!(" (project {project})"));
+        match &step.outcome {
+            Outcome::Installed(reach) => {
+                line(format!("  {reach}  {name}{project}"));
+                if step.transport != Transport::Stdio {
+                    line(
+                        "           if it asks for a sign-in, the host can no longer give it: give a token's header in agent.toml",
+                    );
+                }
+            }
+            Outcome::Already(reach) => line(format!("  {reach}  {name}{project}: already")),
+            Outcome::Removed { exact: true } => line(format!("  removed  {name}{project}: as it was")),
+            Outcome::Removed { exact: false } => {
+                line(format!("  removed  {name}{project}: its server is back, edits made since stay"));
+            }
+            Outcome::Left(why) => line(format!("  LEFT     {name}{project}: {why}")),
+            _ => {}
+        }
+    }
+    match applied {
+        None if plan.changes() => line("  nothing is written: this is a dry run"),
+        Some(attest_hosts::Applied { backup: Some(backup) }) => line(format!("  copied before: {}", backup.display())),
+        _ => {}
+    }
+    if applied.is_some() && plan.changes() {
+        line("  restart the host to have it take effect");
+    }
+}
+
+/// What the doctor found, for a person.
+pub(crate) fn findings(findings: &[crate::doctor::Finding]) {
+    use crate::doctor::Level;
+    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    for finding in findings {
+        let level = match finding.level {
+            Level::Ok => "ok",
+            Level::Warning => "warning",
+            Level::Wrong => "WRONG",
+        };
+        line(format!("{level:<7}  {:<10}  {}", finding.about, finding.text));
+    }
+    line(match (count(Level::Wrong), count(Level::Warning)) {
+        (0, 0) => "nothing is wrong".to_owned(),
+        (0, warnings) => format!("nothing is wrong; {warnings} warnings"),
+        (wrong, _) => format!("{wrong} of {} findings are wrong", findings.len()),
+    });
+}

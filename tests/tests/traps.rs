@@ -91,6 +91,7 @@ fn imports_go_down_only() {
         ("attest-core", &[][..]),
         ("attest-keys", &["attest-core"]),
         ("attest-measure", &["attest-core"]),
+        ("attest-hosts", &[]),
         ("attest-log", &["attest-core", "attest-keys"]),
         ("attest-watch", &["attest-core"]),
         ("mcp-relay", &["attest-core"]),

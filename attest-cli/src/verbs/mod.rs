@@ -2,6 +2,8 @@
 
 pub(crate) mod delegate;
 pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod hosts;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod issue;
