@@ -26,7 +26,8 @@ CREATE INDEX kept_session ON kept (session);
 CREATE INDEX kept_time ON kept (time);
 ";
 
-const PUT: &str = "INSERT OR REPLACE INTO kept (entry, session, time, what, text, salts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const PUT: &str =
+    "INSERT OR REPLACE INTO kept (entry, session, time, what, text, salts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const GET: &str = "SELECT session, time, what, text, salts FROM kept WHERE entry = ?1";
 
 pub(crate) struct File {
@@ -37,7 +38,8 @@ pub(crate) struct File {
 impl File {
     pub(crate) fn open(path: &Path) -> Result<Self, KeptError> {
         prepare(path)?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let foreign = || KeptError::Foreign { path: path.into() };
         let wrong = |source: rusqlite::Error| match source.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => foreign(),
@@ -128,7 +130,11 @@ fn prepare(path: &Path) -> Result<(), KeptError> {
     }
     let meta = fs::symlink_metadata(path).map_err(|source| KeptError::Io { path: path.into(), source })?;
     let owner = meta.uid() == rustix::process::geteuid().as_raw();
-    if meta.is_file() && owner && meta.mode() & 0o077 == 0 { Ok(()) } else { Err(KeptError::Mode { path: path.into() }) }
+    if meta.is_file() && owner && meta.mode() & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(KeptError::Mode { path: path.into() })
+    }
 }
 
 /// 48 bytes each, commitment and salt, and the kind with its length before it.

@@ -243,7 +243,6 @@ fn a_document_of_nothing_but_secrets_does_not_grow() {
 
 #[test]
 fn what_was_made_to_take_long_does_not() {
-    let start = std::time::Instant::now();
     for hostile in [
         "password:",
         "password=\"",
@@ -270,9 +269,10 @@ fn what_was_made_to_take_long_does_not() {
         "=",
         "Basic YTpi",
     ] {
-        text(&hostile.repeat((2 << 20) / hostile.len()));
-        text(&format!("{}x", hostile.repeat(1_000)));
+        let start = std::time::Instant::now();
+        text(&hostile.repeat((1 << 18) / hostile.len()));
+        // Linear, it takes a second or two without optimisation; quadratic, many minutes.
+        println!("{hostile:?}: {:?}", start.elapsed());
+        assert!(start.elapsed().as_secs() < 60, "{hostile:?}: {:?}", start.elapsed());
     }
-    // Linear, it takes some seconds without optimisation; quadratic, hours.
-    assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
 }

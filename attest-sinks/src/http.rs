@@ -55,13 +55,18 @@ impl Post {
             .with_no_client_auth();
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
         Ok(Self { client, uri })
     }
 
     /// Sends `body` until it is taken, with what `headers` says for each attempt.
-    pub(crate) async fn send(&self, body: String, headers: impl Fn() -> Result<HeaderMap, String>) -> Result<(), String> {
+    pub(crate) async fn send(
+        &self,
+        body: String,
+        headers: impl Fn() -> Result<HeaderMap, String>,
+    ) -> Result<(), String> {
         let body = Bytes::from(body);
         let backoff = ExponentialBuilder::new()
             .with_min_delay(FIRST_WAIT)
@@ -102,7 +107,9 @@ fn authorities(roots: Option<&Path>) -> Result<rustls::RootCertStore, SinksError
     let Some(path) = roots else {
         store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if store.is_empty() {
-            return Err(SinksError::Tls("this system has no certificate authorities; install ca-certificates, or name a file".into()));
+            return Err(SinksError::Tls(
+                "this system has no certificate authorities; install ca-certificates, or name a file".into(),
+            ));
         }
         return Ok(store);
     };

@@ -22,7 +22,8 @@ impl Otlp {
         let mut headers = HeaderMap::new();
         if let Some(path) = header_file {
             let text = secret(path)?;
-            let wrong = || SinksError::Secret { path: PathBuf::from(path), expected: "header: `Name: value` on one line" };
+            let wrong =
+                || SinksError::Secret { path: PathBuf::from(path), expected: "header: `Name: value` on one line" };
             let (name, value) = text.split_once(':').ok_or_else(wrong)?;
             let refused = |_| SinksError::Header(name.to_owned());
             let mut value: HeaderValue = value.trim().parse().map_err(|_| SinksError::Header(name.to_owned()))?;

@@ -29,7 +29,8 @@ impl Syslog {
         let pid = std::process::id().to_string();
         let host = rustix::system::uname().nodename().to_string_lossy().replace(|c: char| !c.is_ascii_graphic(), "");
         let hostname = Some(host.as_str()).filter(|host| !host.is_empty());
-        let formatter = Config { facility: Facility::Authpriv, hostname, app_name: Some("attest"), proc_id: Some(&pid) };
+        let formatter =
+            Config { facility: Facility::Authpriv, hostname, app_name: Some("attest"), proc_id: Some(&pid) };
         Self { address, formatter: formatter.into_formatter(), stream: None }
     }
 

@@ -22,7 +22,10 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     pub(crate) fn new(url: &str, secret_file: &Path, roots: Option<&Path>) -> Result<Self, SinksError> {
-        let wrong = || SinksError::Secret { path: secret_file.into(), expected: "webhook secret: whsec_ and base64 of 24 to 64 bytes" };
+        let wrong = || SinksError::Secret {
+            path: secret_file.into(),
+            expected: "webhook secret: whsec_ and base64 of 24 to 64 bytes",
+        };
         let text = secret(secret_file)?;
         // The standard asks for 24 to 64 bytes; the crate takes anything, the empty key too.
         let encoded = text.strip_prefix("whsec_").ok_or_else(wrong)?;
@@ -37,14 +40,12 @@ impl Webhook {
         let mut random = [0u8; 16];
         getrandom::fill(&mut random).map_err(|error| error.to_string())?;
         let id = format!("msg_{:032x}", u128::from_be_bytes(random));
-        let body = format!(
-            r#"{{"type":"attest.alert","timestamp":"{}","data":{}}}"#,
-            rfc3339(alert.time_ms),
-            alert.to_json()
-        );
+        let body =
+            format!(r#"{{"type":"attest.alert","timestamp":"{}","data":{}}}"#, rfc3339(alert.time_ms), alert.to_json());
         let headers = || {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_secs();
-            let signature = self.signer.sign(&id, now.cast_signed(), body.as_bytes()).map_err(|error| error.to_string())?;
+            let signature =
+                self.signer.sign(&id, now.cast_signed(), body.as_bytes()).map_err(|error| error.to_string())?;
             let mut headers = HeaderMap::new();
             for (name, value) in [
                 (HEADER_WEBHOOK_ID, id.as_str()),

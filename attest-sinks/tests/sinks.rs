@@ -153,7 +153,13 @@ async fn syslog_over_a_unix_socket_is_rfc_5424_on_one_line() {
     let text = String::from_utf8(room[..length].to_vec()).unwrap();
     // authpriv is 10, error is 3.
     assert!(text.starts_with("<83>1 2025-11-26T22:45:55.123Z "), "{text}");
-    assert!(text.contains(&format!(" attest {} alert [attest@32473 rule=\"tool-changed\" severity=\"high\" ", std::process::id())), "{text}");
+    assert!(
+        text.contains(&format!(
+            " attest {} alert [attest@32473 rule=\"tool-changed\" severity=\"high\" ",
+            std::process::id()
+        )),
+        "{text}"
+    );
     assert!(text.contains(r#"server="files\" \]x" tool="read" entries="a1,b2"] "#), "{text}");
     assert!(text.ends_with("changed <1>1 - forged"), "{text}");
 }
@@ -255,7 +261,8 @@ async fn what_cannot_work_is_said_at_the_start() {
         Ok(_) => panic!("{toml} works"),
         Err(error) => error,
     };
-    let webhook = |url: &str, file: &str| format!("[[sink]]\nto = \"webhook\"\nurl = \"{url}\"\nsecret_file = \"{file}\"");
+    let webhook =
+        |url: &str, file: &str| format!("[[sink]]\nto = \"webhook\"\nurl = \"{url}\"\nsecret_file = \"{file}\"");
     assert!(matches!(wrong(webhook("ftp://x", &secret_file)), SinksError::Url(_)));
     assert!(matches!(wrong(webhook("http://me:pw@x/", &secret_file)), SinksError::Url(_)));
     assert!(matches!(wrong(webhook("http://x", "/nowhere")), SinksError::File { .. }));
