@@ -1,4 +1,11 @@
 //! Sinks with real receivers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "what a test rests on is there, or the test fails at that line"
+)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
