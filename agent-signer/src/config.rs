@@ -49,6 +49,8 @@ pub struct Config {
     pub strict: bool,
     /// What is measured.
     pub measure: Measure,
+    /// The trail of every message that matters, in the caller's log; `None` for none.
+    pub trail: Option<attest_trail::Table>,
     /// What is asked of receipts; `None` for what follows from the pinned keys.
     pub receipts: Option<Receipts>,
     /// The pinned keys of servers' logs, by audience.
@@ -188,6 +190,7 @@ struct File {
     strict: bool,
     measure: MeasureTable,
     receipts: Option<Receipts>,
+    trail: Option<attest_trail::Table>,
     #[serde(default)]
     server: Vec<ServerTable>,
     #[serde(default)]
@@ -292,6 +295,7 @@ impl Config {
             strict: file.strict,
             measure,
             receipts: file.receipts,
+            trail: file.trail.map(|table| table.within(folder)),
             log_keys,
             upstream: file.upstream.into_iter().map(|(name, remote)| (name, remote.within(folder))).collect(),
         })

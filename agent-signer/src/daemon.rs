@@ -18,6 +18,7 @@ use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
 use attest_core::request::attested;
 use attest_core::response::Outcome;
+use attest_trail::{Judged, Session};
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::net::{UnixListener, UnixStream};
@@ -27,7 +28,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::config::Config;
 use crate::launch::{LaunchError, socket_of};
 use crate::service::{Signer, StartError};
-use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Signed, Welcome};
+use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Passing, Signed, Trailing, Welcome};
 
 /// Why a signer's process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +75,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Path)) -> Result<(), Daemon
     ready(&socket);
     let ended = serve(&listener, &signer, allowed, idle).await;
     let _ = std::fs::remove_file(&socket);
-    signer.close();
+    signer.close().await;
     ended.map_err(|source| DaemonError::Listen { path: socket, source })
 }
 
@@ -219,6 +220,7 @@ impl Daemon {
         let (answers, outbox) = mpsc::channel(256);
         let writer = tokio::spawn(write_all(write, outbox));
         let mut audience: Arc<str> = "".into();
+        let mut session: Option<Arc<Session>> = None;
         // The calls that this connection had signed and that have not ended: it can say how these ended, and no others.
         let open = Arc::<Mutex<HashSet<Digest>>>::default();
         let room = Arc::new(Semaphore::new(MOST_CALLS));
@@ -232,6 +234,15 @@ impl Daemon {
                         return Err(io::Error::other("an audience is 1 to 256 bytes without # and control characters"));
                     }
                     audience = named.into();
+                    if let (Some(recorder), Some(how)) = (self.signer.trail(), hello.how) {
+                        let begun = Session::begin(recorder.clone(), &audience, Some(&how)).await;
+                        session = Some(Arc::new(begun.map_err(io::Error::other)?));
+                    }
+                    let trail = match (&session, self.signer.trail()) {
+                        (Some(_), Some(recorder)) if recorder.may_stop() => Trailing::Asked,
+                        (Some(_), _) => Trailing::Told,
+                        (None, _) => Trailing::Off,
+                    };
                     let (receipts, keys) = self.signer.config().receipts_of(&audience);
                     let welcome = Welcome {
                         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -240,6 +251,7 @@ impl Daemon {
                         context: b64::encode(self.signer.context().0),
                         receipts,
                         log_keys: keys.map(LogKeys::to_lines).unwrap_or_default(),
+                        trail,
                     };
                     let payload = serde_json::to_vec(&welcome)?.into();
                     let _ = answers.send(Frame { payload, ..frame }).await;
@@ -248,9 +260,11 @@ impl Daemon {
                     let short = frame.kind == Kind::CallShort;
                     let Ok(place) = room.clone().acquire_owned().await else { break };
                     let (signer, audience, answers) = (self.signer.clone(), audience.clone(), answers.clone());
-                    let open = open.clone();
+                    let (open, session) = (open.clone(), session.clone());
+                    let (exchange, line) = wire::call_of(frame.payload).ok_or(io::ErrorKind::InvalidData)?;
                     tokio::spawn(async move {
-                        let (kind, payload) = match sign(&signer, &audience, &frame.payload, short).await {
+                        let signed = sign(&signer, &audience, &line, short, session.as_deref(), exchange).await;
+                        let (kind, payload) = match signed {
                             Ok((signed, answered)) => {
                                 if answered {
                                     locked(&open).insert(signed.call);
@@ -273,12 +287,33 @@ impl Daemon {
                         }
                     }
                 }
+                Kind::Passing => {
+                    let passing = Passing::from_payload(frame.payload).ok_or(io::ErrorKind::InvalidData)?;
+                    let Some(session) = &session else { continue };
+                    let message = json::parse(&passing.line).ok();
+                    let drafts = match (passing.from_server, &message) {
+                        (true, message) => session.server(passing.exchange, &passing.line, message.as_ref()),
+                        (false, Some(message)) => session.client(passing.exchange, message, None),
+                        (false, None) => Vec::new(),
+                    };
+                    drop(message);
+                    // In the order in which they came; only the waiting for a verdict goes on beside.
+                    let recorded = session.recording(drafts).await;
+                    if frame.number != 0 {
+                        let answers = answers.clone();
+                        tokio::spawn(async move {
+                            let payload = Bytes::copy_from_slice(&[Judged::of(&recorded.verdict().await) as u8]);
+                            let frame = Frame { kind: Kind::Judged, number: frame.number, payload };
+                            let _ = answers.send(frame).await;
+                        });
+                    }
+                }
                 Kind::Stop => {
                     if let Some(stop) = &stop {
                         let _ = stop.send(()).await;
                     }
                 }
-                Kind::Signed | Kind::Refused => return Err(io::ErrorKind::InvalidData.into()),
+                Kind::Signed | Kind::Refused | Kind::Judged => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
         // A wrap that went away tells no more ends.
@@ -314,7 +349,14 @@ async fn write_all(write: tokio::net::unix::OwnedWriteHalf, mut outbox: mpsc::Re
 }
 
 /// Signs one message; on an error what comes back is the line to answer the client with. Also whether it will be answered.
-async fn sign(signer: &Signer, audience: &str, line: &[u8], short: bool) -> Result<(Signed, bool), Bytes> {
+async fn sign(
+    signer: &Signer,
+    audience: &str,
+    line: &[u8],
+    short: bool,
+    session: Option<&Session>,
+    exchange: u64,
+) -> Result<(Signed, bool), Bytes> {
     let refuse =
         |id: Option<&json::Value<'_>>, refusal: Refusal| Err(Bytes::from(reply::refuse(id, &refusal, Shape::Error)));
     let message = match json::parse(line) {
@@ -330,8 +372,17 @@ async fn sign(signer: &Signer, audience: &str, line: &[u8], short: bool) -> Resu
     if audience.is_empty() {
         return refuse(id, Reason::NotSigned.into());
     }
-    match signer.sign(&call, audience, short).await {
-        Ok(signed) => Ok((signed, call.id().is_some())),
-        Err(refusal) => refuse(id, refusal),
+    let signed = match signer.sign(&call, audience, short).await {
+        Ok(signed) => signed,
+        Err(refusal) => return refuse(id, refusal),
+    };
+    let answered = call.id().is_some();
+    let Some(session) = session else { return Ok((signed, answered)) };
+    let recorded = session.record(session.client(exchange, &message, Some(signed.call))).await;
+    let Some(reason) = Judged::of(&recorded).refuses() else { return Ok((signed, answered)) };
+    // It was signed, and does not leave.
+    if answered {
+        signer.ended(signed.call, Outcome { status: Status::Cancelled, digest: None }, audience).await;
     }
+    refuse(id, reason.into())
 }

@@ -5,6 +5,7 @@
 //! agent share one context. The model, and the host that runs it, can write none of our keys.
 
 pub mod args;
+pub mod audit;
 pub mod config;
 pub mod daemon;
 mod grant;

@@ -6,32 +6,38 @@ use std::time::Duration;
 use attest_core::digest::Digest;
 use attest_core::receipt::Verdict;
 use attest_core::response::Outcome;
+use attest_trail::{How, Judged};
 use bytes::Bytes;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::launch::Target;
 use crate::link::{Demand, Link, LinkError};
-use crate::wire::{self, Checked, Ended, Signed};
+use crate::wire::{self, Checked, Ended, Passing, Signed, Trailing};
 
 /// The line.
 pub(crate) struct Line {
     target: Target,
     audience: String,
+    how: How,
     link: Mutex<Option<Arc<Link>>>,
     /// What the signer that was found last asks of receipts: answers come also when it has gone away meanwhile.
     demand: Mutex<Arc<Demand>>,
+    /// What its trail asks for, for the same reason.
+    trail: Mutex<Trailing>,
     opening: AsyncMutex<()>,
 }
 
 impl Line {
     /// A line to the signer at `target`, whose calls are made out to `audience`. Fails where there is no signer: a wrap
     /// whose agent cannot be attested says so at once, and not at the first call.
-    pub async fn open(target: Target, audience: String) -> Result<Self, LinkError> {
+    pub async fn open(target: Target, audience: String, how: How) -> Result<Self, LinkError> {
         let line = Self {
             target,
             audience,
+            how,
             link: Mutex::default(),
             demand: Mutex::new(Arc::new(Demand::Nothing)),
+            trail: Mutex::default(),
             opening: AsyncMutex::default(),
         };
         // One that is just ending still takes a connection, and then hangs up; the next try starts another.
@@ -57,15 +63,18 @@ impl Line {
         if let Some(link) = self.current() {
             return Ok(link);
         }
-        let link = Arc::new(Link::open(&self.target, Some(&self.audience)).await?);
+        let link = Arc::new(Link::open(&self.target, Some((&self.audience, &self.how))).await?);
         tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
         *self.demand.lock().unwrap_or_else(PoisonError::into_inner) = link.demand.clone();
+        *self.trail.lock().unwrap_or_else(PoisonError::into_inner) = link.welcome.trail;
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
         Ok(link)
     }
 
     /// What becomes of a message: signed, or refused with the line for the client. `kind` is one of the two that ask.
-    pub async fn sign(&self, message: Bytes, kind: wire::Kind) -> Result<Signed, Option<Bytes>> {
+    /// `exchange` keeps apart requests of the same id over HTTP.
+    pub async fn sign(&self, exchange: u64, message: &Bytes, kind: wire::Kind) -> Result<Signed, Option<Bytes>> {
+        let payload = wire::call_payload(exchange, message);
         // A signer that went away between two calls is started again. One that is just dying still takes a connection, and
         // then hangs up: so three tries.
         for _ in 0..3 {
@@ -81,7 +90,7 @@ impl Line {
                     return Err(None);
                 }
             };
-            match link.ask(kind, message.clone()).await {
+            match link.ask(kind, payload.clone()).await {
                 Some(frame) if frame.kind == wire::Kind::Signed => {
                     return Signed::from_payload(frame.payload).ok_or(None);
                 }
@@ -95,6 +104,25 @@ impl Line {
     /// What is asked of receipts.
     pub fn demand(&self) -> Arc<Demand> {
         self.demand.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the signer's trail asks for.
+    pub fn trail(&self) -> Trailing {
+        *self.trail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Shows the trail a message. Where the signer is gone nobody is shown it; what needs the signer does not pass then.
+    pub fn show(&self, passing: &Passing) {
+        if let Some(link) = self.current() {
+            link.tell(wire::Kind::Passing, passing.to_payload());
+        }
+    }
+
+    /// Asks the trail what is to become of a message.
+    pub async fn judged(&self, passing: &Passing) -> Judged {
+        let Ok(link) = self.link().await else { return Judged::Unwritten };
+        let answer = link.ask(wire::Kind::Passing, passing.to_payload()).await;
+        answer.and_then(|frame| Judged::from_byte(*frame.payload.first()?)).unwrap_or(Judged::Unwritten)
     }
 
     /// Tells the signer how a call ended, and what became of its receipt where one was asked for. Where the signer is gone,

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attest_core::checkpoint::{LogKeys, LogKeysError};
+use attest_trail::How;
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::net::UnixStream;
@@ -79,9 +80,14 @@ struct Waiting {
 
 impl Link {
     /// Connects and introduces itself; starts the signer if there is none.
-    pub async fn open(target: &Target, audience: Option<&str>) -> Result<Self, LinkError> {
+    pub async fn open(target: &Target, server: Option<(&str, &How)>) -> Result<Self, LinkError> {
         let mut stream = launch::connect(target).await?;
-        let hello = Hello { version: env!("CARGO_PKG_VERSION").to_owned(), audience: audience.map(str::to_owned) };
+        let audience = server.map(|(audience, _)| audience);
+        let hello = Hello {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            audience: audience.map(str::to_owned),
+            how: server.map(|(_, how)| how.clone()),
+        };
         let payload = serde_json::to_vec(&hello).map_err(io::Error::from)?.into();
         wire::write(&mut stream, &Frame { kind: Kind::Hello, number: 0, payload }).await?;
         let answer = wire::read(&mut stream).await?.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;

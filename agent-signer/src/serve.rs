@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use attest_trail::How;
 use mcp_relay::Exit;
 use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
 use mcp_relay::http::{Callers, Endpoint, Limits, Listener, Relay, Upstream};
@@ -42,14 +43,15 @@ pub enum WrapError {
     Setup(#[source] std::io::Error),
 }
 
-async fn shared(target: Target, audience: String, own_words: OwnWords) -> Result<Shared, WrapError> {
-    let line = Line::open(target, audience).await.map_err(|error| WrapError::Signer(error.to_string()))?;
+async fn shared(target: Target, audience: String, how: How, own_words: OwnWords) -> Result<Shared, WrapError> {
+    let line = Line::open(target, audience, how).await.map_err(|error| WrapError::Signer(error.to_string()))?;
     Ok(Shared::new(line, own_words))
 }
 
 /// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
 pub async fn over_stdio(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
-    let shared = shared(target, audience, OwnWords::default()).await?;
+    let how = How::command(std::iter::once(server.get_program()).chain(server.get_args()));
+    let shared = shared(target, audience, how, OwnWords::default()).await?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let exit = stdio::run(server, client, Wrap::new(shared.clone()), stdio::Options::default()).await;
     shared.close().await;
@@ -64,7 +66,8 @@ pub async fn stdio_to_http(
     limits: Limits,
 ) -> Result<Exit, WrapError> {
     let own_words = OwnWords::default();
-    let shared = shared(target, audience, own_words.clone()).await?;
+    let how = How::url(&upstream.uri().to_string());
+    let shared = shared(target, audience, how, own_words.clone()).await?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let (server, input, output) = InProcess::new().map_err(stdio::RelayError::Setup)?;
     let options = BridgeOptions {
@@ -111,7 +114,8 @@ pub async fn over_http(
         let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
         if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     });
-    let shared = shared(target, audience, OwnWords::default()).await?;
+    let how = How::url(&upstream.uri().to_string());
+    let shared = shared(target, audience, how, OwnWords::default()).await?;
     let path = upstream.path().to_owned();
     let url = format!("http://{}{path}", listener.address().map_err(listen)?);
     let relay = Relay::new(upstream, shared.clone(), Endpoint::Path(path), Callers::of_this_machine(), limits);

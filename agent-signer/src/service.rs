@@ -18,7 +18,10 @@ use attest_core::signing::{Credentials, Form, Particulars, Signed, SigningError,
 use attest_keys::{Key, KeyError};
 use attest_log::clock::{now, now_ms};
 use attest_log::{AppendError, Log, LogKey, LogKeyError, Record, Token};
+use attest_core::seen::What;
 use attest_measure::MeasureError;
+use attest_trail::observer::Draft;
+use attest_trail::{Recorder, Session, Writing};
 use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -68,6 +71,12 @@ pub enum StartError {
     /// The log takes no entry.
     #[error("cannot write the caller's log: {0}")]
     Append(#[from] AppendError),
+    /// The trail.
+    #[error(transparent)]
+    Trail(#[from] attest_trail::OpenError),
+    /// The trail takes no entry.
+    #[error(transparent)]
+    Unwritten(#[from] attest_trail::Unwritten),
     /// The system gives no random bits.
     #[error("the system gives no random bits: {0}")]
     Random(#[from] getrandom::Error),
@@ -80,6 +89,9 @@ pub struct Signer {
     attester: Key,
     context: Jti,
     log: Arc<Log>,
+    trail: Option<Arc<Recorder>>,
+    /// What is not of one server goes here.
+    own: Option<Session>,
     current: Mutex<Current>,
 }
 
@@ -132,8 +144,21 @@ impl Signer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         log.append(Record::new(entry.to_bytes()), now()).await?;
+        let trail = match &config.trail {
+            Some(table) => Some(Arc::new(attest_trail::open(&log, table, Writing { strict: config.strict, alone: false })?)),
+            None => None,
+        };
+        let own = match &trail {
+            Some(trail) => Some(Session::begin(trail.clone(), &config.agent, None).await?),
+            None => None,
+        };
         let current = attest(&config, &attester, &key, state, grant)?;
-        Ok(Self { config, key, attester, context, log, current: Mutex::new(current) })
+        Ok(Self { config, key, attester, context, log, trail, own, current: Mutex::new(current) })
+    }
+
+    /// Who writes the trail, where there is one.
+    pub fn trail(&self) -> Option<&Arc<Recorder>> {
+        self.trail.as_ref()
     }
 
     /// The configuration.
@@ -278,21 +303,30 @@ impl Signer {
         // Reading weights takes long, so it must not hold up the tasks of other connections on this thread.
         let state = tokio::task::block_in_place(|| State::measure(&self.config, &|_, _| ()))?;
         let grant = Grant::read(&self.config, &self.key)?;
-        let changed: Vec<&str> = state
+        let mut changed: Vec<_> = state
             .measurements
             .iter()
             .filter(|m| !current.state.measurements.contains(m))
-            .map(|m| m.component.as_str())
+            .map(|m| m.component)
             .collect();
+        changed.sort_by_key(|component| component.as_str());
+        changed.dedup();
         if !changed.is_empty() {
-            tracing::warn!("the agent changed: {}; attested anew", changed.join(", "));
+            tracing::warn!("the agent changed: {}; attested anew", changed.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", "));
+            if let Some(own) = &self.own {
+                let what = What::State(changed);
+                own.record(vec![Draft { what, kept: None }]).await?;
+            }
         }
         **current = attest(&self.config, &self.attester, &self.key, state, grant)?;
         Ok(())
     }
 
     /// Writes what is still to be written.
-    pub fn close(&self) {
+    pub async fn close(&self) {
+        if let Some(trail) = &self.trail {
+            trail.close().await;
+        }
         if let Err(reason) = self.log.close() {
             tracing::error!("the caller's log did not close in order: {reason}");
         }

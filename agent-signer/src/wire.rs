@@ -8,6 +8,7 @@ use std::io;
 use attest_core::digest::{Digest, Salt};
 use attest_core::limits::MAX_REQUEST;
 use attest_core::receipt::{self, Bad, Defect, Proved, Verdict};
+use attest_trail::How;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -35,13 +36,26 @@ pub enum Kind {
     Stop = 6,
     /// Wrap: a message to be signed, also in the form that has hashes in place of tokens.
     CallShort = 7,
+    /// Wrap: a message that passes, for the trail ([`Passing`]). Answered only where its number is not 0.
+    Passing = 8,
+    /// Signer: what is to become of it (a byte of [`attest_trail::Judged`]).
+    Judged = 9,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        [Self::Hello, Self::Call, Self::Signed, Self::Refused, Self::Ended, Self::Stop, Self::CallShort]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        const ALL: [Kind; 9] = [
+            Kind::Hello,
+            Kind::Call,
+            Kind::Signed,
+            Kind::Refused,
+            Kind::Ended,
+            Kind::Stop,
+            Kind::CallShort,
+            Kind::Passing,
+            Kind::Judged,
+        ];
+        ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -52,6 +66,8 @@ pub struct Hello {
     pub version: String,
     /// The server that its calls are made out to; `None` for one that only asks.
     pub audience: Option<String>,
+    /// How the server is reached, for the trail.
+    pub how: Option<How>,
 }
 
 /// The signer introduces itself.
@@ -69,6 +85,65 @@ pub struct Welcome {
     pub receipts: Receipts,
     /// The pinned keys of that server's log, in the lines of `agent.toml`; empty where there are none.
     pub log_keys: Vec<String>,
+    /// What the trail asks for.
+    pub trail: Trailing,
+}
+
+/// What a signer's trail asks of a wrap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trailing {
+    /// There is none.
+    #[default]
+    Off,
+    /// To be shown what passes.
+    Told,
+    /// To be asked before an answer goes on: a rule may stop it.
+    Asked,
+}
+
+/// A message for the trail.
+#[derive(Clone, Debug)]
+pub struct Passing {
+    /// Whether the server sent it.
+    pub from_server: bool,
+    /// Keeps apart requests of the same id over HTTP.
+    pub exchange: u64,
+    /// The message as it came.
+    pub line: Bytes,
+}
+
+impl Passing {
+    /// Puts it into a payload.
+    pub fn to_payload(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(9 + self.line.len());
+        out.put_u8(u8::from(self.from_server));
+        out.put_u64(self.exchange);
+        out.put_slice(&self.line);
+        out.freeze()
+    }
+
+    /// Reads a payload.
+    pub fn from_payload(mut payload: Bytes) -> Option<Self> {
+        if payload.len() < 9 {
+            return None;
+        }
+        let from_server = payload.get_u8() == 1;
+        Some(Self { from_server, exchange: payload.get_u64(), line: payload })
+    }
+}
+
+/// The payload of a call to be signed: its exchange, and the message.
+pub fn call_payload(exchange: u64, message: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(8 + message.len());
+    out.put_u64(exchange);
+    out.put_slice(message);
+    out.freeze()
+}
+
+/// Reads it.
+pub fn call_of(mut payload: Bytes) -> Option<(u64, Bytes)> {
+    (payload.len() >= 8).then(|| (payload.get_u64(), payload))
 }
 
 /// One frame.

@@ -1,5 +1,6 @@
 //! In front of one MCP server of the agent: each call goes out with its proof.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use attest_core::digest::{Digest, Salt};
@@ -22,7 +23,7 @@ use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Task
 use crate::line::Line;
 use crate::link::Demand;
 use crate::server::Server;
-use crate::wire;
+use crate::wire::{self, Passing, Trailing};
 
 /// What all connections and exchanges of one wrap share.
 #[derive(Clone)]
@@ -33,11 +34,13 @@ pub(crate) struct Shared {
     /// Tasks that ended, and what is believed about that, for whoever asks about them again.
     past: Arc<Mutex<Tasks<Past>>>,
     own_words: OwnWords,
+    /// Exchanges so far.
+    exchanges: Arc<AtomicU64>,
 }
 
 impl Shared {
     pub fn new(line: Line, own_words: OwnWords) -> Self {
-        Self { line: Arc::new(line), server: Arc::default(), tasks: Arc::default(), past: Arc::default(), own_words }
+        Self { line: Arc::new(line), server: Arc::default(), tasks: Arc::default(), past: Arc::default(), own_words, exchanges: Arc::default() }
     }
 
     /// Nothing more will come: calls whose task did not end have no end that we see.
@@ -57,6 +60,8 @@ impl Shared {
 pub(crate) struct Wrap {
     shared: Shared,
     in_flight: InFlight<Watched<Signed>>,
+    /// Names it to the trail: ids of requests are its own.
+    exchange: u64,
 }
 
 /// A signed call.
@@ -104,7 +109,8 @@ fn refused(id: Option<&Value<'_>>, refusal: &Refusal) -> Handling<ToServer> {
 
 impl Wrap {
     pub fn new(shared: Shared) -> Self {
-        Self { shared, in_flight: InFlight::default() }
+        let exchange = shared.exchanges.fetch_add(1, Ordering::Relaxed);
+        Self { shared, in_flight: InFlight::default(), exchange }
     }
 
     fn sign(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
@@ -113,10 +119,10 @@ impl Wrap {
             return refused(shown, &Reason::BadRequest.into());
         };
         let about = About::of(message, |task| self.waits(task));
-        let shared = self.shared.clone();
+        let (shared, exchange) = (self.shared.clone(), self.exchange);
         Handling::later(async move {
             let kind = if shared.server.takes_shorthand() { wire::Kind::CallShort } else { wire::Kind::Call };
-            match (shared.line.sign(line, kind).await, place.id()) {
+            match (shared.line.sign(exchange, &line, kind).await, place.id()) {
                 (Ok(signed), Some(_)) => {
                     let call = Call { call: signed.call, salt: signed.salt, params: signed.params };
                     let short = !signed.short.is_empty() && shared.server.remembers(&signed.credentials);
@@ -139,12 +145,47 @@ impl Wrap {
     }
 
     /// A message that is not signed.
-    fn pass(&self, message: &Value<'_>) -> Handling<ToServer> {
+    fn pass(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
         if self.in_flight.pass(message, || Watched::unsigned(message, |task| self.waits(task))).is_err() {
             return refused(message.as_object().and_then(|m| m.get("id")), &Reason::BadRequest.into());
         }
         let declared = extension::declare_once(message).or_else(|| extension::declare_in_request(message));
-        Handling::Now(declared.map_or(ToServer::Pass, |new| ToServer::Forward(new.to_canonical().into())))
+        let to = declared.map_or(ToServer::Pass, |new| ToServer::Forward(new.to_canonical().into()));
+        let Kind::Request { id, method } = Kind::of(message) else { return Handling::Now(to) };
+        let passing = Passing { from_server: false, exchange: self.exchange, line };
+        match (self.shared.line.trail(), attest_trail::is_content(method)) {
+            (Trailing::Off, _) => Handling::Now(to),
+            (_, false) => {
+                self.shared.line.show(&passing);
+                Handling::Now(to)
+            }
+            // What is read is written down before it is asked for, or not asked for.
+            (_, true) => {
+                let shared = self.shared.clone();
+                Handling::later(async move {
+                    shared.line.judged(&passing).await.request(Some(&id), to)
+                })
+            }
+        }
+    }
+
+    /// What the trail has to say of an answer, before the host sees it.
+    fn trailed(&self, line: Bytes, message: Option<&Value<'_>>, to: ToClient) -> Handling<ToClient> {
+        let trail = self.shared.line.trail();
+        // What is sent again is answered again.
+        if trail == Trailing::Off || matches!(to, ToClient::Resend(_)) {
+            return Handling::Now(to);
+        }
+        let answered = message.and_then(Id::of_answer).or_else(|| Id::of_opaque_answer(&line));
+        let passing = Passing { from_server: true, exchange: self.exchange, line };
+        let (Trailing::Asked, Some(id)) = (trail, answered) else {
+            self.shared.line.show(&passing);
+            return Handling::Now(to);
+        };
+        let shared = self.shared.clone();
+        Handling::later(async move {
+            shared.line.judged(&passing).await.answer(Some(&id), &passing.line, to)
+        })
     }
 
     /// Whether a call waits for the end of this task, or has seen it.
@@ -258,7 +299,7 @@ impl Interceptor for Wrap {
         let method = message.as_object().and_then(|m| m.get("method")).and_then(Value::as_str);
         match classify(message) {
             Ok(_) if method.is_some_and(|method| self.shared.server.asks_for(method)) => self.sign(line, message),
-            Ok(_) => self.pass(message),
+            Ok(_) => self.pass(line, message),
             Err(RequestError::NoId) => {
                 tracing::warn!("dropped a tools/call without an id: nobody could be told its outcome");
                 Handling::Now(ToServer::Drop)
@@ -268,12 +309,27 @@ impl Interceptor for Wrap {
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
+        let to = self.judge(line.clone(), message);
+        self.trailed(line, message, to)
+    }
+
+    fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
+        for signed in self.in_flight.drain().into_iter().filter_map(|(_, watched)| watched.into_call()) {
+            self.shared.lost(&signed.call);
+        }
+        Box::pin(std::future::ready(Vec::new()))
+    }
+}
+
+impl Wrap {
+    /// What the host may see of a server's message.
+    fn judge(&self, line: Bytes, message: Option<&Value<'_>>) -> ToClient {
         let own = self.shared.own_words.take(&line);
         let (id, watched) = match self.in_flight.answered(&line, message) {
             Ok(answered) => answered,
             Err(stray) => {
                 tracing::warn!("dropped {stray}");
-                return Handling::Now(ToClient::Drop);
+                return ToClient::Drop;
             }
         };
         let demanded = !matches!(*self.shared.line.demand(), Demand::Nothing);
@@ -283,7 +339,7 @@ impl Interceptor for Wrap {
             tracing::error!(
                 "dropped a text of the server that is no message, and that the host might read as an answer"
             );
-            return Handling::Now(ToClient::Drop);
+            return ToClient::Drop;
         }
         // What a bridge of our own says, or a verifier that let nothing through, is no answer to have a receipt of.
         let refusal = message.filter(|_| !own).and_then(|message| self.refusal(message));
@@ -295,7 +351,7 @@ impl Interceptor for Wrap {
                     self.shared.server.forgot(&credentials);
                     let again = Signed { call: call.clone(), credentials, full: None };
                     if self.in_flight.watch(id.clone(), Watched::Call { call: again, about: about.clone() }).is_ok() {
-                        return Handling::Now(ToClient::Resend(full));
+                        return ToClient::Resend(full);
                     }
                 }
                 // A verifier remembers what it has accepted.
@@ -304,7 +360,7 @@ impl Interceptor for Wrap {
                 }
                 if own || refusal.is_some() {
                     self.shared.line.ended(call.call, Outcome::of(message, &call.salt), None);
-                    return Handling::Now(self.retold(line, refusal));
+                    return self.retold(line, refusal);
                 }
                 self.of_call(call, message, &mut ends);
                 if let Some(about) = about {
@@ -313,7 +369,7 @@ impl Interceptor for Wrap {
             }
             Some(Watched::Task(about)) => {
                 if own || refusal.is_some() {
-                    return Handling::Now(self.retold(line, refusal));
+                    return self.retold(line, refusal);
                 }
                 self.of_asked(&about, message, &mut ends);
             }
@@ -321,7 +377,7 @@ impl Interceptor for Wrap {
                 self.shared.server.offers(message.and_then(|answer| extension::offered(answer, era)));
                 // The host speaks MCP alone; that we speak to a verifier is not its matter.
                 let clean = message.and_then(extension::without_offer);
-                return Handling::Now(clean.map_or(ToClient::Pass, |c| ToClient::Replace(c.to_canonical().into())));
+                return clean.map_or(ToClient::Pass, |c| ToClient::Replace(c.to_canonical().into()));
             }
             None => {
                 if let Some((task, m)) = message.and_then(|m| Some((task::told(m)?, m))) {
@@ -329,14 +385,7 @@ impl Interceptor for Wrap {
                 }
             }
         }
-        Handling::Now(self.settle(id.as_ref(), &line, message, ends))
-    }
-
-    fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
-        for signed in self.in_flight.drain().into_iter().filter_map(|(_, watched)| watched.into_call()) {
-            self.shared.lost(&signed.call);
-        }
-        Box::pin(std::future::ready(Vec::new()))
+        self.settle(id.as_ref(), &line, message, ends)
     }
 }
 

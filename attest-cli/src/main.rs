@@ -39,6 +39,8 @@ enum Verb {
     Delegate(verbs::delegate::Args),
     Wrap(agent_signer::args::WrapArgs),
     Guard(server_verifier::args::Args),
+    Audit(agent_signer::audit::AuditArgs),
+    Alerts(verbs::alerts::Args),
     Signer(verbs::signer::Args),
     #[cfg(feature = "josekit")]
     Jwk(verbs::jwk::Args),
@@ -66,6 +68,8 @@ fn main() -> ExitCode {
         Verb::Delegate(args) => verbs::delegate::run(args),
         Verb::Wrap(args) => agent_signer::args::wrap(args, output::listening),
         Verb::Guard(args) => server_verifier::args::run(args, output::listening),
+        Verb::Audit(args) => agent_signer::audit::audit(args),
+        Verb::Alerts(args) => verbs::alerts::run(args),
         Verb::Signer(args) => verbs::signer::run(args),
         #[cfg(feature = "josekit")]
         Verb::Jwk(args) => verbs::jwk::run(args),

@@ -19,6 +19,8 @@ pub const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilitie
 pub const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 /// `_meta` key of a refusal in the form of a tool result.
 pub const REFUSAL: &str = ours!("refusal");
+/// `_meta` key of a result that a rule of the trail finds doubtful.
+pub const UNTRUSTED: &str = ours!("untrusted");
 /// `_meta` key, and member of an error's `data`: the receipts that come with an answer.
 pub const RECEIPT: &str = ours!("receipt");
 /// Claim of a call proof: the call.

@@ -42,6 +42,8 @@ pub enum Check {
     Sign,
     /// On the caller's side: the receipt that must come with an answer. A call that fails here may have run.
     Receipt,
+    /// On either side: what is written down of each message, and the rules that see it.
+    Trail,
 }
 
 macro_rules! reasons {
@@ -190,6 +192,10 @@ reasons! {
     NoReceipt = "no-receipt", Receipt;
     /// The receipt does not fit the answer, the call or the server's log, so the answer is withheld; the call may have run, so do not repeat it blindly.
     BadReceipt = "bad-receipt", Receipt;
+    /// The trail of what passes cannot be written, so nothing is asked of the server; whoever runs the trail must see to it.
+    TrailUnavailable = "trail-unavailable", Trail;
+    /// A rule of whoever watches this server stopped the message; the alert in the log says which, and why.
+    Alert = "alert", Trail;
 }
 
 /// Where in a message a reason applies. Never holds arguments.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::digest::{Digest, Salt};
 use crate::entry::Status;
 use crate::json::{Object, Value, write_canonical, write_members};
-use crate::names::PREFIX;
+use crate::names::{PREFIX, UNTRUSTED};
 
 /// What a log says of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,16 @@ pub fn without_ours<'v>(message: &Value<'v>) -> Option<Value<'v>> {
         }
     }
     clean
+}
+
+/// The message with its result marked as untrusted: `_meta` says so, for a host that looks. `None` where it is no result.
+pub fn as_untrusted<'v>(message: &Value<'v>) -> Option<Value<'v>> {
+    let outer = message.as_object()?;
+    let result = outer.get("result")?.as_object()?;
+    let meta = result.get("_meta").and_then(Value::as_object).cloned().unwrap_or_default();
+    let meta = Value::Object(meta.with(UNTRUSTED, Value::Bool(true)));
+    let result = Value::Object(result.with("_meta", meta));
+    Some(Value::Object(outer.with("result", result)))
 }
 
 fn has_ours(object: &Object<'_>, place: &[&str]) -> bool {

@@ -35,6 +35,8 @@ pub struct Config {
     pub log_origin: String,
     /// Whether answers bring receipts.
     pub receipts: bool,
+    /// The trail of what passes, with its alerts; `None` for none.
+    pub trail: Option<attest_trail::Table>,
     /// The shape of refusals.
     pub deny_as: Shape,
     /// Longest request in bytes.
@@ -137,6 +139,7 @@ struct File {
     log_key: Option<String>,
     log_origin: Option<String>,
     receipts: Option<bool>,
+    trail: Option<attest_trail::Table>,
     #[serde(default)]
     deny_as: DenyAs,
     skew_seconds: Option<u64>,
@@ -313,6 +316,7 @@ impl Config {
             log: folder.join(file.log),
             log_key: log_key.map_err(|source| ConfigError::LogKey { path: at(), source })?,
             receipts: file.receipts.unwrap_or(true),
+            trail: file.trail.map(|table| table.within(folder)),
             deny_as: match file.deny_as {
                 DenyAs::Error => Shape::Error,
                 DenyAs::ToolResult => Shape::ToolResult,

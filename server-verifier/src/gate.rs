@@ -1,5 +1,6 @@
 //! The gate: verdict, entry, and only then the call. Independent of the transport.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attest_core::digest::{Digest, Salt};
@@ -12,10 +13,13 @@ use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::reply::Shape;
 use attest_core::request;
 use attest_core::response::Outcome;
+use attest_core::seen::{Called, What};
 use attest_core::sign::Sign as _;
 use attest_core::tlog_proof::TlogProof;
 use attest_core::verifier::{Accepted, CallId, Verifier};
 use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, LogKeyError, Record, ReplayKey, Token};
+use attest_trail::observer::Draft;
+use attest_trail::{Recorder, Session, Writing};
 use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
@@ -39,6 +43,14 @@ pub struct Gate {
     tally: Mutex<Tally>,
     tasks: Mutex<Tasks<Call>>,
     witness: Option<Witnessing>,
+    trail: Option<Trail>,
+    exchanges: AtomicU64,
+}
+
+/// The trail of what passes, besides the decisions.
+struct Trail {
+    recorder: Arc<Recorder>,
+    session: Arc<Session>,
 }
 
 /// A call that was let through.
@@ -82,6 +94,12 @@ pub enum GateError {
     /// A witness's key is somebody else's too.
     #[error("the key of the witness {0} is also the log's own, an attester's or a root's: a key has one role")]
     WitnessKey(String),
+    /// The trail.
+    #[error(transparent)]
+    Trail(#[from] attest_trail::OpenError),
+    /// The trail takes no entry.
+    #[error(transparent)]
+    Unwritten(#[from] attest_trail::Unwritten),
     /// Witnesses cannot be asked.
     #[error(transparent)]
     Witness(#[from] WitnessingError),
@@ -120,6 +138,8 @@ impl Gate {
             tally: Mutex::default(),
             tasks: Mutex::default(),
             witness: None,
+            trail: None,
+            exchanges: AtomicU64::new(0),
         };
         // The normal path: what a crash left open is closed by the same append as any outcome.
         for open in recovery.open_calls {
@@ -132,6 +152,11 @@ impl Gate {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         gate.log.append(Record::new(start.to_bytes()), now()).await?;
+        if let Some(table) = &config.trail {
+            let recorder = Arc::new(attest_trail::open(&gate.log, table, Writing::default())?);
+            let session = Arc::new(Session::begin(recorder.clone(), gate.audience(), None).await?);
+            gate.trail = Some(Trail { recorder, session });
+        }
         if let Some(witnesses) = config.witness {
             gate.witness = Some(Witnessing::start(Arc::clone(&gate.log), witnesses, skew)?);
         }
@@ -141,6 +166,16 @@ impl Gate {
     /// The name that calls must be made out to.
     pub fn audience(&self) -> &str {
         self.verifier.trust().audience()
+    }
+
+    /// What passes is written down here, where there is a trail.
+    pub(crate) fn trail(&self) -> Option<&Arc<Session>> {
+        self.trail.as_ref().map(|trail| &trail.session)
+    }
+
+    /// A number for a new exchange.
+    pub(crate) fn next_exchange(&self) -> u64 {
+        self.exchanges.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The shape of refusals.
@@ -313,6 +348,15 @@ impl Gate {
             return;
         }
         tracing::warn!(reason = refusal.reason.code(), "call refused");
+        if let (Some(trail), Some(caller)) = (self.trail(), &refusal.caller) {
+            let called = match &caller.tool {
+                Some(tool) => Called::Tool(tool.clone()),
+                None => Called::Method(caller.method.clone()),
+            };
+            let what = What::Refused { call: Some(caller.call), called, reason: refusal.reason.code().to_owned() };
+            // The refusal stands whether or not it can be written.
+            let _ = trail.record(vec![Draft { what, kept: None }]).await;
+        }
         let entry = Entry::deny(refusal, self.audience(), &self.policy, now_ms());
         // The one that has an entry of its own is not counted once more.
         let own = u64::from(entry.is_some());
@@ -333,6 +377,9 @@ impl Gate {
         }
         if let Some(witness) = &self.witness {
             witness.close().await;
+        }
+        if let Some(trail) = &self.trail {
+            trail.recorder.close().await;
         }
         if let Err(reason) = self.log.close() {
             tracing::error!("the log did not close in order: {reason}");

@@ -26,6 +26,8 @@ pub struct Guard {
     gate: Arc<Gate>,
     in_flight: InFlight<Watched<Open>>,
     attested: Arc<OnceLock<Attested>>,
+    /// Names it to the trail: ids of requests are its own.
+    exchange: u64,
 }
 
 /// A call that was let through and has no answer yet.
@@ -41,7 +43,8 @@ type Ended = (Call, Outcome);
 impl Guard {
     /// A guard of one connection, or of one exchange.
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate, in_flight: InFlight::default(), attested: Arc::default() }
+        let exchange = gate.next_exchange();
+        Self { gate, in_flight: InFlight::default(), attested: Arc::default(), exchange }
     }
 
     /// The call that was let through, over HTTP: there an exchange has one.
@@ -71,7 +74,10 @@ impl Guard {
     /// A message that needs no proof.
     fn pass(&self, message: &Value<'_>) -> Handling<ToServer> {
         match self.in_flight.pass(message, || Watched::unsigned(message, |task| self.waits(task))) {
-            Ok(()) => Handling::Now(ToServer::Pass),
+            Ok(()) => match self.gate.trail() {
+                Some(trail) => trail.asked(self.exchange, message, None, Handling::Now(ToServer::Pass)),
+                None => Handling::Now(ToServer::Pass),
+            },
             Err(Taken) => self.refuse(message.as_object().and_then(|m| m.get("id")), Reason::BadRequest.into()),
         }
     }
@@ -94,7 +100,8 @@ impl Guard {
         };
         let about = About::of(message, |task| self.waits(task));
         let (gate, attested) = (self.gate.clone(), self.attested.clone());
-        Handling::later(async move {
+        let (exchange, named) = (self.exchange, accepted.caller.call);
+        let admitted = Handling::later(async move {
             match gate.admit(&accepted, answered).await {
                 Ok(shown) => {
                     let verdict = Attested::new(&accepted);
@@ -111,7 +118,11 @@ impl Guard {
                     }
                 }
             }
-        })
+        });
+        match self.gate.trail() {
+            Some(trail) => trail.asked(exchange, message, Some(named), admitted),
+            None => admitted,
+        }
     }
 
     /// The end of a call, if `message` tells it, and the task that ended with it. `message` is `None` in place of one that
@@ -189,6 +200,29 @@ impl Interceptor for Guard {
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
+        let to = self.told(line.clone(), message);
+        match self.gate.trail() {
+            Some(trail) => trail.answered(self.exchange, line, message, to),
+            None => to,
+        }
+    }
+
+    fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
+        let left = self.in_flight.drain().into_iter();
+        let calls = left.filter_map(|(id, watched)| Some((id, watched.into_call()?.call)));
+        let (ids, calls): (Vec<Id>, Vec<Call>) = calls.unzip();
+        let gate = self.gate.clone();
+        Box::pin(async move {
+            gate.lost(&calls).await;
+            let refusal = Refusal::from(Reason::ServerGone);
+            ids.iter().map(|id| reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()).collect()
+        })
+    }
+}
+
+impl Guard {
+    /// What the client is told of a server's message.
+    fn told(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
         let (id, watched) = match self.in_flight.answered(&line, message) {
             Ok(answered) => answered,
             Err(stray) => {
@@ -257,17 +291,5 @@ impl Interceptor for Guard {
                 }
             }),
         }
-    }
-
-    fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
-        let left = self.in_flight.drain().into_iter();
-        let calls = left.filter_map(|(id, watched)| Some((id, watched.into_call()?.call)));
-        let (ids, calls): (Vec<Id>, Vec<Call>) = calls.unzip();
-        let gate = self.gate.clone();
-        Box::pin(async move {
-            gate.lost(&calls).await;
-            let refusal = Refusal::from(Reason::ServerGone);
-            ids.iter().map(|id| reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()).collect()
-        })
     }
 }

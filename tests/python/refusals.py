@@ -57,6 +57,8 @@ _MEANINGS = {
     "signer-gone": "There is no signer: it could not be reached or started; `attest signer status` tells more.",
     "no-receipt": "The answer came without a receipt of the server's log, so it is withheld; the call may have run, so do not repeat it blindly.",
     "bad-receipt": "The receipt does not fit the answer, the call or the server's log, so the answer is withheld; the call may have run, so do not repeat it blindly.",
+    "trail-unavailable": "The trail of what passes cannot be written, so nothing is asked of the server; whoever runs the trail must see to it.",
+    "alert": "A rule of whoever watches this server stopped the message; the alert in the log says which, and why.",
 }
 # Every reason that a log can name.
 REASONS = frozenset(_TOLD) | (frozenset(_MEANINGS) - frozenset(_WIRE))

@@ -73,7 +73,7 @@ pub enum RemoteError {
 
 impl Remote {
     /// Paths in it are relative to `folder`.
-    pub(super) fn within(mut self, folder: &Path) -> Self {
+    pub(crate) fn within(mut self, folder: &Path) -> Self {
         self.roots = self.roots.map(|roots| folder.join(roots));
         for value in self.headers.values_mut() {
             if let HeaderText::File { file } = value {

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub(crate) mod alerts;
 pub(crate) mod delegate;
 pub(crate) mod demo;
 pub(crate) mod doctor;

@@ -131,6 +131,7 @@ fn name(check: Check) -> &'static str {
         Check::Forward => "forward",
         Check::Sign => "sign",
         Check::Receipt => "receipt",
+        Check::Trail => "trail",
     }
 }
 

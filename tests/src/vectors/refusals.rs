@@ -64,6 +64,14 @@ const MEANINGS: &[(&str, &str)] = &[
         "bad-receipt",
         "The receipt does not fit the answer, the call or the server's log, so the answer is withheld; the call may have run, so do not repeat it blindly.",
     ),
+    (
+        "trail-unavailable",
+        "The trail of what passes cannot be written, so nothing is asked of the server; whoever runs the trail must see to it.",
+    ),
+    (
+        "alert",
+        "A rule of whoever watches this server stopped the message; the alert in the log says which, and why.",
+    ),
 ];
 
 /// The reasons of which a caller is told the kind alone.

@@ -1,0 +1,124 @@
+//! The trail alone: everything passes as it came, and is written down.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use attest_core::digest::Digest;
+use attest_core::json::Value;
+use bytes::Bytes;
+use http::request::Parts;
+use mcp_relay::http::{Exchange, Exchanges};
+use mcp_relay::{Handling, Id, Interceptor, Kind, ToClient, ToServer};
+
+use crate::judged::Judged;
+use crate::session::Session;
+
+/// Sees one connection, or over HTTP one exchange.
+pub struct Audit {
+    session: Arc<Session>,
+    exchange: u64,
+}
+
+impl Audit {
+    /// Of a connection that is the session's only one.
+    pub fn new(session: Arc<Session>) -> Self {
+        Self { session, exchange: 0 }
+    }
+}
+
+impl Drop for Audit {
+    fn drop(&mut self) {
+        self.session.end(self.exchange);
+    }
+}
+
+impl Interceptor for Audit {
+    fn client_message(&self, _: Bytes, message: &Value<'_>) -> Handling<ToServer> {
+        self.session.asked(self.exchange, message, None, Handling::Now(ToServer::Pass))
+    }
+
+    fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
+        self.session.answered(self.exchange, line, message, Handling::Now(ToClient::Pass))
+    }
+}
+
+impl Session {
+    /// Writes a message of the host down, and says what becomes of it; `to` is what would without the trail.
+    pub fn asked(
+        self: &Arc<Self>,
+        exchange: u64,
+        message: &Value<'_>,
+        call: Option<Digest>,
+        to: Handling<ToServer>,
+    ) -> Handling<ToServer> {
+        let drafts = self.client(exchange, message, call);
+        if drafts.is_empty() {
+            return to;
+        }
+        let id = match Kind::of(message) {
+            Kind::Request { id, .. } => Some(id),
+            _ => None,
+        };
+        let session = self.clone();
+        Handling::later(async move {
+            let judged = Judged::of(&session.record(drafts).await);
+            // What does not pass is not begun either.
+            match judged.refuses() {
+                None => resolved(to).await,
+                Some(_) => judged.request(id.as_ref(), ToServer::Drop),
+            }
+        })
+    }
+
+    /// Writes a message of the server down, and says what the host gets; `to` is what it would without the trail.
+    pub fn answered(
+        self: &Arc<Self>,
+        exchange: u64,
+        line: Bytes,
+        message: Option<&Value<'_>>,
+        to: Handling<ToClient>,
+    ) -> Handling<ToClient> {
+        let drafts = self.server(exchange, &line, message);
+        if drafts.is_empty() {
+            return to;
+        }
+        let id = message.and_then(Id::of_answer).or_else(|| Id::of_opaque_answer(&line));
+        let session = self.clone();
+        Handling::later(async move {
+            let to = resolved(to).await;
+            Judged::of(&session.record(drafts).await).answer(id.as_ref(), &line, to)
+        })
+    }
+}
+
+async fn resolved<T>(handling: Handling<T>) -> T {
+    match handling {
+        Handling::Now(value) => value,
+        Handling::Later(later) => later.await,
+    }
+}
+
+/// Opens one for each exchange of a session over HTTP.
+#[derive(Clone)]
+pub struct Audits {
+    session: Arc<Session>,
+    next: Arc<AtomicU64>,
+}
+
+impl Audits {
+    /// Of this session.
+    pub fn new(session: Arc<Session>) -> Self {
+        Self { session, next: Arc::default() }
+    }
+}
+
+impl Exchanges for Audits {
+    type Interceptor = Audit;
+
+    fn open(&self, _: &Parts) -> Audit {
+        let exchange = self.next.fetch_add(1, Ordering::Relaxed);
+        Audit { session: self.session.clone(), exchange }
+    }
+}
+
+impl Exchange for Audit {}

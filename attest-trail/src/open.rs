@@ -1,0 +1,79 @@
+//! A recorder for a log: rules, what they remember of the log, redaction, and sinks.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use attest_core::entry::Written;
+use attest_log::{Log, ReadError, Reader};
+use attest_watch::{Rules, RulesError, Watch};
+
+use crate::config::Table;
+use crate::keep::{Keep, KeepError};
+use crate::recorder::{Recorder, Writing};
+use crate::sinks::{Sinks, SinksError};
+
+/// How many of the log's last entries the rules are shown at the start, so that they remember tools, destinations and
+/// servers: a tenth of a second's work.
+const REMEMBERED: u64 = 20_000;
+
+/// Why a trail cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// A file.
+    #[error("{path}: {source}", path = path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Rules.
+    #[error("{path}: {source}", path = path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RulesError,
+    },
+    /// Redaction, or the store.
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    /// Sinks.
+    #[error(transparent)]
+    Sinks(#[from] SinksError),
+    /// The log cannot be opened for reading.
+    #[error(transparent)]
+    Log(#[from] attest_log::OpenError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Reading(#[from] ReadError),
+}
+
+/// Opens it. Must be called in a tokio runtime.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, OpenError> {
+    let rules = match &table.rules {
+        None => Rules::default(),
+        Some(path) => Rules::parse(&text(path)?).map_err(|source| OpenError::Rules { path: path.clone(), source })?,
+    };
+    let mut watch = Watch::new(rules);
+    let reader = Reader::open(log.path())?;
+    let length = reader.len()?;
+    for entry in reader.entries(length.saturating_sub(REMEMBERED)..length) {
+        let entry = entry?;
+        if let Ok(Written::Seen { event, time }) = Written::read(&entry.body) {
+            watch.see(entry.index, time, &event);
+        }
+    }
+    let redaction = table.redaction.as_deref().map(text).transpose()?;
+    let keep = if table.keep { Some(Keep::open(log.path(), redaction.as_deref(), table.redaction.as_deref())?) } else { None };
+    let sinks = Sinks::start(&table.sinks)?;
+    Ok(Recorder::start(log.clone(), watch, keep, sinks, how))
+}
+
+fn text(path: &Path) -> Result<String, OpenError> {
+    std::fs::read_to_string(path).map_err(|source| OpenError::Read { path: path.to_owned(), source })
+}

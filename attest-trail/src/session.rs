@@ -1,0 +1,108 @@
+//! One run of one server: an observer, and the recorder that it reports to.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use attest_core::digest::{Digest, Jti, Salt};
+use attest_core::json::Value;
+use attest_core::seen;
+
+use crate::how::How;
+use crate::observer::{Draft, Moment, Observer};
+use crate::recorder::{Recorder, Recording, Unwritten, Verdict};
+
+/// See the module.
+pub struct Session {
+    recorder: Arc<Recorder>,
+    observer: Mutex<Observer>,
+    server: Arc<str>,
+    id: Jti,
+    clock: Clock,
+}
+
+impl Session {
+    /// Begins a session with the server of this name; `how` says how it is reached, secrets taken out already.
+    ///
+    /// # Errors
+    /// [`Unwritten`].
+    pub async fn begin(recorder: Arc<Recorder>, server: &str, how: Option<&How>) -> Result<Self, Unwritten> {
+        let clock = Clock::start().map_err(|error| Unwritten(error.to_string().into()))?;
+        let id = Jti(clock.salt().0);
+        recorder.session(id).await?;
+        let how = how.map(|how| how.draft(clock.salt()));
+        let server = Arc::from(seen::name(server));
+        let session = Self { recorder, observer: Mutex::default(), server, id, clock };
+        session.record(how.into_iter().collect()).await?;
+        Ok(session)
+    }
+
+    /// What a message of the host is to the trail. `call` is the hash of the call's proof, where it has one.
+    pub fn client(&self, exchange: u64, message: &Value<'_>, call: Option<Digest>) -> Vec<Draft> {
+        self.observer().client(exchange, message, call, &self.clock)
+    }
+
+    /// What a message of the server is to the trail.
+    pub fn server(&self, exchange: u64, line: &[u8], message: Option<&Value<'_>>) -> Vec<Draft> {
+        self.observer().server(exchange, line, message, &self.clock)
+    }
+
+    /// An exchange is over.
+    pub fn end(&self, exchange: u64) {
+        self.observer().end(exchange);
+    }
+
+    /// Writes it down.
+    ///
+    /// # Errors
+    /// [`Unwritten`]: the message must not pass.
+    pub async fn record(&self, drafts: Vec<Draft>) -> Result<Verdict, Unwritten> {
+        self.recorder.record(&self.server, self.id, drafts).await
+    }
+
+    /// The first half of [`Session::record`]: see [`Recorder::recording`].
+    pub async fn recording(&self, drafts: Vec<Draft>) -> Recording {
+        self.recorder.recording(&self.server, self.id, drafts).await
+    }
+
+    fn observer(&self) -> std::sync::MutexGuard<'_, Observer> {
+        self.observer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Time since the session began, and random values made of one seed: so no message waits for the system's, or fails for want
+/// of them.
+struct Clock {
+    began: Instant,
+    seed: [u8; 32],
+    drawn: AtomicU64,
+}
+
+impl Clock {
+    fn start() -> Result<Self, getrandom::Error> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        Ok(Self { began: Instant::now(), seed, drawn: AtomicU64::new(0) })
+    }
+}
+
+impl Moment for Clock {
+    fn salt(&self) -> Salt {
+        let Digest(bits) = self.name();
+        let mut salt = Salt([0; 16]);
+        salt.0.iter_mut().zip(bits).for_each(|(to, from)| *to = from);
+        salt
+    }
+
+    fn name(&self) -> Digest {
+        let count = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let mut text = [0; 40];
+        let bytes = self.seed.into_iter().chain(count.to_be_bytes());
+        text.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        Digest::of(text)
+    }
+
+    fn since(&self) -> Duration {
+        self.began.elapsed()
+    }
+}
