@@ -318,10 +318,12 @@ impl<'r, 's> Writer<'r, 's> {
             return Kept::Text(String::new());
         }
         let start = text.trim_ascii_start();
-        if start.starts_with(['{', '[', '"']) && self.nested < MAX_NESTED && text.len() <= self.rules.longest {
-            if let Ok(value) = json::parse(start.as_bytes()) {
-                return self.json(&value);
-            }
+        if start.starts_with(['{', '[', '"'])
+            && self.nested < MAX_NESTED
+            && text.len() <= self.rules.longest
+            && let Ok(value) = json::parse(start.as_bytes())
+        {
+            return self.json(&value);
         }
         self.plain(text)
     }
