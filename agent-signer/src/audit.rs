@@ -68,7 +68,9 @@ pub fn audit(args: AuditArgs) -> Result<u8, Failure> {
     )?;
     let unfit = |c: char| c.is_whitespace() || ['/', '\\', '#', '+'].contains(&c);
     if !attest_core::claims::is_name(&name) || name.contains(unfit) || name.starts_with('.') {
-        return Err(format!("{name:?} names no server: 1 to 256 bytes without blanks, slashes, # and +; set --name").into());
+        return Err(
+            format!("{name:?} names no server: 1 to 256 bytes without blanks, slashes, # and +; set --name").into()
+        );
     }
     let folder = match folder {
         Some(folder) => folder,
@@ -177,4 +179,3 @@ fn opened(path: &Path, stem: &str) -> Result<Log, Opening> {
     let key = LogKey::of_log(path, None, &format!("{host}/audit/{stem}"))?;
     Ok(Log::open(path, key, attest_log::Options::default())?.0)
 }
-

@@ -13,12 +13,12 @@ use attest_core::receipt::{self, Verdict};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::request::Call;
 use attest_core::response::Outcome;
+use attest_core::seen::What;
 use attest_core::sign::Sign as _;
 use attest_core::signing::{Credentials, Form, Particulars, Signed, SigningError, sign_call};
 use attest_keys::{Key, KeyError};
 use attest_log::clock::{now, now_ms};
 use attest_log::{AppendError, Log, LogKey, LogKeyError, Record, Token};
-use attest_core::seen::What;
 use attest_measure::MeasureError;
 use attest_trail::observer::Draft;
 use attest_trail::{Recorder, Session, Writing};
@@ -145,7 +145,9 @@ impl Signer {
         };
         log.append(Record::new(entry.to_bytes()), now()).await?;
         let trail = match &config.trail {
-            Some(table) => Some(Arc::new(attest_trail::open(&log, table, Writing { strict: config.strict, alone: false })?)),
+            Some(table) => {
+                Some(Arc::new(attest_trail::open(&log, table, Writing { strict: config.strict, alone: false })?))
+            }
             None => None,
         };
         let own = match &trail {
@@ -312,7 +314,10 @@ impl Signer {
         changed.sort_by_key(|component| component.as_str());
         changed.dedup();
         if !changed.is_empty() {
-            tracing::warn!("the agent changed: {}; attested anew", changed.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", "));
+            tracing::warn!(
+                "the agent changed: {}; attested anew",
+                changed.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ")
+            );
             if let Some(own) = &self.own {
                 let what = What::State(changed);
                 own.record(vec![Draft { what, kept: None }]).await?;

@@ -40,7 +40,14 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub fn new(line: Line, own_words: OwnWords) -> Self {
-        Self { line: Arc::new(line), server: Arc::default(), tasks: Arc::default(), past: Arc::default(), own_words, exchanges: Arc::default() }
+        Self {
+            line: Arc::new(line),
+            server: Arc::default(),
+            tasks: Arc::default(),
+            past: Arc::default(),
+            own_words,
+            exchanges: Arc::default(),
+        }
     }
 
     /// Nothing more will come: calls whose task did not end have no end that we see.
@@ -162,9 +169,7 @@ impl Wrap {
             // What is read is written down before it is asked for, or not asked for.
             (_, true) => {
                 let shared = self.shared.clone();
-                Handling::later(async move {
-                    shared.line.judged(&passing).await.request(Some(&id), to)
-                })
+                Handling::later(async move { shared.line.judged(&passing).await.request(Some(&id), to) })
             }
         }
     }
@@ -183,9 +188,7 @@ impl Wrap {
             return Handling::Now(to);
         };
         let shared = self.shared.clone();
-        Handling::later(async move {
-            shared.line.judged(&passing).await.answer(Some(&id), &passing.line, to)
-        })
+        Handling::later(async move { shared.line.judged(&passing).await.answer(Some(&id), &passing.line, to) })
     }
 
     /// Whether a call waits for the end of this task, or has seen it.

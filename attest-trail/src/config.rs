@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sinks::SinksConfig;
+use attest_sinks::SinkConfig;
 use serde::Deserialize;
+
+use crate::sinks;
 
 /// What is kept, by which rules alerts are raised, and who is told.
 #[derive(Debug, Deserialize)]
@@ -16,12 +18,12 @@ pub struct Table {
     /// Whether what messages say is kept beside the log, redacted.
     pub keep: bool,
     /// Who is told of alerts besides the log.
-    pub sinks: SinksConfig,
+    pub sink: Vec<SinkConfig>,
 }
 
 impl Default for Table {
     fn default() -> Self {
-        Self { rules: None, redaction: None, keep: true, sinks: SinksConfig::default() }
+        Self { rules: None, redaction: None, keep: true, sink: Vec::new() }
     }
 }
 
@@ -32,7 +34,7 @@ impl Table {
         Self {
             rules: self.rules.map(|file| folder.join(file)),
             redaction: self.redaction.map(|file| folder.join(file)),
-            sinks: self.sinks.within(folder),
+            sink: self.sink.into_iter().map(|sink| sinks::within(sink, folder)).collect(),
             ..self
         }
     }

@@ -1,13 +1,113 @@
-//! temporary
-use std::path::Path;
-use attest_core::seen::Event;
+//! What messages said, redacted, beside the log.
+
+use std::path::{Path, PathBuf};
+
+use attest_core::b64;
+use attest_core::digest::Salt;
+use attest_core::json::{self, Value};
+use attest_core::seen::{Event, What};
+use attest_kept::{Kept as Store, KeptError, Row};
+use attest_redact::{Rules, RulesError, Salted};
+
 use crate::observer::Kept;
+
+/// Why nothing can be kept.
 #[derive(Debug, thiserror::Error)]
-#[error("keep")]
-pub struct KeepError;
-pub(crate) struct Keep;
+#[non_exhaustive]
+pub enum KeepError {
+    /// The rules of redaction.
+    #[error("{path}: {source}", path = path.display())]
+    Rules {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RulesError,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] KeptError),
+    /// No random bits.
+    #[error("the system gives no random bits: {0}")]
+    Random(#[from] getrandom::Error),
+}
+
+/// The store beside one log, and what is taken out before anything reaches it.
+pub(crate) struct Keep {
+    store: Store,
+    own: Option<Rules>,
+    seed: Salt,
+    drawn: u64,
+    failed: bool,
+}
+
 impl Keep {
-    pub(crate) fn open(_: &Path, _: Option<&str>, _: Option<&Path>) -> Result<Self, KeepError> { Ok(Self) }
-    pub(crate) fn put(&mut self, _: &Kept, _: &Event, _: u64) {}
-    pub(crate) fn flush(&mut self) {}
+    /// `redaction` is the file of rules that add to the defaults.
+    pub(crate) fn open(log: &Path, redaction: Option<(&Path, &str)>) -> Result<Self, KeepError> {
+        let own = redaction.map(|(path, text)| {
+            Rules::from_toml(text).map_err(|source| KeepError::Rules { path: path.to_owned(), source })
+        });
+        let mut seed = Salt([0; 16]);
+        getrandom::fill(&mut seed.0)?;
+        Ok(Self { store: Store::open(log)?, own: own.transpose()?, seed, drawn: 0, failed: false })
+    }
+
+    /// Keeps what an event rests on. The log has its commitment whether or not this succeeds, so a failure is said, and stops
+    /// no call.
+    pub(crate) fn put(&mut self, kept: &Kept, event: &Event, time: u64) {
+        // What is not canonical JSON was never given.
+        let Ok(value) = json::parse(&kept.text) else { return };
+        let (seed, drawn) = (self.seed, &mut self.drawn);
+        let mut salt = || {
+            *drawn += 1;
+            let bits = attest_core::digest::Digest::salted(&seed, &drawn.to_be_bytes()).0;
+            let mut salt = Salt([0; 16]);
+            salt.0.iter_mut().zip(bits).for_each(|(to, from)| *to = from);
+            salt
+        };
+        let rules = self.own.as_ref().unwrap_or_else(|| Rules::defaults());
+        let redacted = match command(&value) {
+            Some(words) => rules.args(&words, &mut salt),
+            None => rules.value(&value, &mut salt),
+        };
+        let mut salts = redacted.salts;
+        salts.push(Salted { kind: "whole".to_owned(), commitment: kept.commitment, salt: kept.salt });
+        let row = Row {
+            entry: kept.commitment,
+            session: b64::encode(event.session.0),
+            time_ms: time,
+            what: what(&event.what).to_owned(),
+            text: redacted.text,
+            salts,
+        };
+        if let Err(error) = self.store.put(row)
+            && !std::mem::replace(&mut self.failed, true)
+        {
+            tracing::error!("what messages say is not kept any more; the log goes on: {error}");
+        }
+    }
+
+    pub(crate) fn flush(&mut self) {
+        if let Err(error) = self.store.flush() {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+/// The words of a command, of which a secret may follow its flag.
+fn command<'v>(value: &'v Value<'_>) -> Option<Vec<&'v str>> {
+    let words = value.as_object()?.get("command")?.as_array()?;
+    value.as_object()?.get("process")?;
+    let words: Option<Vec<&str>> = words.iter().map(Value::as_str).collect();
+    words.filter(|words| !words.is_empty())
+}
+
+fn what(what: &What) -> &'static str {
+    match what {
+        What::Call(_) => "arguments",
+        What::Read(_) => "asked for",
+        What::Answer(_) => "answer",
+        What::Tool(_) => "tool",
+        What::Server(_) => "server",
+        _ => "other",
+    }
 }

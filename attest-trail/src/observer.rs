@@ -213,13 +213,7 @@ impl Observer {
                 let checks = Schema::new(input).ok().map(Arc::new);
                 self.tools.insert(name.to_owned(), Known { description, schema, checks });
             }
-            let what = Tool {
-                tool: seen::name(name),
-                description,
-                schema,
-                marks: scan::value(tool).marks,
-                can,
-            };
+            let what = Tool { tool: seen::name(name), description, schema, marks: scan::value(tool).marks, can };
             drafts.push(Draft { what: What::Tool(what), kept: Some(whole(tool, description)) });
         }
         if member(result, "nextCursor").is_none() {

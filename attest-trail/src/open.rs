@@ -10,7 +10,7 @@ use attest_watch::{Rules, RulesError, Watch};
 use crate::config::Table;
 use crate::keep::{Keep, KeepError};
 use crate::recorder::{Recorder, Writing};
-use crate::sinks::{Sinks, SinksError};
+use crate::sinks::{self, SinksError};
 
 /// How many of the log's last entries the rules are shown at the start, so that they remember tools, destinations and
 /// servers: a tenth of a second's work.
@@ -68,9 +68,10 @@ pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, Ope
             watch.see(entry.index, time, &event);
         }
     }
-    let redaction = table.redaction.as_deref().map(text).transpose()?;
-    let keep = if table.keep { Some(Keep::open(log.path(), redaction.as_deref(), table.redaction.as_deref())?) } else { None };
-    let sinks = Sinks::start(&table.sinks)?;
+    let redaction = table.redaction.as_deref().map(|path| text(path).map(|text| (path, text))).transpose()?;
+    let redaction = redaction.as_ref().map(|(path, text)| (*path, text.as_str()));
+    let keep = if table.keep { Some(Keep::open(log.path(), redaction)?) } else { None };
+    let sinks = sinks::start(&table.sink)?;
     Ok(Recorder::start(log.clone(), watch, keep, sinks, how))
 }
 

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::keep::Keep;
 use crate::observer::{Draft, Kept};
-use crate::sinks::Sinks;
+use crate::sinks::{self, Sinks};
 
 /// Messages that wait to be written; beyond it whoever says more waits.
 const QUEUE: usize = 1_024;
@@ -116,7 +116,7 @@ struct Shared {
 impl Recorder {
     /// Starts with rules that have seen what is to be remembered of the log.
     pub(crate) fn start(log: Arc<Log>, watch: Watch, keep: Option<Keep>, sinks: Sinks, how: Writing) -> Self {
-        let may_stop = strongest(watch.rules()) > Action::Note;
+        let may_stop = watch.rules().strongest() > Action::Note;
         let Writing { strict, alone } = how;
         let (inbox, turns) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared { log, failed: Mutex::default(), refusing: Mutex::default() });
@@ -222,7 +222,7 @@ impl Worker {
         if let Some(keep) = &mut self.keep {
             keep.flush();
         }
-        self.sinks.close().await;
+        self.sinks.close(sinks::PATIENCE).await;
     }
 
     /// One turn: all events appended at once, then judged in the order of the log.
@@ -287,7 +287,7 @@ impl Worker {
         let appended: Vec<Result<_, AppendError>> = futures_util::future::join_all(appends).await;
         for (alert, appended) in alerts.iter().zip(appended) {
             // A sink is told also of what could not be written: then it is the only trace.
-            self.sinks.send(alert, time);
+            self.sinks.send(sinks::alert(alert, time));
             if let Err(error) = appended {
                 let _ = self.shared.failed(&error);
             }
@@ -297,8 +297,4 @@ impl Worker {
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn strongest(_: &attest_watch::Rules) -> Action {
-    Action::Label
 }

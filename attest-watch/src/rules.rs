@@ -79,6 +79,14 @@ macro_rules! rules {
             $($(#[$doc])* pub $field: $type,)+
         }
 
+        impl Rules {
+            /// The strongest action of any rule that is on.
+            pub fn strongest(&self) -> Action {
+                let actions = [$(self.$field.on().map(|(_, action)| action),)+];
+                actions.into_iter().flatten().max().unwrap_or(Action::Note)
+            }
+        }
+
         /// The names of all rules.
         pub const NAMES: &[&str] = &[$($name,)+];
     };
@@ -109,7 +117,7 @@ rules! {
         after: NonZeroU32 = some(5),
     }
     /// A call of a tool that can carry data out, after something suspicious was seen.
-    out_after_suspicion: OutAfterSuspicion = "out-after-suspicion", High, Refuse {
+    out_after_suspicion: OutAfterSuspicion = "out-after-suspicion", High, Note {
         /// What is suspicious.
         marks: Kinds = Kinds::suspicious(),
         /// For so many seconds after a result; a listed tool stays suspicious until it is another or gone.
@@ -123,7 +131,7 @@ rules! {
         methods: Vec<String> = ["sampling/createMessage", "elicitation/create", "roots/list"].map(str::to_owned).into(),
     }
     /// Marks in what a server says of itself, of a tool, or in a result or request.
-    hidden_instructions: HiddenInstructions = "hidden-instructions", High, Label {
+    hidden_instructions: HiddenInstructions = "hidden-instructions", High, Note {
         /// Which.
         marks: Kinds = Kinds::suspicious(),
     }

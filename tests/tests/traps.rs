@@ -98,8 +98,15 @@ fn imports_go_down_only() {
         ("attest-kept", &["attest-core", "attest-redact"]),
         ("attest-sinks", &[]),
         ("mcp-relay", &["attest-core"]),
-        ("agent-signer", &["attest-core", "attest-keys", "attest-measure", "attest-log", "mcp-relay"]),
-        ("server-verifier", &["attest-core", "attest-keys", "attest-measure", "attest-log", "mcp-relay"]),
+        (
+            "attest-trail",
+            &["attest-core", "attest-log", "attest-watch", "attest-redact", "attest-kept", "attest-sinks", "mcp-relay"],
+        ),
+        ("agent-signer", &["attest-core", "attest-keys", "attest-measure", "attest-log", "attest-trail", "mcp-relay"]),
+        (
+            "server-verifier",
+            &["attest-core", "attest-keys", "attest-measure", "attest-log", "attest-trail", "mcp-relay"],
+        ),
     ]
     .into();
     // They may use everything, and nothing uses them.

@@ -186,7 +186,8 @@ fn tested(test: &Test) -> Ending {
         let mut watch = Watch::new(rules.clone());
         let mut found: Vec<Finding> = Vec::new();
         for (index, step) in (0u64..).zip(&case.events) {
-            let event = event(step).map_err(|error| format!("{}: case {:?}, event {index}: {error}", test.cases.display(), case.name))?;
+            let event = event(step)
+                .map_err(|error| format!("{}: case {:?}, event {index}: {error}", test.cases.display(), case.name))?;
             found.extend(watch.see(index, step.time, &event));
         }
         let found: Vec<&str> = found.iter().map(|finding| &*finding.rule).collect();

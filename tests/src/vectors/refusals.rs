@@ -68,10 +68,7 @@ const MEANINGS: &[(&str, &str)] = &[
         "trail-unavailable",
         "The trail of what passes cannot be written, so nothing is asked of the server; whoever runs the trail must see to it.",
     ),
-    (
-        "alert",
-        "A rule of whoever watches this server stopped the message; the alert in the log says which, and why.",
-    ),
+    ("alert", "A rule of whoever watches this server stopped the message; the alert in the log says which, and why."),
 ];
 
 /// The reasons of which a caller is told the kind alone.
