@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use attest_core::digest::Digest;
 use attest_log::{Log, LogKey, LogKeyError, OpenError};
 use attest_trail::{Audit, How, Session, Table, Writing};
 use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
@@ -66,11 +67,8 @@ pub fn audit(args: AuditArgs) -> Result<u8, Failure> {
     let name = name.or_else(|| from.as_deref().map(short)).ok_or(
         "no server: write its command after --, or its URL with --upstream; with a command that is not UTF-8 also --name",
     )?;
-    let unfit = |c: char| c.is_whitespace() || ['/', '\\', '#', '+'].contains(&c);
-    if !attest_core::claims::is_name(&name) || name.contains(unfit) || name.starts_with('.') {
-        return Err(
-            format!("{name:?} names no server: 1 to 256 bytes without blanks, slashes, # and +; set --name").into()
-        );
+    if !attest_core::claims::is_name(&name) {
+        return Err(format!("{name:?} names no server: 1 to 256 bytes without control characters; set --name").into());
     }
     let folder = match folder {
         Some(folder) => folder,
@@ -84,7 +82,7 @@ pub fn audit(args: AuditArgs) -> Result<u8, Failure> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
-        let log = Arc::new(open(&folder, &name)?);
+        let log = Arc::new(open(&folder, &stem(&name))?);
         let recorder = Arc::new(attest_trail::open(&log, &file.trail, Writing { strict: file.strict, alone: true })?);
         let session = Arc::new(Session::begin(recorder.clone(), &name, Some(&how)).await?);
         let exit = match url {
@@ -143,6 +141,18 @@ fn read(path: &Path) -> Result<File, Failure> {
 fn short(text: &str) -> String {
     let path = text.split(['?', '#']).next().unwrap_or(text).trim_end_matches('/');
     path.rsplit('/').next().unwrap_or(path).to_owned()
+}
+
+/// A name of files, and part of a log's name, for a server's name: itself where that is one.
+fn stem(name: &str) -> String {
+    let fit = |c: char| c.is_ascii_alphanumeric() || ['-', '_', '.'].contains(&c);
+    if name.len() <= 64 && name.chars().all(fit) && !name.starts_with('.') {
+        return name.to_owned();
+    }
+    let plain: String = name.chars().take(48).map(|c| if fit(c) { c } else { '-' }).collect();
+    // So that two names never share a log.
+    let digest = Digest::of(name).to_b64();
+    format!("{}-{}", plain.trim_start_matches('.'), digest.get(..8).unwrap_or_default())
 }
 
 fn state_folder() -> Result<PathBuf, Failure> {

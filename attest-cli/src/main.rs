@@ -41,6 +41,7 @@ enum Verb {
     Guard(server_verifier::args::Args),
     Audit(agent_signer::audit::AuditArgs),
     Alerts(verbs::alerts::Args),
+    Kept(verbs::kept::Args),
     Signer(verbs::signer::Args),
     #[cfg(feature = "josekit")]
     Jwk(verbs::jwk::Args),
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
         Verb::Guard(args) => server_verifier::args::run(args, output::listening),
         Verb::Audit(args) => agent_signer::audit::audit(args),
         Verb::Alerts(args) => verbs::alerts::run(args),
+        Verb::Kept(args) => verbs::kept::run(args),
         Verb::Signer(args) => verbs::signer::run(args),
         #[cfg(feature = "josekit")]
         Verb::Jwk(args) => verbs::jwk::run(args),

@@ -172,7 +172,7 @@ impl Way {
     /// Whether the configuration says this address, so that the command line need not.
     pub(crate) fn knows(&self, name: &str, url: &str) -> bool {
         let known = self.remotes.get(self.audience.as_deref().unwrap_or(name));
-        self.reach == Reach::Wrapped && known.is_some_and(|known| known.url.as_deref() == Some(url))
+        known.is_some_and(|known| known.url.as_deref() == Some(url))
     }
 
     fn headers(&self, server: &str, headers: Option<&Value<'_>>) -> Result<(), Left> {

@@ -49,7 +49,6 @@ impl Verdict {
 /// What was given to a recorder and is perhaps not written yet.
 #[derive(Default)]
 pub struct Recording {
-    refused: Option<String>,
     verdict: Option<oneshot::Receiver<Result<Verdict, Unwritten>>>,
     failed: Option<Unwritten>,
 }
@@ -63,14 +62,10 @@ impl Recording {
         if let Some(failed) = self.failed {
             return Err(failed);
         }
-        let mut found = match self.verdict {
-            Some(verdict) => verdict.await.unwrap_or_else(|_| Err(closed()))?,
-            None => Verdict::default(),
-        };
-        if let Some(rule) = self.refused {
-            found.wanted = Some((Action::Refuse, rule));
+        match self.verdict {
+            Some(verdict) => verdict.await.unwrap_or_else(|_| Err(closed())),
+            None => Ok(Verdict::default()),
         }
-        Ok(found)
     }
 }
 
@@ -109,8 +104,6 @@ pub struct Recorder {
 struct Shared {
     log: Arc<Log>,
     failed: Mutex<Option<Unwritten>>,
-    /// Sessions whose next call is refused, and the rule that wants it.
-    refusing: Mutex<Vec<(Jti, String)>>,
 }
 
 impl Recorder {
@@ -119,8 +112,8 @@ impl Recorder {
         let may_stop = watch.rules().strongest() > Action::Note;
         let Writing { strict, alone } = how;
         let (inbox, turns) = mpsc::channel(QUEUE);
-        let shared = Arc::new(Shared { log, failed: Mutex::default(), refusing: Mutex::default() });
-        let worker = Worker { shared: shared.clone(), watch, keep, sinks };
+        let shared = Arc::new(Shared { log, failed: Mutex::default() });
+        let worker = Worker { shared: shared.clone(), watch, keep, sinks, refusing: Vec::new() };
         let worker = tokio::spawn(worker.run(turns));
         Self { inbox: Mutex::new(Some(inbox)), worker: Some(worker).into(), shared, strict, alone, may_stop }
     }
@@ -158,7 +151,6 @@ impl Recorder {
             return Recording { failed, ..Recording::default() };
         }
         let calls = drafts.iter().any(|draft| matches!(draft.what, What::Call(_)));
-        let refused = if calls { self.shared.take_refusal(session) } else { None };
         let waits = (self.strict && calls) || (self.may_stop && drafts.iter().any(may_be_stopped));
         let (answer, verdict) = if waits { Some(oneshot::channel()).unzip() } else { (None, None) };
         let inbox = locked(&self.inbox).clone();
@@ -167,7 +159,7 @@ impl Recorder {
             Some(inbox) => inbox.send(turn).await.is_ok(),
             None => false,
         };
-        Recording { refused, verdict, failed: (!sent).then(closed) }
+        Recording { verdict, failed: (!sent).then(closed) }
     }
 
     /// Whether a rule may stop a call or an answer.
@@ -194,12 +186,6 @@ impl Shared {
         tracing::error!("{unwritten}");
         locked(&self.failed).get_or_insert(unwritten).clone()
     }
-
-    fn take_refusal(&self, session: Jti) -> Option<String> {
-        let mut refusing = locked(&self.refusing);
-        let at = refusing.iter().position(|(of, _)| *of == session)?;
-        Some(refusing.swap_remove(at).1)
-    }
 }
 
 struct Worker {
@@ -207,6 +193,8 @@ struct Worker {
     watch: Watch,
     keep: Option<Keep>,
     sinks: Sinks,
+    /// Sessions whose next call is refused, and the rule that wants it.
+    refusing: Vec<(Jti, String)>,
 }
 
 impl Worker {
@@ -249,6 +237,9 @@ impl Worker {
             let Some((_, verdict)) = answers.get_mut(of) else { continue };
             match appended {
                 Ok(appended) => {
+                    if let (What::Call(_), Ok(verdict)) = (&event.what, &mut *verdict) {
+                        verdict.wanted = self.take_refusal(event.session).map(|rule| (Action::Refuse, rule));
+                    }
                     for finding in self.watch.see(appended.index, time, event) {
                         self.act(&finding, event);
                         if let Ok(verdict) = verdict {
@@ -272,13 +263,16 @@ impl Worker {
 
     /// What stops the message itself is in its verdict; a rule that wants a refusal over anything but a call has the next
     /// call of the session refused.
-    fn act(&self, finding: &Finding, event: &Event) {
-        if finding.action == Action::Refuse && !matches!(event.what, What::Call(_)) {
-            let mut refusing = locked(&self.shared.refusing);
-            if !refusing.iter().any(|(session, _)| *session == event.session) {
-                refusing.push((event.session, finding.rule.clone()));
-            }
+    fn act(&mut self, finding: &Finding, event: &Event) {
+        let is_call = matches!(event.what, What::Call(_));
+        if finding.action == Action::Refuse && !is_call && self.refusing.iter().all(|(of, _)| *of != event.session) {
+            self.refusing.push((event.session, finding.rule.clone()));
         }
+    }
+
+    fn take_refusal(&mut self, session: Jti) -> Option<String> {
+        let at = self.refusing.iter().position(|(of, _)| *of == session)?;
+        Some(self.refusing.swap_remove(at).1)
     }
 
     async fn alert(&self, alerts: Vec<Finding>, time: u64) {

@@ -1,6 +1,7 @@
 //! A log says the same when it is gone through again, and what is remembered stays bounded.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "a test fails there")]
 
+#[allow(dead_code, reason = "each test uses its part")]
 mod common;
 
 use attest_core::entry::Entry;

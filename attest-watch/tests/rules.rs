@@ -1,6 +1,7 @@
 //! Each rule has a case in which it fires, and one like it in which it stays silent.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "a test fails there")]
 
+#[allow(dead_code, reason = "each test uses its part")]
 mod common;
 
 use attest_core::digest::Digest;

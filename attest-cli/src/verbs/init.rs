@@ -194,7 +194,8 @@ impl Plan {
              # Measured at start, again before an attestation runs out, and whenever a file was touched.\n[measure]\n{measure}\n\
              # The key of the log of the server's guard, as `attest log key` prints it there. Answers of this server count only with\n\
              # a receipt by it (receipts = \"required\", the default where a key is pinned).\n\
-             [[server]]\naudience = {audience}\nlog_keys = [{pinned}]\n",
+             [[server]]\naudience = {audience}\nlog_keys = [{pinned}]\n\n\
+             # Write down every message that matters between the agent and its servers, and raise alerts.\n# [trail]\n",
             agent = toml::Value::from(self.agent.as_str()),
             audience = toml::Value::from(self.audience.as_str()),
             pinned = toml::Value::from(pinned.to_string()),

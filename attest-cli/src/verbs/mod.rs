@@ -10,6 +10,7 @@ pub(crate) mod inspect;
 pub(crate) mod issue;
 #[cfg(feature = "josekit")]
 pub(crate) mod jwk;
+pub(crate) mod kept;
 pub(crate) mod keygen;
 pub(crate) mod log;
 pub(crate) mod measure;

@@ -66,7 +66,7 @@ fn honest_texts_have_no_mark() {
 #[test]
 fn a_run_of_unseen_characters_counts_once_and_the_next_one_again() {
     let run = "\u{e0041}".repeat(50);
-    let marks = super::text(&format!("a{run}b{run}c")).marks;
+    let marks = text(&format!("a{run}b{run}c")).marks;
     assert_eq!(marks.get(Mark::Invisible), 2);
 }
 

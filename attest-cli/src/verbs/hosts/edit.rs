@@ -55,10 +55,7 @@ pub(super) fn install(args: InstallArgs) -> Ending {
             agent_signer::Config::read(file)?;
             remotes(file)?
         }
-        Some(file) => {
-            std::fs::metadata(file).map_err(|e| format!("cannot read {}: {e}", file.display()))?;
-            BTreeMap::new()
-        }
+        Some(file) => remotes(file)?,
         None => BTreeMap::new(),
     };
     let way = Way {
@@ -131,7 +128,8 @@ fn show(plan: &Plan, applied: Option<&Applied>, how: &How) -> Result<(), Box<dyn
 
 /// What `[upstream.NAME]` says about remote servers; header fields by name alone, their values are the wrap's to read.
 fn remotes(file: &Path) -> Result<BTreeMap<String, Known>, Box<dyn std::error::Error>> {
-    let table: toml::Table = std::fs::read_to_string(file)?.parse()?;
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    let table: toml::Table = text.parse().map_err(|error| format!("{}: {error}", file.display()))?;
     let servers = table.get("upstream").and_then(toml::Value::as_table);
     let known = |server: &toml::Value| {
         let headers = server.get("headers").and_then(toml::Value::as_table);
