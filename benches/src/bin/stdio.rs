@@ -108,7 +108,7 @@ fn report(out: &mut impl Write, rounds: &[Round], calls: u64) -> Outcome<()> {
     )?;
     writeln!(
         out,
-        "{:<14} {:>9} {:>9}   {:>11} {:>11}   p50 of a round, from … to",
+        "{:<16} {:>9} {:>9}   {:>11} {:>11}   p50 of a round, from … to",
         "", "p50", "p99", "added p50", "added p99"
     )?;
     let of = |n: usize, percent| {
@@ -120,7 +120,7 @@ fn report(out: &mut impl Write, rounds: &[Round], calls: u64) -> Outcome<()> {
         let spread = Spread::of(each.map(|t| quantile(&mut t.iter().map(micros).collect::<Vec<_>>(), 50)));
         writeln!(
             out,
-            "{:<14} {:>9.0} {:>9.0}   {:>11.0} {:>11.0}   {:.0} … {:.0}",
+            "{:<16} {:>9.0} {:>9.0}   {:>11.0} {:>11.0}   {:.0} … {:.0}",
             arrangement.name(),
             of(n, 50),
             of(n, 99),
@@ -145,10 +145,10 @@ fn report_wide(out: &mut impl Write, rounds: &[Wide]) -> Outcome<()> {
         rounds.len(),
         probes(rounds.iter().map(|r| r.fsync))
     )?;
-    writeln!(out, "{:<14} {:>9} {:>9} {:>9}", "", "best", "median", "worst")?;
+    writeln!(out, "{:<16} {:>9} {:>9} {:>9}", "", "best", "median", "worst")?;
     for (n, arrangement) in Arrangement::ALL.into_iter().enumerate() {
         let rate = Spread::of(rounds.iter().filter_map(|r| r.rates.get(n)).copied());
-        writeln!(out, "{:<14} {:>9.0} {:>9.0} {:>9.0}", arrangement.name(), rate.high, rate.middle, rate.low)?;
+        writeln!(out, "{:<16} {:>9.0} {:>9.0} {:>9.0}", arrangement.name(), rate.high, rate.middle, rate.low)?;
     }
     Ok(())
 }

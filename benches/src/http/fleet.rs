@@ -124,7 +124,7 @@ pub(super) fn guard(place: &Place, url: &str, log: &Path) -> Outcome<Process> {
 
 /// `attest wrap` on loopback in front of the guard at `url`.
 pub(super) fn wrap(place: &Place, url: &str) -> Outcome<Process> {
-    let mut command = place.wrap_command(AUDIENCE);
+    let mut command = place.wrap_command("agent.toml", AUDIENCE);
     command.args(["--listen", "127.0.0.1:0", "--upstream", url]);
     Process::listening(command, true)
 }

@@ -13,6 +13,9 @@ use crate::Outcome;
 use crate::calls::numbered;
 use crate::parties::{AUDIENCE, sign};
 
+/// An audience whose server gives no receipts, and of which none are asked.
+const NO_GUARD: &str = "urn:example:no-guard";
+
 /// How the server is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrangement {
@@ -22,6 +25,10 @@ pub enum Arrangement {
     Relay,
     /// Behind `attest wrap`; the calls reach the server signed.
     Wrap,
+    /// Behind `attest wrap` with a trail: every message written down, judged, and kept redacted.
+    Trail,
+    /// Behind `attest audit`: the trail alone.
+    Audit,
     /// Behind `attest guard`; the calls come signed.
     Guard,
     /// Behind `attest wrap` and `attest guard`, as `attest init` sets it up.
@@ -30,7 +37,8 @@ pub enum Arrangement {
 
 impl Arrangement {
     /// All of them, the plain server first.
-    pub const ALL: [Self; 5] = [Self::Direct, Self::Relay, Self::Wrap, Self::Guard, Self::Both];
+    pub const ALL: [Self; 7] =
+        [Self::Direct, Self::Relay, Self::Wrap, Self::Trail, Self::Audit, Self::Guard, Self::Both];
 
     /// Its name in the tables.
     pub fn name(self) -> &'static str {
@@ -38,6 +46,8 @@ impl Arrangement {
             Self::Direct => "direct",
             Self::Relay => "bare relay",
             Self::Wrap => "wrap",
+            Self::Trail => "wrap with trail",
+            Self::Audit => "audit",
             Self::Guard => "guard",
             Self::Both => "wrap + guard",
         }
@@ -63,6 +73,9 @@ impl Place {
         // Each guard holds its log's lock, so the second one needs a log of its own.
         let guard = fs::read_to_string(it.path("guard.toml"))?;
         fs::write(it.path("guard-both.toml"), guard.replace("\"guard.db\"", "\"guard-both.db\""))?;
+        let agent = fs::read_to_string(it.path("agent.toml"))?;
+        let trail = agent.replace("\"signer.db\"", "\"trail.db\"") + "\n[trail]\n";
+        fs::write(it.path("agent-trail.toml"), trail)?;
         Ok(it)
     }
 
@@ -77,11 +90,16 @@ impl Place {
         let mut command = match arrangement {
             Arrangement::Direct => return Command::new(server),
             Arrangement::Relay => Command::new(self.program("mcp-relay-bare")),
-            // The server alone gives no receipts, and of this audience none are asked.
-            Arrangement::Wrap => self.wrap("urn:example:no-guard"),
+            Arrangement::Wrap => self.wrap("agent.toml", NO_GUARD),
+            Arrangement::Trail => self.wrap("agent-trail.toml", NO_GUARD),
+            Arrangement::Audit => {
+                let mut audit = self.attest("audit");
+                audit.arg("--folder").arg(self.path("audit")).arg("--");
+                audit
+            }
             Arrangement::Guard => self.guard("guard.toml"),
             Arrangement::Both => {
-                let (mut wrap, guard) = (self.wrap(AUDIENCE), self.guard("guard-both.toml"));
+                let (mut wrap, guard) = (self.wrap("agent.toml", AUDIENCE), self.guard("guard-both.toml"));
                 wrap.arg(guard.get_program()).args(guard.get_args());
                 wrap
             }
@@ -90,16 +108,16 @@ impl Place {
         command
     }
 
-    fn wrap(&self, audience: &str) -> Command {
-        let mut wrap = self.wrap_command(audience);
+    fn wrap(&self, config: &str, audience: &str) -> Command {
+        let mut wrap = self.wrap_command(config, audience);
         wrap.arg("--");
         wrap
     }
 
     /// `attest wrap` of this agent, without a server yet.
-    pub(crate) fn wrap_command(&self, audience: &str) -> Command {
+    pub(crate) fn wrap_command(&self, config: &str, audience: &str) -> Command {
         let mut wrap = self.attest("wrap");
-        wrap.arg("--config").arg(self.path("agent.toml"));
+        wrap.arg("--config").arg(self.path(config));
         wrap.args(["--audience", audience]);
         wrap
     }
@@ -135,8 +153,10 @@ impl Place {
 impl Place {
     /// Ends the agent's signer, if one runs.
     pub fn stop_signer(&self) {
-        let mut stop = self.attest("signer");
-        let _ = stop.arg("stop").arg("--config").arg(self.path("agent.toml")).output();
+        for config in ["agent.toml", "agent-trail.toml"] {
+            let mut stop = self.attest("signer");
+            let _ = stop.arg("stop").arg("--config").arg(self.path(config)).output();
+        }
     }
 
     /// The path by which a running signer knows its configuration.
