@@ -82,6 +82,7 @@ pub fn audit(args: AuditArgs) -> Result<u8, Failure> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async {
+        attest_trail::check(&file.trail)?;
         let log = Arc::new(open(&folder, &stem(&name))?);
         let recorder = Arc::new(attest_trail::open(&log, &file.trail, Writing { strict: file.strict, alone: true })?);
         let session = Arc::new(Session::begin(recorder.clone(), &name, Some(&how)).await?);

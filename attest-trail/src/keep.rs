@@ -65,8 +65,16 @@ impl Keep {
             salt
         };
         let rules = self.own.as_ref().unwrap_or_else(|| Rules::defaults());
+        // Of a command, the word after a flag may be the secret.
         let redacted = match command(&value) {
-            Some(words) => rules.args(&words, &mut salt),
+            Some(words) => {
+                let mut words = rules.args(&words, &mut salt);
+                let others = value.as_object().map(|how| Value::Object(how.without("command")));
+                let others = rules.value(&others.unwrap_or(Value::Null), &mut salt);
+                words.text = format!("{{\"command\":{},\"how\":{}}}", words.text, others.text);
+                words.salts.extend(others.salts);
+                words
+            }
             None => rules.value(&value, &mut salt),
         };
         let mut salts = redacted.salts;

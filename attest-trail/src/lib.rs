@@ -20,6 +20,6 @@ pub use config::Table;
 pub use how::How;
 pub use judged::Judged;
 pub use observer::is_content;
-pub use open::{OpenError, open};
+pub use open::{OpenError, check, open};
 pub use recorder::{Recorder, Recording, Unwritten, Verdict, Writing};
 pub use session::Session;

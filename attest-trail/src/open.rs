@@ -55,11 +55,7 @@ pub enum OpenError {
 /// # Errors
 /// [`OpenError`].
 pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, OpenError> {
-    let rules = match &table.rules {
-        None => Rules::default(),
-        Some(path) => Rules::parse(&text(path)?).map_err(|source| OpenError::Rules { path: path.clone(), source })?,
-    };
-    let mut watch = Watch::new(rules);
+    let mut watch = Watch::new(rules(table)?);
     let reader = Reader::open(log.path())?;
     let length = reader.len()?;
     for entry in reader.entries(length.saturating_sub(REMEMBERED)..length) {
@@ -73,6 +69,23 @@ pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, Ope
     let keep = if table.keep { Some(Keep::open(log.path(), redaction)?) } else { None };
     let sinks = sinks::start(&table.sink)?;
     Ok(Recorder::start(log.clone(), watch, keep, sinks, how))
+}
+
+/// Reads what the table names, so that what is wrong there is found before a log is made.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn check(table: &Table) -> Result<(), OpenError> {
+    rules(table)?;
+    table.redaction.as_deref().map(text).transpose()?;
+    Ok(())
+}
+
+fn rules(table: &Table) -> Result<Rules, OpenError> {
+    match &table.rules {
+        None => Ok(Rules::default()),
+        Some(path) => Rules::parse(&text(path)?).map_err(|source| OpenError::Rules { path: path.clone(), source }),
+    }
 }
 
 fn text(path: &Path) -> Result<String, OpenError> {

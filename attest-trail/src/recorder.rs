@@ -76,6 +76,8 @@ fn closed() -> Unwritten {
 struct Turn {
     server: Arc<str>,
     session: Jti,
+    /// When it was seen, in milliseconds since 1970.
+    time: u64,
     drafts: Vec<Draft>,
     answer: Option<oneshot::Sender<Result<Verdict, Unwritten>>>,
 }
@@ -154,7 +156,7 @@ impl Recorder {
         let waits = (self.strict && calls) || (self.may_stop && drafts.iter().any(may_be_stopped));
         let (answer, verdict) = if waits { Some(oneshot::channel()).unzip() } else { (None, None) };
         let inbox = locked(&self.inbox).clone();
-        let turn = Turn { server: server.clone(), session, drafts, answer };
+        let turn = Turn { server: server.clone(), session, time: now_ms(), drafts, answer };
         let sent = match inbox {
             Some(inbox) => inbox.send(turn).await.is_ok(),
             None => false,
@@ -218,29 +220,29 @@ impl Worker {
         &mut self,
         turns: &mut Vec<Turn>,
     ) -> Vec<(Option<oneshot::Sender<Result<Verdict, Unwritten>>>, Result<Verdict, Unwritten>)> {
-        let time = now_ms();
         let (mut answers, mut events, mut of) = (Vec::new(), Vec::new(), Vec::new());
         for turn in turns.drain(..) {
             for Draft { what, kept } in turn.drafts {
                 let event = Event { session: turn.session, server: turn.server.to_string(), what };
-                self.keep(kept, &event, time);
-                events.push(event);
+                self.keep(kept, &event, turn.time);
+                events.push((event, turn.time));
                 of.push(answers.len());
             }
             answers.push((turn.answer, Ok(Verdict::default())));
         }
-        let bodies = events.iter().map(|event| Entry::seen(event.clone(), time).to_bytes());
-        let appends = bodies.map(|body| self.shared.log.append(Record::new(body), time / 1_000));
+        let now = now_ms() / 1_000;
+        let bodies = events.iter().map(|(event, time)| Entry::seen(event.clone(), *time).to_bytes());
+        let appends = bodies.map(|body| self.shared.log.append(Record::new(body), now));
         let appended = futures_util::future::join_all(appends).await;
         let mut alerts = Vec::new();
-        for ((event, of), appended) in events.iter().zip(of).zip(appended) {
+        for (((event, time), of), appended) in events.iter().zip(of).zip(appended) {
             let Some((_, verdict)) = answers.get_mut(of) else { continue };
             match appended {
                 Ok(appended) => {
                     if let (What::Call(_), Ok(verdict)) = (&event.what, &mut *verdict) {
                         verdict.wanted = self.take_refusal(event.session).map(|rule| (Action::Refuse, rule));
                     }
-                    for finding in self.watch.see(appended.index, time, event) {
+                    for finding in self.watch.see(appended.index, *time, event) {
                         self.act(&finding, event);
                         if let Ok(verdict) = verdict {
                             verdict.add(&finding);
@@ -251,7 +253,7 @@ impl Worker {
                 Err(error) => *verdict = Err(self.shared.failed(&error)),
             }
         }
-        self.alert(alerts, time).await;
+        self.alert(alerts).await;
         answers
     }
 
@@ -275,7 +277,8 @@ impl Worker {
         Some(self.refusing.swap_remove(at).1)
     }
 
-    async fn alert(&self, alerts: Vec<Finding>, time: u64) {
+    async fn alert(&self, alerts: Vec<Finding>) {
+        let time = now_ms();
         let bodies = alerts.iter().map(|alert| Entry::alert(alert, time).to_bytes());
         let appends = bodies.map(|body| self.shared.log.append(Record::new(body), time / 1_000));
         let appended: Vec<Result<_, AppendError>> = futures_util::future::join_all(appends).await;

@@ -143,7 +143,8 @@ fn show(alert: &Alert, time: u64, json: bool) -> Result<(), Box<dyn std::error::
     let when = when.map_or_else(|| time.to_string(), |when| format!("{when:.0}"));
     let at = entries.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
     let tool = tool.as_deref().map(|tool| format!(" {tool:?}")).unwrap_or_default();
-    output::line(format!("{when}  {severity:<8}  {rule}  {server:?}{tool}: {reason} (entries {at}; {action})"));
+    let (severity, reason) = (severity.as_str(), reason.escape_debug());
+    output::line(format!("{when}  {severity:<8}  {rule:<20}  {server:?}{tool}: {reason} (entries {at}; {action})"));
     Ok(())
 }
 

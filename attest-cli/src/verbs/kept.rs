@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args) -> Ending {
     match args.action {
         Action::Show(which) => match open(&which.log)?.get(&commitment(&which)?)? {
             Some(row) => {
-                output::line(row.text);
+                output::line(visible(&row.text));
                 Ok(0)
             }
             None => Err(format!("nothing is kept of entry {}: it was erased, or never kept", which.entry).into()),
@@ -109,6 +109,21 @@ fn commitment(which: &Which) -> Result<Digest, Box<dyn std::error::Error>> {
         _ => None,
     };
     committed.ok_or_else(|| format!("entry {entry} commits to no text; `attest log show` tells what it is").into())
+}
+
+/// The text with everything that a terminal obeys, or nobody sees, as JSON writes it: it came from a server.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_alphanumeric() || (c.is_ascii() && !c.is_control()) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    out
 }
 
 fn checked(check: &Check) -> Ending {

@@ -131,7 +131,7 @@ impl<'a> Object<'a> {
 
     /// The same without the member of this name.
     #[must_use]
-    pub(crate) fn without(&self, name: &str) -> Self {
+    pub fn without(&self, name: &str) -> Self {
         Self { members: self.members.iter().filter(|(there, _)| there != name).cloned().collect() }
     }
 

@@ -45,8 +45,9 @@ pub(crate) fn run(args: &Args) -> Ending {
 /// One entry in one line. Names come from callers: escaped, so that they cannot move the cursor or forge a line.
 pub(crate) fn line(entry: &Value<'_>) -> String {
     let object = entry.as_object();
+    let event = object.and_then(|o| o.get("event")).and_then(Value::as_object);
     let text = |name: &str| {
-        let value = object.and_then(|o| o.get(name)).and_then(Value::as_str).unwrap_or("");
+        let value = object.and_then(|o| o.get(name)).or_else(|| event?.get(name)).and_then(Value::as_str).unwrap_or("");
         value.escape_debug().to_string()
     };
     let short = |name: &str| text(name).chars().take(8).collect::<String>();
@@ -75,6 +76,13 @@ pub(crate) fn line(entry: &Value<'_>) -> String {
         "key" => format!("key      the log's key changes to {}", text("key")),
         "adopted" => format!("adopted  taken over by hand at {} entries", number("size")),
         "call" => format!("call     {called} to {}, call {}", text("audience"), short("call")),
+        "trail" => format!("trail    session {}", short("session")),
+        "alert" => format!("alert    {} {}: {}", text("severity"), text("rule"), text("reason")),
+        "seen" => {
+            let parts = [called, text("status"), text("reason"), short("call")];
+            let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+            format!("seen     {} {} {}", text("server"), text("what"), parts.join(" "))
+        }
         other => other.to_owned(),
     };
     format!("{time}  {what}")
