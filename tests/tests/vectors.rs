@@ -7,6 +7,8 @@
     reason = "a vector of another form than its kind's fails its test"
 )]
 
+#[path = "vectors/audit.rs"]
+mod audit;
 #[path = "vectors/declared.rs"]
 mod declared;
 #[path = "vectors/log.rs"]
@@ -338,6 +340,11 @@ fn each_entry_is_read_or_refused_as_its_vector_says() {
     });
 }
 
+#[test]
+fn each_value_has_the_shape_that_its_vector_says() {
+    each("shape", |vector| attest_watch::scan::shape(&json::parse(&vector.body).unwrap()).to_b64());
+}
+
 fn reason(code: &str) -> Reason {
     *Reason::ALL.iter().find(|reason| reason.code() == code).unwrap()
 }
@@ -440,9 +447,13 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "witness-answer",
         "log-policy",
         "witnessed",
+        "shape",
+        "audit",
     ];
     let families = [
+        "alert",
         "attestation",
+        "audit",
         "call_proof",
         "carrier",
         "chain",
@@ -464,6 +475,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "refusals",
         "request",
         "response",
+        "seen",
         "task",
         "tile",
         "tlog_proof",
