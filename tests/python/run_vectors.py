@@ -15,7 +15,7 @@ from entries import read_entry
 from extension import declare, era, offer, offered, withhold
 from forms import Refused, b64_decode, b64_encode, commitment, sha256
 from keys import read_key
-from messages import clean, outcome
+from messages import clean, mark, outcome
 from notes import read_log_keys
 from refusals import reply, wire
 from strict_json import FormError, JsonDefect, canonical, read
@@ -99,6 +99,9 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "answer":
             cleaned = clean(body)
             return {"expect": "unchanged" if cleaned is None else "cleaned", "forward": cleaned}
+        case "label":
+            marked = mark(body)
+            return {"expect": "unchanged" if marked is None else "marked", "forward": marked}
         case "receipt":
             keys = read_log_keys((VECTORS / header["keys"]).read_text("utf-8"))
             try:

@@ -28,17 +28,21 @@ pub fn vectors() -> Vec<Vector> {
             "entry",
             "alert_order",
             "members in another order",
-            swap(canonical(&alert()), r#""action":"note","call":"x4Cph6bmATHRMxxVnKfzduWtZgvUjL5Ga1b2McGziHM""#, r#""call":"x4Cph6bmATHRMxxVnKfzduWtZgvUjL5Ga1b2McGziHM","action":"note""#),
+            swap(
+                canonical(&alert()),
+                r#""action":"note","call":"x4Cph6bmATHRMxxVnKfzduWtZgvUjL5Ga1b2McGziHM""#,
+                r#""call":"x4Cph6bmATHRMxxVnKfzduWtZgvUjL5Ga1b2McGziHM","action":"note""#,
+            ),
         )
         .with("expect", "not-canonical"),
-        bad("alert_unknown_member", "a member that no alert has", &with(alert(), &json!({"note": "x"})), "unknown", "note"),
         bad(
-            "alert_event_member",
-            "a member of events alone",
-            &with(alert(), &json!({"size": 1})),
+            "alert_unknown_member",
+            "a member that no alert has",
+            &with(alert(), &json!({"note": "x"})),
             "unknown",
-            "size",
+            "note",
         ),
+        bad("alert_event_member", "a member of events alone", &with(alert(), &json!({"size": 1})), "unknown", "size"),
     ];
     for word in ["label", "hold", "refuse"] {
         all.push(good(&format!("alert_{word}"), "another action", &with(alert(), &json!({"action": word}))));

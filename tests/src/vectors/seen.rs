@@ -1,10 +1,14 @@
-//! The family `seen`: what passed between host and server, entry by entry, and the shape of arguments.
+//! The family `seen`: what passed between host and server, entry by entry.
+
+mod shape;
 
 use serde_json::{Value, json};
 
 use super::file::Vector;
 use super::token::{canonical, swap};
-use super::watched::{CALL, DIGEST, answer, bad, call, each_invalid, each_missing, good, read, seen, trail, with, without};
+use super::watched::{
+    CALL, DIGEST, answer, bad, call, each_invalid, each_missing, good, read, seen, trail, with, without,
+};
 
 /// Each kind with all that it may have, its name, and what it must have.
 fn kinds() -> Vec<(&'static str, Value, Vec<&'static str>)> {
@@ -72,7 +76,7 @@ pub fn vectors() -> Vec<Vector> {
     all.extend(of_the_entry());
     all.extend(of_an_event());
     all.extend(of_each_kind());
-    all.extend(shapes());
+    all.extend(shape::vectors());
     all
 }
 
@@ -97,10 +101,16 @@ fn accepted() -> Vec<Vector> {
         good("seen_call_destination_longest", "a destination of 253 bytes", &{
             with(call(), &json!({"destinations": ["a".repeat(253)]}))
         }),
-        good("seen_call_destination_letters", "letters and a blank beyond ASCII: a matter of Unicode's version, not of form", &{
-            with(call(), &json!({"destinations": ["\u{a0}.example", "\u{c4}.example"]}))
-        }),
-        good("seen_refused_method", "a method was refused", &method(seen("refused", &json!({"reason": "alert", "tool": "x"})))),
+        good(
+            "seen_call_destination_letters",
+            "letters and a blank beyond ASCII: a matter of Unicode's version, not of form",
+            &{ with(call(), &json!({"destinations": ["\u{a0}.example", "\u{c4}.example"]})) },
+        ),
+        good(
+            "seen_refused_method",
+            "a method was refused",
+            &method(seen("refused", &json!({"reason": "alert", "tool": "x"}))),
+        ),
         good("seen_refused_own_word", "a reason of our own side, of 64 characters", &{
             seen("refused", &json!({"reason": "a-0".repeat(21) + "z", "tool": "x"}))
         }),
@@ -130,7 +140,13 @@ fn of_the_entry() -> Vec<Vector> {
         bad("seen_event_text", "an event that is no object", &entry("event", json!("call")), "invalid", "event"),
         bad("seen_event_null", "an event that is null", &entry("event", json!(null)), "invalid", "event"),
         bad("seen_time_fraction", "a fraction of a millisecond", &entry("time", json!(1.5)), "invalid", "time"),
-        bad("seen_member_beside", "a member of the event beside it", &entry("server", json!("mail")), "unknown", "server"),
+        bad(
+            "seen_member_beside",
+            "a member of the event beside it",
+            &entry("server", json!("mail")),
+            "unknown",
+            "server",
+        ),
         Vector::new(
             "entry",
             "seen_order",
@@ -145,7 +161,13 @@ fn of_the_entry() -> Vec<Vector> {
             swap(canonical(&answer()), r#""latency":12"#, r#""latency":12,"latency":12"#),
         )
         .with("expect", "duplicate-member"),
-        bad("seen_trail_unknown_member", "a member that no such entry has", &with(trail(), &json!({"note": 1})), "unknown", "note"),
+        bad(
+            "seen_trail_unknown_member",
+            "a member that no such entry has",
+            &with(trail(), &json!({"note": 1})),
+            "unknown",
+            "note",
+        ),
         bad("seen_trail_agent", "a trail of an agent", &with(trail(), &json!({"agent": "a1"})), "unknown", "agent"),
     ];
     all.extend(each_missing("seen_trail", &trail(), &["session", "time", "version"]));
@@ -200,9 +222,19 @@ fn of_each_kind() -> Vec<Vector> {
             ("outside_text", "a pointer that is not in an array", "outside", json!("/to")),
             ("destinations_empty", "no destination, where the member would be left out", "destinations", json!([])),
             ("destinations_seventeen", "more destinations than sixteen", "destinations", json!(hosts)),
-            ("destinations_order", "destinations that do not ascend", "destinations", json!(["b.example", "a.example"])),
+            (
+                "destinations_order",
+                "destinations that do not ascend",
+                "destinations",
+                json!(["b.example", "a.example"]),
+            ),
             // By UTF-16 code units it would be the other way round.
-            ("destinations_order_utf_16", "ascending by code units, not by bytes", "destinations", json!(["\u{10000}.example", "\u{ff5e}.example"])),
+            (
+                "destinations_order_utf_16",
+                "ascending by code units, not by bytes",
+                "destinations",
+                json!(["\u{10000}.example", "\u{ff5e}.example"]),
+            ),
             ("destinations_twice", "a destination twice", "destinations", json!(["a.example", "a.example"])),
             ("destinations_capital", "a capital in a destination", "destinations", json!(["A.example"])),
             ("destinations_blank", "a blank in a destination", "destinations", json!(["a example"])),
@@ -222,7 +254,11 @@ fn of_each_kind() -> Vec<Vector> {
         ],
     );
     let method = with(without(call(), "tool"), &json!({"method": "m"}));
-    vectors.extend(each_invalid("seen_call", &method, &[("method_empty", "a method without a name", "method", json!(""))]));
+    vectors.extend(each_invalid(
+        "seen_call",
+        &method,
+        &[("method_empty", "a method without a name", "method", json!(""))],
+    ));
     let both = with(call(), &json!({"method": "tools/list"}));
     vectors.push(bad("seen_call_tool_and_method", "a tool and a method", &both, "invalid", "event"));
     let rows: Vec<(&str, Vec<(&str, &str, &str, Value)>)> = vec![
@@ -308,25 +344,4 @@ fn of_each_kind() -> Vec<Vector> {
     let unmarked = with(answer(), &json!({"more": true}));
     vectors.push(bad("seen_answer_more_unmarked", "more of an answer that has no marks", &unmarked, "invalid", "more"));
     vectors
-}
-
-/// Rule 7. What is hashed is written out by hand.
-fn shapes() -> Vec<Vector> {
-    use attest_core::digest::Digest;
-    let cases = [
-        ("null", "nothing", "null", "0"),
-        ("scalars", "one of each that is no container", r#"{"b":true,"n":1.5,"s":"text","z":null}"#, r#"{"b":b,"n":n,"s":s,"z":0,}"#),
-        ("empty_object", "no arguments", "{}", "{}"),
-        ("empty_array", "an array without elements", "[]", "[]"),
-        ("same_elements", "elements of one shape count once", "[1,2,3]", "[n]"),
-        ("mixed_elements", "elements in the order of their shapes' bytes", r#"["x",1,null,true,"y",[],{}]"#, "[0[]bns{}]"),
-        ("elements_by_bytes", "elements in the order of their shapes' bytes, not of their length", r#"[{"a":1,"b":1},{"a":1}]"#, r#"[{"a":n,"b":n,}{"a":n,}]"#),
-        ("values", "other values", r#"{"to":["a@b.example"]}"#, r#"{"to":[s],}"#),
-        ("member_order", "members in canonical order, by UTF-16 code units", "{\"\u{ff5e}\":1,\"\u{10000}\":\"\"}", "{\"\u{10000}\":s,\"\u{ff5e}\":n,}"),
-        ("escaped_name", "a name as a canonical JSON string", r#"{"a\u0022\/\u000a":false}"#, "{\"a\\\"/\\n\":b,}"),
-    ];
-    let one = |(name, comment, body, text): (&str, &str, &str, &str)| {
-        Vector::new("shape", format!("seen_shape_{name}"), comment, body).with("expect", &Digest::of(text).to_b64())
-    };
-    cases.into_iter().map(one).collect()
 }
