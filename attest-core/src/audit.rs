@@ -68,11 +68,11 @@ pub enum Fault {
     /// A token was not in its time when the entry was written.
     #[error("{} was not in its time when the entry was written", token(*.0))]
     OutOfTime(Token),
-    /// An entry of the other kind of log.
-    #[error("an entry of a caller's log in a verifier's, or the other way round")]
+    /// An entry of another kind of log.
+    #[error("an entry of another kind of log: a verifier's, a caller's and a watched host's have each their own")]
     Side,
-    /// Nothing says who writes.
-    #[error("no `start` or `context` stands before it")]
+    /// Nothing says who writes, or which session it is that something was seen in.
+    #[error("no `start`, `context` or, in a watched host's log, `trail` of its session stands before it")]
     NotStarted,
     /// The entry says something else than the `start` or `context` before it.
     #[error("it says something else than the `start` or `context` before it: `{0}`")]
@@ -95,6 +95,12 @@ pub enum Fault {
     /// An outcome of no open call.
     #[error("no call that it could be the outcome of is open: it ended before, or was never let through")]
     NotOpen,
+    /// A second call of a session under the name of one that has no answer yet.
+    #[error("the same call was seen before, at entry {first}, and had no answer yet")]
+    SeenTwice {
+        /// The first.
+        first: u64,
+    },
     /// An answer to a call that was not seen, or was answered before.
     #[error("it is the answer to a call that was not seen before it, or that was answered already")]
     AnswerForNoCall,
@@ -253,7 +259,7 @@ impl Fault {
             Self::Side | Self::NotStarted | Self::Context(_) => "context",
             Self::Replay { .. } => "replay",
             Self::OpenTwice { .. } | Self::NotOpen | Self::NoOutcome | Self::NotOpenListed => "outcome",
-            Self::AnswerForNoCall => "seen",
+            Self::SeenTwice { .. } | Self::AnswerForNoCall => "seen",
             Self::AlertAhead => "alert",
             Self::ReplayRowMissing | Self::ReplayRow | Self::Horizon => "replay-window",
             Self::Rotation | Self::Keys => "keys",

@@ -255,8 +255,11 @@ impl Destinations {
     }
 }
 
+/// Says nothing of letters beyond ASCII, and of no blank but the one: what is a letter or a blank changes with each version of
+/// Unicode, and an entry that was one must stay one.
 fn is_destination(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_DESTINATION && !name.chars().any(|c| c.is_control() || c.is_whitespace())
+    let is_out = |c: char| c.is_control() || c == ' ' || c.is_ascii_uppercase();
+    !name.is_empty() && name.len() <= MAX_DESTINATION && !name.chars().any(is_out)
 }
 
 /// Who sent a message.

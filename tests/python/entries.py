@@ -1,11 +1,12 @@
 """Entries of a log, one by one (spec/entry.md)."""
 
-from typing import Any, Callable
+from typing import Any
 
-from forms import Refused, b64_decode, check, digest, name, need, whole
+from forms import Refused, check, digest, name, need, whole
 from notes import Vkey, read_vkey
 from refusals import REASONS
 from strict_json import FormError, canonical, read
+from watched import ALERT, Form, check_event, one_of, session, true
 
 _LONGEST = 65_535
 _STATUSES = ("result", "tool-error", "error", "cancelled", "unknown")
@@ -13,18 +14,6 @@ _DEFECTS = {"missing": "no-receipt"} | dict.fromkeys(
     ("form", "token", "proof", "log", "checkpoint", "signature", "index", "entry", "call", "audience", "params", "policy", "status", "result"),
     "bad-receipt",
 )
-Form = Callable[[Any], Any]
-
-
-def _one_of(words: Any) -> Form:
-    def form(value: Any) -> None:
-        need(isinstance(value, str) and value in words)
-
-    return form
-
-
-def _context(value: Any) -> None:
-    b64_decode(value, 16)
 
 
 def _chain(value: Any) -> None:
@@ -35,10 +24,6 @@ def _chain(value: Any) -> None:
 
 def _method(value: Any) -> None:
     need(name(value) != "tools/call")
-
-
-def _true(value: Any) -> None:
-    need(value is True)
 
 
 def _positive(value: Any) -> None:
@@ -58,18 +43,21 @@ def _log_key(value: Any) -> Vkey:
 # The tables of entry.md: each member with its form; those that may be absent apart.
 _WRITER = {"time": whole, "version": name}
 _CALLED = {"method": _method, "tool": name}
-_RESTS = {"attestation": digest, "context": _context, "delegation": _chain, "params": digest}
+_RESTS = {"attestation": digest, "context": session, "delegation": _chain, "params": digest}
 _DECISION = {"agent": name, "audience": name, "call": digest, "key": digest, "policy": digest, "time": whole}
 _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
     "start": ({"audience": name, "policy": digest} | _WRITER, {}),
-    "allow": (_DECISION | _RESTS, _CALLED | {"notification": _true}),
-    "deny": (_DECISION | {"reason": _one_of(REASONS)}, _CALLED | {"about": name}),
-    "outcome": ({"call": digest, "status": _one_of(_STATUSES), "time": whole}, {"audience": name, "result": digest}),
-    "refused": ({"audience": name, "count": _positive, "reason": _one_of(REASONS), "since": whole, "time": whole}, {}),
-    "context": ({"agent": name, "context": _context} | _WRITER, {}),
-    "call": (_RESTS | {"audience": name, "call": digest, "time": whole}, _CALLED | {"notification": _true}),
+    "allow": (_DECISION | _RESTS, _CALLED | {"notification": true}),
+    "deny": (_DECISION | {"reason": one_of(REASONS)}, _CALLED | {"about": name}),
+    "outcome": ({"call": digest, "status": one_of(_STATUSES), "time": whole}, {"audience": name, "result": digest}),
+    "refused": ({"audience": name, "count": _positive, "reason": one_of(REASONS), "since": whole, "time": whole}, {}),
+    "context": ({"agent": name, "context": session} | _WRITER, {}),
+    "call": (_RESTS | {"audience": name, "call": digest, "time": whole}, _CALLED | {"notification": true}),
     "receipt": ({"audience": name, "call": digest, "index": whole, "log": name, "receipt": digest, "size": whole, "time": whole}, {}),
-    "no receipt": ({"about": _one_of(_DEFECTS), "audience": name, "call": digest, "time": whole}, {"receipt": digest}),
+    "no receipt": ({"about": one_of(_DEFECTS), "audience": name, "call": digest, "time": whole}, {"receipt": digest}),
+    "trail": ({"session": session} | _WRITER, {}),
+    "seen": ({"event": check_event, "time": whole}, {}),
+    "alert": ALERT,
     "key": ({"key": _log_key, "previous": _log_key, "time": whole}, {}),
     "adopted": ({"size": whole, "time": whole}, {}),
 }
@@ -98,7 +86,7 @@ def read_entry(body: bytes) -> dict[str, Any]:
     required, optional = _TYPES[kind]
     for member in entry:
         check(member in fixed or member in required or member in optional, "unknown", member)
-    if "tool" in optional:
+    if "method" in optional:
         check(not ("tool" in entry and "method" in entry), "unknown", "method")
         check("tool" in entry or "method" in entry, "missing", "tool")
     for member, form in (required | optional).items():

@@ -200,3 +200,18 @@ def clean(text: bytes) -> bytes | None:
             del place[member]
             found = True
     return canonical(message) if found else None
+
+
+def mark(text: bytes) -> bytes | None:
+    """response.md, rule 8: the message with its result marked as untrusted. None: it passes as it came."""
+    try:
+        message = read(text)
+    except JsonDefect:
+        return None
+    result = message.get("result") if isinstance(message, dict) else None
+    if not isinstance(result, dict):
+        return None
+    if not isinstance(result.get("_meta"), dict):
+        result["_meta"] = {}
+    result["_meta"][OURS + "untrusted"] = True
+    return canonical(message)

@@ -9,17 +9,19 @@ from pathlib import Path
 import receipts
 import tasks
 import trees
+from audit import audit
 from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
 from entries import read_entry
 from extension import declare, era, offer, offered, withhold
 from forms import Refused, b64_decode, b64_encode, commitment, sha256
 from keys import read_key
-from messages import clean, outcome
+from messages import clean, mark, outcome
 from notes import read_log_keys
 from refusals import reply, wire
 from strict_json import FormError, JsonDefect, canonical, read
 from trust import read_trust
 from verifier import Verifier
+from watched import shape
 
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
@@ -67,6 +69,16 @@ def run(header: dict[str, str], body: bytes) -> Result:
             except Refused as refused:
                 return {"expect": refused.reason, "about": refused.about}
             return {"expect": "accept"}
+        case "shape":
+            return {"expect": shape(read(body))}
+        case "audit":
+            match audit(body.removesuffix(b"\n").split(b"\n")):
+                case []:
+                    return {"expect": "whole"}
+                case [(index, wrong)]:
+                    return {"expect": wrong, "index": str(index)}
+                case several:
+                    return {"expect": f"several: {several}"}
         case "jwk":
             return {"expect": "accept", "thumbprint": read_key(read(body)).thumbprint}
         case "trust":
@@ -87,6 +99,9 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "answer":
             cleaned = clean(body)
             return {"expect": "unchanged" if cleaned is None else "cleaned", "forward": cleaned}
+        case "label":
+            marked = mark(body)
+            return {"expect": "unchanged" if marked is None else "marked", "forward": marked}
         case "receipt":
             keys = read_log_keys((VECTORS / header["keys"]).read_text("utf-8"))
             try:

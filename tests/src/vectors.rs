@@ -18,7 +18,9 @@ pub mod points;
 pub mod token;
 pub mod trust;
 
+mod alert;
 mod attestation;
+mod audit;
 mod call_proof;
 mod carrier;
 mod chain;
@@ -40,10 +42,12 @@ pub mod receipt;
 mod refusals;
 mod request;
 mod response;
+mod seen;
 mod task;
 mod tile;
 mod tlog_proof;
 mod verification;
+mod watched;
 mod witness;
 
 use std::collections::BTreeMap;
@@ -64,8 +68,10 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 28] = [
+    let families: [fn() -> Vec<Vector>; 31] = [
+        alert::vectors,
         attestation::vectors,
+        audit::vectors,
         call_proof::vectors,
         carrier::vectors,
         chain::vectors,
@@ -87,6 +93,7 @@ pub fn all() -> Vec<Vector> {
         refusals::vectors,
         request::vectors,
         response::vectors,
+        seen::vectors,
         task::vectors,
         tile::vectors,
         tlog_proof::vectors,

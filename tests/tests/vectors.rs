@@ -7,6 +7,8 @@
     reason = "a vector of another form than its kind's fails its test"
 )]
 
+#[path = "vectors/audit.rs"]
+mod audit;
 #[path = "vectors/declared.rs"]
 mod declared;
 #[path = "vectors/log.rs"]
@@ -28,7 +30,7 @@ use attest_core::measurement::Component;
 use attest_core::refusal::{About, Check, Reason, Refusal, Token};
 use attest_core::reply::{Shape, refuse};
 use attest_core::request::{Message, attested, classify};
-use attest_core::response::{Outcome, without_ours};
+use attest_core::response::{Outcome, as_untrusted, without_ours};
 use attest_core::tools::Tools;
 use attest_core::verifier::{CallId, Verifier};
 use attest_tests::vectors::call::{Call, NOW};
@@ -308,6 +310,15 @@ fn each_answer_is_rid_of_our_names_as_its_vector_says() {
 }
 
 #[test]
+fn each_result_is_marked_as_its_vector_says() {
+    each("label", |vector| {
+        let forward = json::parse(&vector.body).ok().and_then(|message| Some(as_untrusted(&message)?.to_canonical()));
+        assert_eq!(forward.as_ref().map(b64::encode).as_deref(), vector.get("forward"), "{}", vector.name);
+        if forward.is_some() { "marked" } else { "unchanged" }.to_owned()
+    });
+}
+
+#[test]
 fn each_text_and_value_has_the_digest_that_its_vector_says() {
     each("digest", |vector| Digest::of(&vector.body).to_b64());
     each("commitment", |vector| {
@@ -336,6 +347,11 @@ fn each_entry_is_read_or_refused_as_its_vector_says() {
         }
         .to_owned()
     });
+}
+
+#[test]
+fn each_value_has_the_shape_that_its_vector_says() {
+    each("shape", |vector| attest_watch::scan::shape(&json::parse(&vector.body).unwrap()).to_b64());
 }
 
 fn reason(code: &str) -> Reason {
@@ -440,9 +456,14 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "witness-answer",
         "log-policy",
         "witnessed",
+        "shape",
+        "audit",
+        "label",
     ];
     let families = [
+        "alert",
         "attestation",
+        "audit",
         "call_proof",
         "carrier",
         "chain",
@@ -464,6 +485,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "refusals",
         "request",
         "response",
+        "seen",
         "task",
         "tile",
         "tlog_proof",

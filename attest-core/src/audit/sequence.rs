@@ -66,7 +66,7 @@ enum Side {
     Host,
 }
 
-/// Who writes, as the last `start` or `context` says.
+/// Who writes, as the last `start`, `context` or `trail` says.
 enum Writer {
     Verifier { audience: u32, policy: Digest },
     Caller { agent: u32, context: Jti },
@@ -201,6 +201,10 @@ impl Sequence {
             }
             Fact::Outcome { call, audience } => {
                 self.counts.outcomes += 1;
+                if self.side == Some(Side::Host) {
+                    wrong(Fault::Side);
+                    return;
+                }
                 let ended = self.open.remove(call);
                 if let (Some((_, of)), Some(Side::Caller)) = (ended, self.side) {
                     self.ended.add(*call, of);
@@ -229,9 +233,7 @@ impl Sequence {
             Fact::Seen { session, opens, ends } => {
                 match &self.writer {
                     None => wrong(Fault::NotStarted),
-                    Some(Writer::Host) if !self.seen.sessions.contains(&session.0) => {
-                        wrong(Fault::Context("session"));
-                    }
+                    Some(Writer::Host) if !self.seen.sessions.contains(&session.0) => wrong(Fault::NotStarted),
                     Some(_) => {}
                 }
                 self.seen.take(index, session, *opens, *ends).unwrap_or_else(wrong);
@@ -417,7 +419,7 @@ impl Seen {
         if let Some(call) = opens
             && let Some(first) = self.open.insert((call, session.0), index)
         {
-            return Err(Fault::OpenTwice { first });
+            return Err(Fault::SeenTwice { first });
         }
         match ends {
             Some(call) if self.open.remove(&(call, session.0)).is_none() => Err(Fault::AnswerForNoCall),

@@ -103,7 +103,8 @@ fn answer(members: &mut Claims<'_, '_>) -> Of<Answer> {
         held: if_true(members, "held")?,
     };
     if answer.marks.is_empty() && !answer.destinations.is_empty() {
-        return Err(ClaimsError::Invalid("destinations"));
+        let named = !answer.destinations.names().is_empty();
+        return Err(ClaimsError::Invalid(if named { "destinations" } else { "more" }));
     }
     Ok(answer)
 }
@@ -151,8 +152,7 @@ fn can(members: &mut Claims<'_, '_>) -> Of<Can> {
 }
 
 fn destinations(members: &mut Claims<'_, '_>) -> Of<Destinations> {
-    let is_one = |name: &str| is_destination(name) && name.to_lowercase() == name;
-    let names = texts(members, "destinations", MAX_DESTINATIONS, is_one)?;
+    let names = texts(members, "destinations", MAX_DESTINATIONS, is_destination)?;
     if !ascending(&names) {
         return Err(ClaimsError::Invalid("destinations"));
     }

@@ -178,7 +178,43 @@ pub fn vectors() -> Vec<Vector> {
         ),
     ];
     all.extend(inside_tasks());
+    all.extend(labelled());
     all
+}
+
+/// Rule 8.
+fn labelled() -> Vec<Vector> {
+    const UNTRUSTED: &str = "io.github.agent-attest/untrusted";
+    let answer = |result: &Value| json!({"jsonrpc": "2.0", "id": 7, "result": result});
+    let vector =
+        |name: &str, comment: &str, body: &[u8]| Vector::new("label", format!("response_label_{name}"), comment, body);
+    let passes = |name: &str, comment: &str, body: &[u8]| vector(name, comment, body).with("expect", "unchanged");
+    let marked = |name: &str, comment: &str, before: Value, after: Value| {
+        vector(name, comment, answer(&before).to_string().as_bytes())
+            .with("expect", "marked")
+            .with("forward", &b64(canonical(&answer(&after))))
+    };
+    let mark = json!({UNTRUSTED: true});
+    vec![
+        marked("result", "a result without _meta", json!({"content": []}), json!({"_meta": mark, "content": []})),
+        marked(
+            "meta",
+            "beside what the server put into _meta",
+            json!({"_meta": {"com.example/a": 1}}),
+            json!({"_meta": {UNTRUSTED: true, "com.example/a": 1}}),
+        ),
+        marked("again", "in the place of another value", json!({"_meta": {UNTRUSTED: false}}), json!({"_meta": mark})),
+        marked("meta_text", "in the place of a _meta that is no object", json!({"_meta": "x"}), json!({"_meta": mark})),
+        marked(
+            "task",
+            "the outer result alone, of a task too",
+            json!({"result": {"content": []}, "status": "completed", "taskId": "t"}),
+            json!({"_meta": mark, "result": {"content": []}, "status": "completed", "taskId": "t"}),
+        ),
+        passes("error", "an error", br#"{"error":{"code":1,"message":"x"},"id":7,"jsonrpc":"2.0"}"#),
+        passes("result_text", "a result that is no object", br#"{"id":7,"jsonrpc":"2.0","result":"x"}"#),
+        passes("opaque", "a result without a canonical form", br#"{"id":7,"jsonrpc":"2.0","result":{"a":1,"a":2}}"#),
+    ]
 }
 
 /// A task's result and error, in the answer to a question about it and in the notification of its state.

@@ -1,0 +1,97 @@
+"""What is checked between the entries of a log that holds no tokens (spec/audit.md: entry, time, context, outcome, seen, alert)."""
+
+from typing import Any
+
+from entries import read_entry
+from forms import Refused
+from strict_json import FormError
+
+SKEW = 360_000
+# Whose log an entry's type makes it; the other types are of every log, but an outcome.
+_SIDES = {
+    "start": "verifier",
+    "decision": "verifier",
+    "refused": "verifier",
+    "context": "caller",
+    "call": "caller",
+    "receipt": "caller",
+    "trail": "host",
+}
+Finding = tuple[int, str]
+
+
+def audit(bodies: list[bytes]) -> list[Finding]:
+    """Index and check of all that is wrong."""
+    log = _Log()
+    for index, body in enumerate(bodies):
+        try:
+            entry = read_entry(body)
+        except (Refused, FormError):
+            log.found.append((index, "entry"))
+            continue
+        wrong = dict.fromkeys(log.take(index, entry))
+        log.found += [(index, check) for check in wrong]
+    return log.found
+
+
+class _Log:
+    def __init__(self) -> None:
+        self.found: list[Finding] = []
+        self.side: str | None = None
+        self.latest = 0.0
+        self.writer: dict[str, Any] | None = None
+        self.sessions: set[str] = set()
+        self.waiting: set[tuple[str, str]] = set()
+
+    def take(self, index: int, entry: dict[str, Any]) -> list[str]:
+        """The checks that the next entry fails."""
+        wrong = []
+        kind = entry["type"]
+        if entry["time"] + SKEW < self.latest:
+            wrong.append("time")
+        self.latest = max(self.latest, entry["time"])
+        side = _SIDES.get(kind)
+        if side is not None and self.side not in (None, side):
+            wrong.append("context")
+        self.side = self.side or side
+        match kind:
+            case "start" | "context" | "trail":
+                name = {"start": "audience", "context": "agent"}.get(kind)
+                before = self.writer
+                if name and before and before["type"] == kind and before[name] != entry[name]:
+                    wrong.append("context")
+                self.writer = entry
+                if kind == "trail":
+                    self.sessions.add(entry["session"])
+            case "decision" | "refused":
+                names = [name for name in ("audience", "policy") if name in entry]
+                started = self.writer is not None and self.writer["type"] == "start"
+                if not started or any(self.writer[name] != entry[name] for name in names):
+                    wrong.append("context")
+            case "outcome":
+                # Without tokens nothing was let through or signed that could end.
+                wrong.append("context" if self.side == "host" else "outcome")
+            case "seen":
+                wrong += self.see(entry["event"])
+            case "alert":
+                if self.writer is None:
+                    wrong.append("context")
+                if any(on >= index for on in entry["entries"]):
+                    wrong.append("alert")
+        return wrong
+
+    def see(self, event: dict[str, Any]) -> list[str]:
+        wrong = []
+        session, what = event["session"], event["what"]
+        if self.writer is None or (self.side == "host" and session not in self.sessions):
+            wrong.append("context")
+        call = (session, event.get("call", ""))
+        if what == "answer":
+            if call not in self.waiting:
+                wrong.append("seen")
+            self.waiting.discard(call)
+        elif what in ("call", "read") and "notification" not in event:
+            if call in self.waiting:
+                wrong.append("seen")
+            self.waiting.add(call)
+        return wrong

@@ -1,0 +1,43 @@
+//! The vectors about what is wrong between the entries of a log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use attest_core::audit::{Bases, Basis, Fault, Names, Sequence, Tables, look};
+use attest_core::digest::Digest;
+use attest_core::refusal::Token;
+
+use super::each;
+
+/// A store that has no token.
+struct Empty;
+
+impl Bases for Empty {
+    fn basis(&mut self, _: &Digest, _: &[Digest]) -> Result<Arc<Basis>, Fault> {
+        Err(Fault::TokenMissing(Token::Attestation))
+    }
+}
+
+#[test]
+fn each_log_is_whole_or_wrong_as_its_vector_says() {
+    each("audit", |vector| {
+        let (mut names, mut findings) = (Names::new(), Vec::new());
+        let mut sequence = Sequence::new(Tables::default());
+        for (index, line) in vector.body.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n').enumerate() {
+            let noted = look(index as u64, line, None, &mut Empty, &mut names, &mut findings);
+            sequence.next(&noted, |name| name, &mut findings);
+        }
+        sequence.end(&mut findings);
+        let found: BTreeSet<_> = findings.iter().map(|finding| (finding.index, finding.fault.check())).collect();
+        let mut found = found.into_iter();
+        let verdict = match (found.next(), found.next()) {
+            (None, _) => return "whole".to_owned(),
+            (Some((Some(index), check)), None) => {
+                assert_eq!(Some(index.to_string().as_str()), vector.get("index"), "{}", vector.name);
+                check
+            }
+            _ => panic!("{}: {findings:?}", vector.name),
+        };
+        verdict.to_owned()
+    });
+}
