@@ -32,6 +32,7 @@ class Replayed:
     marks: list[dict] = field(default_factory=list)  # of the answer to each call
     stopped: list[bool] = field(default_factory=list)  # whether a rule stopped the call or its answer
     reached: bool = False  # by AgentDojo's own check: the task is solved, or the attack reached its goal
+    alone: bool = False  # the same of the same calls without attest
     errors: int = 0  # calls that the tool itself answered with an error
     seconds: float = 0.0
     broken: str = ""
@@ -44,7 +45,7 @@ def replayed(attest: str, run: plan.Run, folder: Path) -> Replayed:
         set_up(attest, run, folder)
         converse(attest, done, folder)
         read(attest, done, folder)
-        done.reached = reached(done, folder)
+        done.reached, done.alone = reached(done, folder)
     except (Broken, OSError, ValueError, KeyError) as error:
         done.broken = f"{type(error).__name__}: {error}"
     finally:
@@ -195,14 +196,28 @@ def said(attest: str, words: list[str], good: tuple[int, ...]) -> list[dict]:
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
-def reached(done: Replayed, folder: Path) -> bool:
+def reached(done: Replayed, folder: Path) -> tuple[bool, bool]:
+    """What AgentDojo's check says of the run; and of the same calls made directly, with nothing between."""
     run, of = done.run, suites.suite(done.run.suite)
     before = suites.environment(of, run.user_task, run.injections)
     kept = folder / "environment.pickle"
     # Of this very run's server; absent where no call came to it.
-    after = pickle.loads(kept.read_bytes()) if kept.exists() else before.model_copy(deep=True)
+    after = pickle.loads(kept.read_bytes()) if kept.exists() else before
+    return checked(run, before, after, done.stopped), alone(run, before)
+
+
+def alone(run: plan.Run, before) -> bool:
+    of, after = suites.suite(run.suite), before.model_copy(deep=True)
+    runtime = suites.runtime(of)
+    for tool, arguments in run.calls:
+        runtime.run_function(after, tool, arguments)
+    return checked(run, before, after, [False] * len(run.calls))
+
+
+def checked(run: plan.Run, before, after, stopped: list[bool]) -> bool:
+    of = suites.suite(run.suite)
     task = of.injection_tasks[run.injection_task] if run.attack else of.user_tasks[run.user_task]
     output = [{"type": "text", "content": task.GROUND_TRUTH_OUTPUT}]
-    ran = zip(run.calls, done.stopped, strict=True)
-    traces = [FunctionCall(function=tool, args=arguments) for (tool, arguments), stopped in ran if not stopped]
-    return bool(of._check_task_result(task, output, before, after, traces))  # noqa: SLF001
+    ran = zip(run.calls, stopped, strict=True)
+    traces = [FunctionCall(function=tool, args=arguments) for (tool, arguments), was in ran if not was]
+    return bool(of._check_task_result(task, output, before, after, traces))

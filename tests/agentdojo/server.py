@@ -2,7 +2,8 @@
 
     server.py SUITE USER_TASK FOLDER    FOLDER/injections.json: from injection vector to text
 
-After each call FOLDER/environment.pickle holds what the tools work on, for AgentDojo's own check of the outcome. Tools, descriptions, schemas and results are AgentDojo's own: what its models are shown, this server says.
+After each call FOLDER/environment.pickle holds what the tools work on, for AgentDojo's own check of the outcome. Tools,
+descriptions, schemas and results are AgentDojo's own: what its models are shown, this server says.
 """
 
 import json
