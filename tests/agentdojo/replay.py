@@ -63,6 +63,14 @@ def server(run: plan.Run, folder: Path) -> list[str]:
     return [sys.executable, str(HERE / "server.py"), run.suite, run.user_task, str(folder)]
 
 
+# The default rules only note. Which rules fire is the same; these two do something about it.
+RULES = """[hidden-instructions]
+action = "label"
+[out-after-suspicion]
+action = "refuse"
+"""
+
+
 def set_up(attest: str, run: plan.Run, folder: Path) -> None:
     (folder / "run").mkdir(mode=0o700, parents=True)
     (folder / "injections.json").write_text(json.dumps(run.injections), "utf-8")
@@ -73,9 +81,10 @@ def set_up(attest: str, run: plan.Run, folder: Path) -> None:
     made = subprocess.run(command, env=environ(folder), capture_output=True, text=True, check=False)
     if made.returncode:
         raise Broken(f"attest init: {made.stderr[-500:]}")
+    (folder / "rules.toml").write_text(RULES, "utf-8")
     for name in ("agent.toml", "guard.toml"):
         with (folder / name).open("a", encoding="utf-8") as file:
-            file.write("\n[trail]\n")
+            file.write('\n[trail]\nrules = "rules.toml"\n')
 
 
 def converse(attest: str, done: Replayed, folder: Path) -> None:
