@@ -182,7 +182,9 @@ impl Wrap {
             return Handling::Now(to);
         }
         let answered = message.and_then(Id::of_answer).or_else(|| Id::of_opaque_answer(&line));
-        let passing = Passing { from_server: true, exchange: self.exchange, line };
+        // What the server said, without what its verifier put in.
+        let bare = message.and_then(|message| receipt::without_receipts(&line, message)).map(Bytes::from);
+        let passing = Passing { from_server: true, exchange: self.exchange, line: bare.unwrap_or(line) };
         let (Trailing::Asked, Some(id)) = (trail, answered) else {
             self.shared.line.show(&passing);
             return Handling::Now(to);

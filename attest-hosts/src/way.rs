@@ -82,8 +82,8 @@ impl fmt::Display for Left {
             ),
             Self::Headers { names, .. } => write!(
                 f,
-                "it sends {}, which do not belong on a command line; `attest wrap` takes them from agent.toml \
-                 (install with --config agent.toml)",
+                "it sends {}, which do not belong on a command line; give them in [upstream.NAME.headers] of agent.toml \
+                 (install with --config) or of a file for `attest audit` (install with --trail)",
                 names.join(", ")
             ),
             Self::Query { server, wrap: true } => write!(
@@ -92,8 +92,8 @@ impl fmt::Display for Left {
                  [upstream.{server:?}] of agent.toml and install again"
             ),
             Self::Query { .. } => f.write_str(
-                "its address has a query, which may be a secret and does not belong on a command line; `attest wrap` takes \
-                 it from agent.toml (install with --config agent.toml)",
+                "its address has a query, which may be a secret and does not belong on a command line; give it as `url` in \
+                 [upstream.NAME] of agent.toml (install with --config) or of a file for `attest audit` (install with --trail)",
             ),
             Self::SignIn(member) => write!(
                 f,

@@ -2,7 +2,7 @@
 //!
 //! No clock and no randomness of its own: who drives it brings both.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ pub fn is_content(method: &str) -> bool {
     METHODS.contains(&method)
 }
 
-/// Most requests that are waited for, and most tools that are remembered. Beyond it new ones are not, so that neither side
-/// can take memory without end.
+/// Most requests that are waited for, of which the oldest go first, and most tools that are remembered: neither side can take
+/// memory without end.
 const MOST_OPEN: usize = 16_384;
 const MOST_TOOLS: usize = 4_096;
 
@@ -61,6 +61,8 @@ pub trait Moment {
 #[derive(Default)]
 pub struct Observer {
     open: HashMap<(u64, Id), Open>,
+    /// The same in the order in which they came, and some that are answered already.
+    order: VecDeque<(u64, Id)>,
     tools: BTreeMap<String, Known>,
     /// Names in the pages of the list that is being fetched.
     listing: BTreeSet<String>,
@@ -106,12 +108,25 @@ impl Observer {
             _ if is_content(method) => (Asks::Content, Some(read(call_name, method, params, now))),
             _ => return Vec::new(),
         };
-        if let Some(id) = id
-            && self.open.len() < MOST_OPEN
-        {
-            self.open.insert((exchange, id), Open { call: call_name, kind, began: now.since() });
+        if let Some(id) = id {
+            self.wait((exchange, id), Open { call: call_name, kind, began: now.since() });
         }
         draft.into_iter().collect()
+    }
+
+    fn wait(&mut self, key: (u64, Id), open: Open) {
+        self.open.insert(key.clone(), open);
+        self.order.push_back(key);
+        while self.open.len() > MOST_OPEN
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.open.remove(&oldest);
+        }
+        // Those that are answered stay behind, and are swept out once they are as many.
+        if self.order.len() > 2 * MOST_OPEN {
+            let open = &self.open;
+            self.order.retain(|key| open.contains_key(key));
+        }
     }
 
     /// A message of the server, `None` where it has no canonical form; `line` is its text.
@@ -298,3 +313,7 @@ fn server(result: &Value<'_>) -> Draft {
     };
     Draft { what: What::Server(server), kept: None }
 }
+
+#[cfg(test)]
+#[path = "observer_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::file::Vector;
 use super::token::{canonical, swap};
 use super::watched::{
-    CALL, DIGEST, answer, bad, call, each_invalid, each_missing, good, read, seen, trail, with, without,
+    CALL, Case, DIGEST, answer, bad, call, each_invalid, each_missing, good, read, seen, trail, with, without,
 };
 
 /// Each kind with all that it may have, its name, and what it must have.
@@ -261,7 +261,7 @@ fn of_each_kind() -> Vec<Vector> {
     ));
     let both = with(call(), &json!({"method": "tools/list"}));
     vectors.push(bad("seen_call_tool_and_method", "a tool and a method", &both, "invalid", "event"));
-    let rows: Vec<(&str, Vec<(&str, &str, &str, Value)>)> = vec![
+    let rows: Vec<(&str, Vec<Case>)> = vec![
         (
             "server",
             vec![

@@ -81,9 +81,12 @@ pub(super) fn each_missing(family: &str, entry: &Value, required: &[&str]) -> Ve
     required.iter().map(one).collect()
 }
 
-/// One for each value that a member cannot have: the vector's name, what it is, member and value.
-pub(super) fn each_invalid(family: &str, entry: &Value, cases: &[(&str, &str, &str, Value)]) -> Vec<Vector> {
-    let one = |(name, comment, member, value): &(&str, &str, &str, Value)| {
+/// A value that a member cannot have: the vector's name, what it is, member and value.
+pub(super) type Case = (&'static str, &'static str, &'static str, Value);
+
+/// One vector for each case.
+pub(super) fn each_invalid(family: &str, entry: &Value, cases: &[Case]) -> Vec<Vector> {
+    let one = |(name, comment, member, value): &Case| {
         let entry = with(entry.clone(), &json!({*member: value}));
         bad(&format!("{family}_{name}"), comment, &entry, "invalid", member)
     };
