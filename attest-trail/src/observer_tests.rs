@@ -47,7 +47,8 @@ impl Both {
 #[test]
 fn a_call_and_its_answer_bear_one_name() {
     let mut both = Both::new();
-    let asked = both.host(r#"{"id":1,"method":"tools/call","params":{"name":"mail","arguments":{"to":"a@b.example"}}}"#);
+    let asked =
+        both.host(r#"{"id":1,"method":"tools/call","params":{"name":"mail","arguments":{"to":"a@b.example"}}}"#);
     let [What::Call(call)] = &asked[..] else { panic!("{asked:?}") };
     assert_eq!(call.destinations.names(), ["b.example"]);
     assert!(both.server(r#"{"id":2,"result":{}}"#).is_empty(), "nobody asked");
@@ -86,10 +87,13 @@ fn a_tool_is_told_when_it_is_new_another_or_gone_over_all_pages() {
 fn what_a_server_asks_is_told_in_both_eras() {
     let mut both = Both::new();
     let asked = both.server(r#"{"id":"s","method":"sampling/createMessage","params":{"messages":[]}}"#);
-    assert!(matches!(&asked[..], [What::Asked(asked)] if asked.method == "sampling/createMessage" && asked.call.is_none()));
+    assert!(
+        matches!(&asked[..], [What::Asked(asked)] if asked.method == "sampling/createMessage" && asked.call.is_none())
+    );
     assert!(both.server(r#"{"id":"p","method":"ping"}"#).is_empty());
     both.host(r#"{"id":1,"method":"tools/call","params":{"name":"x"}}"#);
-    let inside = r#"{"id":1,"result":{"inputRequests":{"q":{"method":"elicitation/create","params":{"message":"?"}}}}}"#;
+    let inside =
+        r#"{"id":1,"result":{"inputRequests":{"q":{"method":"elicitation/create","params":{"message":"?"}}}}}"#;
     let answered = both.server(inside);
     let [What::Answer(answer), What::Asked(asked)] = &answered[..] else { panic!("{answered:?}") };
     assert_eq!((asked.call, &*asked.method), (Some(answer.call), "elicitation/create"));
