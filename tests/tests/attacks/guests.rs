@@ -57,9 +57,14 @@ impl Raw {
         }
     }
 
+    /// Asks for a signature: an exchange's number (8 bytes) stands before the message.
+    fn call(&mut self, tool: &str) -> io::Result<()> {
+        self.send(CALL, [&[0; 8], call(1, tool, json!({})).as_bytes()].concat())
+    }
+
     /// Has a call signed: the hash of its proof.
     fn sign(&mut self, tool: &str) -> Digest {
-        self.send(CALL, call(1, tool, json!({}))).unwrap();
+        self.call(tool).unwrap();
         let (kind, payload) = self.read().unwrap();
         assert_eq!(kind, SIGNED);
         Digest(*payload.first_chunk().unwrap())
@@ -118,7 +123,7 @@ fn a_name_without_end_is_refused_and_costs_no_later_call_its_tokens() {
     assert!(!long.hello(&"A".repeat(70_000)));
     let mut guest = Raw::connect(&socket);
     assert!(guest.hello(AUDIENCE));
-    guest.send(CALL, call(1, &"t".repeat(70_000), json!({}))).unwrap();
+    guest.call(&"t".repeat(70_000)).unwrap();
     assert_eq!(guest.read().unwrap().0, REFUSED);
 
     let hashes = [(); 2].map(|()| guest.sign("echo").to_b64());
