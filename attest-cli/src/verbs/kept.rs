@@ -50,7 +50,7 @@ struct Check {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false, args = ["entry", "session", "days"])]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["entry", "session", "days"]))]
 struct Erasing {
     /// The log
     log: PathBuf,
