@@ -2,7 +2,7 @@
 //!
 //! No clock, file or socket is read here, and nothing but what stands in the log's entries: the same rules over an old log come
 //! to the same as they did when it was written. [`scan`], [`capability`] and [`schema`] help whoever makes the events;
-//! [`Watch`] judges them; [`replay`] does so over a whole log.
+//! [`Watch`] judges them; [`replay()`] does so over a whole log.
 
 pub mod capability;
 pub mod replay;

@@ -16,7 +16,7 @@ use crate::{Ending, output};
 
 /// Alerts of a log, the rules that raise them, and what other rules would have raised.
 ///
-/// The trail of a signer, a guard or an audit ([trail] in its configuration) shows each event to the rules as it writes it. Rules see
+/// The trail of a signer, a guard or an audit (`[trail]` in its configuration) shows each event to the rules as it writes it. Rules see
 /// nothing but what the entries hold, so that over an old log they come to the same.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -59,7 +59,7 @@ struct Replay {
 
 #[derive(Debug, clap::Args)]
 struct Test {
-    /// Cases: [[case]] with name, events (each an event as in spec/seen.md, in JSON, with `time` beside it) and the rules
+    /// Cases: `[[case]]` with name, events (each an event as in spec/seen.md, in JSON, with `time` beside it) and the rules
     /// that are to find something
     cases: PathBuf,
     /// The rules, instead of the defaults
