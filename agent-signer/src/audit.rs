@@ -1,9 +1,9 @@
 //! `attest audit`: the trail alone, in front of any server, for a host whose agent is not attested.
 
 use std::ffi::OsString;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use attest_log::{Log, LogKey, LogKeyError, OpenError};
 use attest_trail::{Audit, How, Session, Table, Writing};
 use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
 use mcp_relay::stdio::{self, Client, InProcess};
+use rustix::fs::{FlockOperation, flock};
 use serde::Deserialize;
 
 use crate::config::Remote;
@@ -166,6 +167,12 @@ fn state_folder() -> Result<PathBuf, Failure> {
 fn open(folder: &Path, name: &str) -> Result<Log, Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error: io::Error| format!("{}: {error}", folder.display()))?;
+    // Of hosts that start at the same moment, one makes the key.
+    let lock = folder.join("lock");
+    let of_lock = |error: io::Error| format!("{}: {error}", lock.display());
+    let opened_lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock);
+    let held = opened_lock.map_err(of_lock)?;
+    flock(&held, FlockOperation::LockExclusive).map_err(|error| of_lock(error.into()))?;
     for number in 1..=MOST_LOGS {
         let stem = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
         let path = folder.join(format!("{stem}.db"));

@@ -5,6 +5,7 @@
 //! trail is `strict`, or a rule may stop the message.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use attest_core::alert::Action;
 use attest_core::digest::Jti;
@@ -24,6 +25,8 @@ use crate::sinks::{self, Sinks};
 const QUEUE: usize = 1_024;
 /// Most messages of one turn.
 const TURN: usize = 128;
+/// How long events that nobody waits for wait for others, to be written in one transaction with them.
+const GROUP: Duration = Duration::from_millis(20);
 
 /// Why a message may not pass: the trail cannot be written.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -190,6 +193,18 @@ impl Shared {
     }
 }
 
+/// Takes more of what comes, until somebody waits for it or its time is up.
+async fn gather(turns: &mut mpsc::Receiver<Turn>, waiting: &mut Vec<Turn>) {
+    let until = tokio::time::Instant::now() + GROUP;
+    while waiting.len() < TURN && waiting.iter().all(|turn| turn.answer.is_none()) {
+        match tokio::time::timeout_at(until, turns.recv_many(waiting, TURN)).await {
+            Ok(more) if more > 0 => {}
+            // Time is up, or nothing will come any more.
+            _ => return,
+        }
+    }
+}
+
 struct Worker {
     shared: Arc<Shared>,
     watch: Watch,
@@ -203,6 +218,7 @@ impl Worker {
     async fn run(mut self, mut turns: mpsc::Receiver<Turn>) {
         let mut waiting = Vec::new();
         while turns.recv_many(&mut waiting, TURN).await > 0 {
+            gather(&mut turns, &mut waiting).await;
             for (turn, verdict) in self.write(&mut waiting).await {
                 if let Some(answer) = turn {
                     let _ = answer.send(verdict);
