@@ -50,7 +50,7 @@ pub struct Alert {
     /// The tool's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// Hashes of the log entries that it rests on.
+    /// Indexes of the log entries that it rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<String>,
 }
