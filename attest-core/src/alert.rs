@@ -2,6 +2,7 @@
 
 use crate::claims::{Claims, ClaimsError, is_name};
 use crate::digest::{Digest, Jti};
+use crate::named::named;
 use crate::seen::is_word;
 use serde::Serialize;
 
@@ -10,46 +11,7 @@ pub const MAX_ENTRIES: usize = 16;
 /// Longest reason, in bytes.
 pub const MAX_REASON: usize = 512;
 
-macro_rules! words {
-    ($(#[$doc:meta])* $type:ident { $($(#[$item_doc:meta])* $item:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $type {
-            $($(#[$item_doc])* $item,)+
-        }
-
-        impl $type {
-            /// All of them, the least first.
-            pub const ALL: &'static [$type] = &[$($type::$item,)+];
-
-            /// The word in the entry.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $($type::$item => $word,)+
-                }
-            }
-
-            /// The one of this word.
-            pub fn parse(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|item| item.as_str() == word)
-            }
-        }
-
-        impl core::fmt::Display for $type {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-    };
-}
-
-words! {
+named! {
     /// How bad it is, if it is what it looks like.
     Severity {
         /// Good to know.
@@ -65,7 +27,7 @@ words! {
     }
 }
 
-words! {
+named! {
     /// What is to be done about it.
     Action {
         /// Nothing but the entry.
@@ -76,6 +38,18 @@ words! {
         Hold = "hold",
         /// The next call is refused.
         Refuse = "refuse",
+    }
+}
+
+impl Serialize for Severity {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

@@ -29,6 +29,7 @@ pub mod limits;
 pub mod log_policy;
 pub mod measurement;
 pub mod merkle;
+mod named;
 pub mod names;
 pub mod note;
 pub mod receipt;

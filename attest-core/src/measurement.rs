@@ -3,53 +3,16 @@
 //! One EAT `measurements` entry per component (RFC 9711, section 4.2.16), each a measured component in JSON form
 //! (draft-ietf-rats-eat-measured-component): `[296, "<canonical JSON text>"]`.
 
-use core::fmt;
-
 use serde::Serialize;
 
 use crate::b64;
 use crate::claims::{Claims, ClaimsError};
 use crate::digest::Digest;
 use crate::json::{self, Value};
+use crate::named::named;
 
 /// CoAP Content-Format of `application/measured-component+json`.
 const CONTENT_FORMAT: u64 = 296;
-
-macro_rules! named {
-    ($(#[$doc:meta])* $type:ident { $($(#[$item_doc:meta])* $item:ident = $name:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $type {
-            $($(#[$item_doc])* $item,)+
-        }
-
-        impl $type {
-            /// All of them, in ascending order.
-            pub const ALL: &'static [$type] = &[$($type::$item,)+];
-
-            /// The name on the wire.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $($type::$item => $name,)+
-                }
-            }
-
-            /// Reads the name on the wire.
-            pub fn parse(name: &str) -> Option<Self> {
-                match name {
-                    $($name => Some($type::$item),)+
-                    _ => None,
-                }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
 
 named! {
     /// What is measured, in the order of the names.
