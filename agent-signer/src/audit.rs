@@ -11,12 +11,13 @@ use std::sync::Arc;
 use attest_core::digest::Digest;
 use attest_log::{Log, LogKey, LogKeyError, OpenError};
 use attest_trail::{Audit, How, Session, Table, Writing};
-use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
-use mcp_relay::stdio::{self, Client, InProcess};
+use mcp_relay::http::bridge::OwnWords;
+use mcp_relay::stdio::{self, Client};
 use rustix::fs::{FlockOperation, flock};
 use serde::Deserialize;
 
 use crate::config::Remote;
+use crate::serve::bridged;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -109,25 +110,7 @@ async fn local_server(session: Arc<Session>, server: Vec<OsString>) -> Result<u8
 
 async fn remote_server(session: Arc<Session>, remote: &Remote, url: &str) -> Result<u8, Failure> {
     let (upstream, limits) = (remote.connect(url)?, remote.limits());
-    let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
-    let (server, input, output) = InProcess::new().map_err(stdio::RelayError::Setup)?;
-    let options = BridgeOptions {
-        line_limit: limits.request,
-        answer_limit: limits.answer,
-        grace: limits.grace,
-        own_words: OwnWords::default(),
-        ..BridgeOptions::new(upstream.uri())
-    };
-    let lines = stdio::Options {
-        client_line_limit: limits.request,
-        server_line_limit: limits.answer,
-        grace: limits.grace,
-        ..stdio::Options::default()
-    };
-    let bridge = tokio::spawn(bridge::run(input, output, upstream, options));
-    let exit = stdio::run_with(server, client, Audit::new(session), lines).await;
-    let _ = bridge.await;
-    Ok(exit?.code())
+    Ok(bridged(upstream, limits, OwnWords::default(), Audit::new(session)).await?.code())
 }
 
 fn read(path: &Path) -> Result<File, Failure> {

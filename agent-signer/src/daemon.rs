@@ -234,8 +234,9 @@ impl Daemon {
                         return Err(io::Error::other("an audience is 1 to 256 bytes without # and control characters"));
                     }
                     audience = named.into();
-                    if let (Some(recorder), Some(how)) = (self.signer.trail(), hello.how) {
-                        let begun = Session::begin(recorder.clone(), &audience, Some(&how)).await;
+                    // Whoever may have calls signed has them written down, whatever he says of his server.
+                    if let Some(recorder) = self.signer.trail().filter(|_| !audience.is_empty()) {
+                        let begun = Session::begin(recorder.clone(), &audience, hello.how.as_ref()).await;
                         session = Some(Arc::new(begun.map_err(io::Error::other)?));
                     }
                     let trail = match (&session, self.signer.trail()) {

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use attest_trail::How;
-use mcp_relay::Exit;
 use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
 use mcp_relay::http::{Callers, Endpoint, Limits, Listener, Relay, Upstream};
 use mcp_relay::stdio::{self, Client, InProcess};
+use mcp_relay::{Exit, Interceptor};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::launch::Target;
@@ -68,6 +68,18 @@ pub async fn stdio_to_http(
     let own_words = OwnWords::default();
     let how = How::url(&upstream.uri().to_string());
     let shared = shared(target, audience, how, own_words.clone()).await?;
+    let exit = bridged(upstream, limits, own_words, Wrap::new(shared.clone())).await;
+    shared.close().await;
+    Ok(exit?)
+}
+
+/// The stdio relay on our own standard input and output, in front of a bridge to a remote server.
+pub(crate) async fn bridged(
+    upstream: Upstream,
+    limits: Limits,
+    own_words: OwnWords,
+    interceptor: impl Interceptor,
+) -> Result<Exit, stdio::RelayError> {
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let (server, input, output) = InProcess::new().map_err(stdio::RelayError::Setup)?;
     let options = BridgeOptions {
@@ -84,11 +96,10 @@ pub async fn stdio_to_http(
         ..stdio::Options::default()
     };
     let bridge = tokio::spawn(bridge::run(input, output, upstream, options));
-    let exit = stdio::run_with(server, client, Wrap::new(shared.clone()), lines).await;
+    let exit = stdio::run_with(server, client, interceptor, lines).await;
     // The session is given back last of all; it says so itself where that fails.
     let _ = bridge.await;
-    shared.close().await;
-    Ok(exit?)
+    exit
 }
 
 /// Listens on `address` for programs of this machine until SIGTERM, SIGINT or SIGHUP, with every call to the server behind

@@ -1,44 +1,35 @@
 //! The trail alone: everything passes as it came, and is written down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use attest_core::digest::Digest;
 use attest_core::json::Value;
 use bytes::Bytes;
-use http::request::Parts;
-use mcp_relay::http::{Exchange, Exchanges};
 use mcp_relay::{Handling, Id, Interceptor, Kind, ToClient, ToServer};
 
 use crate::judged::Judged;
 use crate::session::Session;
 
-/// Sees one connection, or over HTTP one exchange.
-pub struct Audit {
-    session: Arc<Session>,
-    exchange: u64,
-}
+/// Sees the one connection of a session.
+pub struct Audit(Arc<Session>);
+
+/// That connection.
+const EXCHANGE: u64 = 0;
 
 impl Audit {
-    /// Of a connection that is the session's only one.
+    /// Of this session.
     pub fn new(session: Arc<Session>) -> Self {
-        Self { session, exchange: 0 }
-    }
-}
-
-impl Drop for Audit {
-    fn drop(&mut self) {
-        self.session.end(self.exchange);
+        Self(session)
     }
 }
 
 impl Interceptor for Audit {
     fn client_message(&self, _: Bytes, message: &Value<'_>) -> Handling<ToServer> {
-        self.session.asked(self.exchange, message, None, Handling::Now(ToServer::Pass))
+        self.0.asked(EXCHANGE, message, None, Handling::Now(ToServer::Pass))
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
-        self.session.answered(self.exchange, line, message, Handling::Now(ToClient::Pass))
+        self.0.answered(EXCHANGE, line, message, Handling::Now(ToClient::Pass))
     }
 }
 
@@ -97,28 +88,3 @@ async fn resolved<T>(handling: Handling<T>) -> T {
         Handling::Later(later) => later.await,
     }
 }
-
-/// Opens one for each exchange of a session over HTTP.
-#[derive(Clone)]
-pub struct Audits {
-    session: Arc<Session>,
-    next: Arc<AtomicU64>,
-}
-
-impl Audits {
-    /// Of this session.
-    pub fn new(session: Arc<Session>) -> Self {
-        Self { session, next: Arc::default() }
-    }
-}
-
-impl Exchanges for Audits {
-    type Interceptor = Audit;
-
-    fn open(&self, _: &Parts) -> Audit {
-        let exchange = self.next.fetch_add(1, Ordering::Relaxed);
-        Audit { session: self.session.clone(), exchange }
-    }
-}
-
-impl Exchange for Audit {}

@@ -1,28 +1,20 @@
 //! What messages said, redacted, beside the log.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use attest_core::b64;
-use attest_core::digest::Salt;
 use attest_core::json::{self, Value};
 use attest_core::seen::{Event, What};
 use attest_kept::{Kept as Store, KeptError, Row};
-use attest_redact::{Rules, RulesError, Salted};
+use attest_redact::{Rules, Salted};
 
+use crate::drawn::Drawn;
 use crate::observer::Kept;
 
 /// Why nothing can be kept.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeepError {
-    /// The rules of redaction.
-    #[error("{path}: {source}", path = path.display())]
-    Rules {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: RulesError,
-    },
     /// The store.
     #[error(transparent)]
     Store(#[from] KeptError),
@@ -35,20 +27,14 @@ pub enum KeepError {
 pub(crate) struct Keep {
     store: Store,
     own: Option<Rules>,
-    seed: Salt,
-    drawn: u64,
+    drawn: Drawn,
     failed: bool,
 }
 
 impl Keep {
-    /// `redaction` is the file of rules that add to the defaults.
-    pub(crate) fn open(log: &Path, redaction: Option<(&Path, &str)>) -> Result<Self, KeepError> {
-        let own = redaction.map(|(path, text)| {
-            Rules::from_toml(text).map_err(|source| KeepError::Rules { path: path.to_owned(), source })
-        });
-        let mut seed = Salt([0; 16]);
-        getrandom::fill(&mut seed.0)?;
-        Ok(Self { store: Store::open(log)?, own: own.transpose()?, seed, drawn: 0, failed: false })
+    /// `own` are the rules of redaction; `None` for the defaults.
+    pub(crate) fn open(log: &Path, own: Option<Rules>) -> Result<Self, KeepError> {
+        Ok(Self { store: Store::open(log)?, own, drawn: Drawn::new()?, failed: false })
     }
 
     /// Keeps what an event rests on. The log has its commitment whether or not this succeeds, so a failure is said, and stops
@@ -56,14 +42,8 @@ impl Keep {
     pub(crate) fn put(&mut self, kept: &Kept, event: &Event, time: u64) {
         // What is not canonical JSON was never given.
         let Ok(value) = json::parse(&kept.text) else { return };
-        let (seed, drawn) = (self.seed, &mut self.drawn);
-        let mut salt = || {
-            *drawn += 1;
-            let bits = attest_core::digest::Digest::salted(&seed, &drawn.to_be_bytes()).0;
-            let mut salt = Salt([0; 16]);
-            salt.0.iter_mut().zip(bits).for_each(|(to, from)| *to = from);
-            salt
-        };
+        let drawn = &mut self.drawn;
+        let mut salt = || drawn.salt();
         let rules = self.own.as_ref().unwrap_or_else(|| Rules::defaults());
         // Of a command, the word after a flag may be the secret.
         let redacted = match command(&value) {

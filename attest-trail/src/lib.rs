@@ -6,6 +6,7 @@
 
 mod audit;
 mod config;
+mod drawn;
 mod how;
 mod judged;
 mod keep;
@@ -15,7 +16,7 @@ mod recorder;
 mod session;
 mod sinks;
 
-pub use audit::{Audit, Audits};
+pub use audit::Audit;
 pub use config::Table;
 pub use how::How;
 pub use judged::Judged;

@@ -151,11 +151,6 @@ impl Observer {
         }
     }
 
-    /// An exchange is over: what it waited for will not come.
-    pub fn end(&mut self, exchange: u64) {
-        self.open.retain(|(of, _), _| *of != exchange);
-    }
-
     fn call(
         &self,
         call: Digest,

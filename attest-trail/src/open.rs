@@ -36,7 +36,15 @@ pub enum OpenError {
         /// What is wrong with it.
         source: RulesError,
     },
-    /// Redaction, or the store.
+    /// Rules of redaction.
+    #[error("{path}: {source}", path = path.display())]
+    Redaction {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: attest_redact::RulesError,
+    },
+    /// What is kept.
     #[error(transparent)]
     Keep(#[from] KeepError),
     /// Sinks.
@@ -64,8 +72,7 @@ pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, Ope
             watch.see(entry.index, time, &event);
         }
     }
-    let redaction = table.redaction.as_deref().map(|path| text(path).map(|text| (path, text))).transpose()?;
-    let redaction = redaction.as_ref().map(|(path, text)| (*path, text.as_str()));
+    let redaction = redaction(table)?;
     let keep = if table.keep { Some(Keep::open(log.path(), redaction)?) } else { None };
     let sinks = sinks::start(&table.sink)?;
     Ok(Recorder::start(log.clone(), watch, keep, sinks, how))
@@ -77,8 +84,14 @@ pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, Ope
 /// [`OpenError`].
 pub fn check(table: &Table) -> Result<(), OpenError> {
     rules(table)?;
-    table.redaction.as_deref().map(text).transpose()?;
+    redaction(table)?;
     Ok(())
+}
+
+fn redaction(table: &Table) -> Result<Option<attest_redact::Rules>, OpenError> {
+    let Some(path) = &table.redaction else { return Ok(None) };
+    let rules = attest_redact::Rules::from_toml(&text(path)?);
+    rules.map(Some).map_err(|source| OpenError::Redaction { path: path.clone(), source })
 }
 
 fn rules(table: &Table) -> Result<Rules, OpenError> {

@@ -1,6 +1,5 @@
 //! One run of one server: an observer, and the recorder that it reports to.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,6 +7,7 @@ use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::json::Value;
 use attest_core::seen;
 
+use crate::drawn::Drawn;
 use crate::how::How;
 use crate::observer::{Draft, Moment, Observer};
 use crate::recorder::{Recorder, Recording, Unwritten, Verdict};
@@ -47,11 +47,6 @@ impl Session {
         self.observer().server(exchange, line, message, &self.clock)
     }
 
-    /// An exchange is over.
-    pub fn end(&self, exchange: u64) {
-        self.observer().end(exchange);
-    }
-
     /// Writes it down.
     ///
     /// # Errors
@@ -70,36 +65,29 @@ impl Session {
     }
 }
 
-/// Time since the session began, and random values made of one seed: so no message waits for the system's, or fails for want
-/// of them.
+/// Time since the session began, and random values.
 struct Clock {
     began: Instant,
-    seed: [u8; 32],
-    drawn: AtomicU64,
+    drawn: Mutex<Drawn>,
 }
 
 impl Clock {
     fn start() -> Result<Self, getrandom::Error> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed)?;
-        Ok(Self { began: Instant::now(), seed, drawn: AtomicU64::new(0) })
+        Ok(Self { began: Instant::now(), drawn: Mutex::new(Drawn::new()?) })
+    }
+
+    fn drawn(&self) -> std::sync::MutexGuard<'_, Drawn> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Moment for Clock {
     fn salt(&self) -> Salt {
-        let Digest(bits) = self.name();
-        let mut salt = Salt([0; 16]);
-        salt.0.iter_mut().zip(bits).for_each(|(to, from)| *to = from);
-        salt
+        self.drawn().salt()
     }
 
     fn name(&self) -> Digest {
-        let count = self.drawn.fetch_add(1, Ordering::Relaxed);
-        let mut text = [0; 40];
-        let bytes = self.seed.into_iter().chain(count.to_be_bytes());
-        text.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-        Digest::of(text)
+        self.drawn().name()
     }
 
     fn since(&self) -> Duration {

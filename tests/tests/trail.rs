@@ -363,6 +363,13 @@ fn a_guard_raises_alerts_over_those_who_call_it_and_its_log_stays_whole() {
         Some(found("guard.db")).filter(|found| found.contains(&"denial-streak".to_owned()))
     });
     assert!(guard.contains(&"refused".to_owned()), "{guard:?}");
+    // Both saw what the server said, and not the receipt that the guard put in.
+    let sizes = |log: &str| -> Vec<Value> {
+        let log = world.log(log);
+        let answers = log.iter().filter(|entry| entry["event"]["what"] == "answer");
+        answers.map(|entry| entry["event"]["size"].clone()).collect()
+    };
+    assert_eq!(sizes("signer.db").last(), sizes("guard.db").last());
     for log in ["guard.db", "signer.db"] {
         let mut key = world.attest(&["log", "key"]);
         key.arg(world.path(log));

@@ -116,6 +116,19 @@ fn of_one_users_connections_the_129th_is_turned_away_until_another_ends() {
 }
 
 #[test]
+fn a_guest_who_says_nothing_of_his_server_has_his_calls_in_the_trail_all_the_same() {
+    let world = World::new();
+    world.write("agent.toml", format!("{}\n[trail]\n", world.read("agent.toml")));
+    let (_signer, socket) = run_signer(&world, "");
+    let mut guest = Raw::connect(&socket);
+    assert!(guest.hello(AUDIENCE));
+    let call = guest.sign("echo").to_b64();
+    must(world.attest(&["signer", "stop"]));
+    let seen = world.log("signer.db").into_iter().find(|entry| entry["event"]["what"] == "call").unwrap();
+    assert_eq!(seen["event"]["call"], *call);
+}
+
+#[test]
 fn a_name_without_end_is_refused_and_costs_no_later_call_its_tokens() {
     let world = World::new();
     let (_signer, socket) = run_signer(&world, "");
