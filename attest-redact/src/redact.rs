@@ -1,5 +1,7 @@
 //! Writing a value or a text without its secrets.
 
+use std::collections::HashSet;
+
 use attest_core::digest::{Digest, Salt};
 use attest_core::json::{self, Object, Value, write_canonical, write_string};
 
@@ -17,6 +19,8 @@ const TOO_MANY: &str = "too-many";
 /// Most secrets of one document. A placeholder is ten times as long as the shortest secret; past this many the document goes
 /// whole, so that the output stays within bounds.
 const MAX_SALTS: usize = 2_048;
+/// How many names of members that say nothing are remembered while a document is written: most have few, again and again.
+const MAX_ORDINARY: usize = 256;
 /// How deep JSON inside of strings is read as JSON.
 const MAX_NESTED: usize = 3;
 
@@ -173,12 +177,14 @@ struct Writer<'r, 's> {
     salts: Vec<Salted>,
     out: Vec<u8>,
     found: Vec<Found<'r>>,
+    /// Names of members that neither are a secret nor speak of one.
+    ordinary: HashSet<Box<str>>,
     nested: usize,
 }
 
 impl<'r, 's> Writer<'r, 's> {
     fn new(rules: &'r Rules, salt: &'s mut dyn FnMut() -> Salt) -> Self {
-        Self { rules, salt, salts: Vec::new(), out: Vec::with_capacity(256), found: Vec::new(), nested: 0 }
+        Self { rules, salt, salts: Vec::new(), out: Vec::with_capacity(256), found: Vec::new(), ordinary: HashSet::new(), nested: 0 }
     }
 
     fn finish(mut self, whole: impl FnOnce() -> Vec<u8>, write: impl FnOnce(&str, &Digest) -> String) -> Redacted {
@@ -269,9 +275,8 @@ impl<'r, 's> Writer<'r, 's> {
             if index > 0 {
                 self.out.push(b',');
             }
-            self.name(name);
+            let secret = self.member(name) || (told && name == "value");
             let down = if at.is_empty() { Vec::new() } else { rules.paths.down(at, name) };
-            let secret = (told && name == "value") || rules.finder.names.says(name) != Says::Nothing;
             match value {
                 _ if rules.paths.ends(&down).is_some() => self.value(value, &down),
                 Value::Object(schema) if secret && properties => self.schema(schema, &down),
@@ -297,12 +302,27 @@ impl<'r, 's> Writer<'r, 's> {
         self.out.push(b'}');
     }
 
-    fn name(&mut self, name: &str) {
-        match self.plain(name).into_text() {
-            Some(kept) => write_string(&kept, &mut self.out),
-            None => write_string(name, &mut self.out),
+    /// Writes the name of a member, and says whether its value is a secret by it.
+    fn member(&mut self, name: &str) -> bool {
+        if self.ordinary.contains(name) {
+            write_string(name, &mut self.out);
+            self.out.push(b':');
+            return false;
         }
+        let secret = self.rules.finder.names.says(name) != Says::Nothing;
+        let same = self.name(name);
+        if same && !secret && self.ordinary.len() < MAX_ORDINARY {
+            self.ordinary.insert(name.into());
+        }
+        secret
+    }
+
+    /// Writes a name, and says whether it stayed as it was.
+    fn name(&mut self, name: &str) -> bool {
+        let kept = self.plain(name).into_text();
+        write_string(kept.as_deref().unwrap_or(name), &mut self.out);
         self.out.push(b':');
+        kept.is_none()
     }
 
     fn string_value(&mut self, text: &str) {
