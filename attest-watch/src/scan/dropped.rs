@@ -24,6 +24,8 @@ const SAID: [&str; 9] = ["above", "before", "earlier", "previously", "previous",
 
 /// How many words are read, after the verb or before the noun.
 const WORDS: usize = 6;
+/// How far before the noun it may stand whose it is, in words.
+const NEAR: usize = 3;
 
 /// A verb is there: whether what came before is to be dropped.
 pub(super) fn follows(text: &str, start: usize, end: usize) -> bool {
@@ -47,6 +49,7 @@ fn is_old(words: &[&str]) -> bool {
     let is_of = |word: &&str, list: &[&str]| list.iter().any(|wanted| typo::is(word, wanted));
     words.iter().enumerate().any(|(at, word)| {
         let (before, after) = words.split_at(at);
+        let before = before.get(before.len().saturating_sub(NEAR)..).unwrap_or_default();
         let old = before.iter().any(|word| is_of(word, &OLD));
         let said = || after.iter().any(|word| is_of(word, &SAID));
         if is_of(word, &INSTRUCTIONS) {
@@ -101,6 +104,7 @@ mod tests {
             "Please disregard my previous message, the earlier ones and my last order.",
             "Add a .gitignore; any other instruction is in CONTRIBUTING.md.",
             "eslint: ignore next line. Instructions follow.",
+            "'ignore-module-all': docutils.parsers.rst.directives.flag,",
             "You may ignore everything under target/.",
             "Forget everything you know about cheap holidays!",
             "The CPU bypasses the cache for all store instructions.",

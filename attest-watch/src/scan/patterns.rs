@@ -71,7 +71,7 @@ pub(super) fn each<'t>(text: &'t str, mut found: impl FnMut(Hit<'t>)) {
 }
 
 /// Say enough by themselves.
-const ADDRESSED: [&str; 37] = [
+const ADDRESSED: [&str; 36] = [
     "you must now ",
     "from now on you",
     "from now on, you",
@@ -107,7 +107,6 @@ const ADDRESSED: [&str; 37] = [
     "<end_of_turn>",
     "<<sys>>",
     "<</sys>>",
-    "[inst]",
     "[/inst]",
     "<\u{ff5c}user\u{ff5c}>",
     "<\u{ff5c}assistant\u{ff5c}>",
@@ -191,6 +190,7 @@ fn words() -> Vec<(&'static [u8], Then)> {
     list.extend(all(&dropped::VERBS, Then::If(dropped::follows, Mark::Addressed)));
     list.extend(all(&[dropped::NOUN], Then::If(dropped::precedes, Mark::Addressed)));
     list.extend(all(&NOT_SAY, Then::If(user_follows, Mark::Addressed)));
+    list.extend(all(&["[inst]"], Then::If(role::turn_follows, Mark::Addressed)));
     list.extend(all(&role::ROLES, Then::If(role::pretended, Mark::Addressed)));
     list.extend(all(&MARKUP, Then::Mark(Mark::Markup)));
     list.extend(all(&["](http"], Then::If(is_image_with_query, Mark::Markup)));
