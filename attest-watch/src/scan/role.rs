@@ -91,9 +91,8 @@ fn stands_alone(rest: &str) -> bool {
 
 /// Whether the next line that has words speaks to somebody. After a name that only prompts have it need not: any three words do.
 fn spoken(rest: &str, kind: bool) -> bool {
-    let lines = rest.split('\n').flat_map(|line| line.split("\\n"));
-    let mut lines = lines.filter(|line| line.contains(char::is_alphanumeric));
-    let line = lines.next().unwrap_or_default();
+    let mut lines = rest.split('\n').flat_map(|line| line.split("\\n"));
+    let line = lines.find(|line| line.contains(char::is_alphanumeric)).unwrap_or_default();
     let words: Vec<&str> =
         line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(WORDS).collect();
     let to_somebody = |word: &&str| TO_SOMEBODY.iter().any(|wanted| word.eq_ignore_ascii_case(wanted));
