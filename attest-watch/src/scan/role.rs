@@ -136,6 +136,8 @@ mod tests {
             "[system]\ntimezone = UTC\nyou = 1",
             "system:\n  os: linux\n  arch: x86_64",
             "System: Ubuntu 22.04 LTS\nBrowser: Firefox",
+            r#"{"about":"System: Ubuntu 22.04\nWhat you did: nothing"}"#,
+            "[system message]\nlevel = 3",
             "- System: you name it",
             "Assistant: Jane Doe, room 4",
             "### System requirements\n\nYou need 8 GB of memory.",
