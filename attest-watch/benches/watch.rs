@@ -62,9 +62,14 @@ fn text(c: &mut Criterion) {
     let mut group = c.benchmark_group("scan");
     group.throughput(Throughput::Bytes(prose.len() as u64));
     group.bench_function("prose", |b| b.iter(|| black_box(scan::text(black_box(&prose)))));
-    let worst = "ignore ".repeat((1 << 20) / 7);
-    group.throughput(Throughput::Bytes(worst.len() as u64));
-    group.bench_function("one word again and again", |b| b.iter(|| black_box(scan::text(black_box(&worst)))));
+    // Words that are each looked around, with nothing to find.
+    for word in ["ignore ", "instruction ", "\nsystem: ", "ignore pravioux instrmctiona "] {
+        let worst = word.repeat((1 << 20) / word.len());
+        group.throughput(Throughput::Bytes(worst.len() as u64));
+        group.bench_function(format!("{:?} again and again", word.trim()), |b| {
+            b.iter(|| black_box(scan::text(black_box(&worst))));
+        });
+    }
     group.finish();
 }
 

@@ -45,23 +45,18 @@ const INWARD: [&str; 22] = [
     "fetch", "get", "read", "search", "browse", "download", "list", "web", "inbox", "receive", "navigate", "visit",
     "crawl", "scrape", "import", "load", "open", "view", "http", "issues", "messages", "emails",
 ];
-/// Words of names that change what cannot be changed back.
-const DANGER: [&str; 27] = [
+/// Words of names that change, take away or bind: what cannot be had back as it was.
+const DANGER: [&str; 36] = [
     "delete",
     "remove",
     "exec",
     "execute",
-    "run",
     "shell",
     "bash",
-    "command",
     "write",
     "drop",
     "kill",
-    "transfer",
     "pay",
-    "payment",
-    "purchase",
     "buy",
     "reset",
     "deploy",
@@ -72,8 +67,51 @@ const DANGER: [&str; 27] = [
     "terminate",
     "revoke",
     "wipe",
-    "merge",
     "edit",
+    "update",
+    "modify",
+    "rename",
+    "replace",
+    "cancel",
+    "reserve",
+    "withdraw",
+    "refund",
+    "disable",
+    "uninstall",
+    "erase",
+    "purge",
+    "truncate",
+    "unsubscribe",
+    "ban",
+];
+/// The same, but what is only looked at has these in its name too: `get_order`, `list_permissions`.
+const DANGER_UNLESS_READ: [&str; 21] = [
+    "run",
+    "command",
+    "transfer",
+    "payment",
+    "purchase",
+    "merge",
+    "book",
+    "order",
+    "charge",
+    "block",
+    "reservation",
+    "booking",
+    "patch",
+    "change",
+    "archive",
+    "password",
+    "passwd",
+    "credential",
+    "credentials",
+    "permission",
+    "permissions",
+];
+/// Words of names that only look.
+const READS: [&str; 14] = [
+    "get", "list", "read", "search", "find", "view", "show", "count", "describe", "check", "query", "lookup", "browse",
+    "download",
 ];
 /// In a description these say it by themselves; single words there say little.
 const OUT_PHRASES: [&str; 12] = [
@@ -126,7 +164,8 @@ const OUT_FIELDS: [&str; 20] = [
     "link",
 ];
 const IN_FIELDS: [&str; 3] = ["url", "uri", "link"];
-const DANGER_FIELDS: [&str; 9] = ["command", "cmd", "code", "script", "sql", "shell", "exec", "amount", "iban"];
+const DANGER_FIELDS: [&str; 10] =
+    ["command", "cmd", "code", "script", "sql", "shell", "exec", "amount", "iban", "password"];
 
 /// How much of a description is read, in bytes.
 const MAX_DESCRIPTION: usize = 16 << 10;
@@ -136,10 +175,12 @@ const MAX_MEMBERS: usize = 1_024;
 /// What the tool can do.
 pub fn capability(name: &str, description: &str, schema: Option<&Value<'_>>, annotations: Option<&Value<'_>>) -> Can {
     let mut can = Can::default();
+    let mut reads = false;
     for word in words(name) {
+        reads |= READS.contains(&&*word);
         can.out |= OUT.contains(&&*word);
         can.inward |= INWARD.contains(&&*word);
-        can.danger |= DANGER.contains(&&*word);
+        can.danger |= DANGER.contains(&&*word) || (!reads && DANGER_UNLESS_READ.contains(&&*word));
     }
     let read = description.get(..description.floor_char_boundary(MAX_DESCRIPTION)).unwrap_or(description);
     let description = read.to_ascii_lowercase();
@@ -223,6 +264,34 @@ mod tests {
         assert_eq!(of("helper", "", r#"{"properties":{"recipient_id":{}}}"#, "{}"), ["out"]);
         assert_eq!(of("helper", "", r#"{"anyOf":[{"properties":{"command":{}}}]}"#, "{}"), ["danger"]);
         assert_eq!(of("fetch", "", "{}", "{}"), ["in", "out"]);
+    }
+
+    #[test]
+    fn what_takes_away_changes_or_binds_is_danger_and_what_looks_is_not() {
+        for name in [
+            "delete_file",
+            "updatePassword",
+            "reserve_hotel",
+            "remove_user_from_slack",
+            "book_flight",
+            "hotels.book",
+            "orders-cancel",
+        ] {
+            assert_eq!(of(name, "", "{}", "{}"), ["danger"], "{name}");
+        }
+        assert_eq!(of("login", "", r#"{"properties":{"password":{}}}"#, "{}"), ["danger"]);
+        for name in [
+            "get_order",
+            "list_permissions",
+            "library_search_book",
+            "get_payment_status",
+            "readRunLog",
+            "updates_since",
+        ] {
+            assert!(!of(name, "", "{}", "{}").contains(&"danger"), "{name}");
+        }
+        // To look first and then to take away is to take away.
+        assert!(of("find_and_delete", "", "{}", "{}").contains(&"danger"));
     }
 
     #[test]

@@ -123,6 +123,13 @@ rules! {
         /// For so many seconds after a result; a listed tool stays suspicious until it is another or gone.
         seconds: u64 = 3_600,
     }
+    /// A call of a tool that can do harm where it is, after something suspicious was seen.
+    danger_after_suspicion: DangerAfterSuspicion = "danger-after-suspicion", High, Note {
+        /// What is suspicious.
+        marks: Kinds = Kinds::suspicious(),
+        /// For so many seconds after a result; a listed tool stays suspicious until it is another or gone.
+        seconds: u64 = 3_600,
+    }
     /// A tool that is another under the same name.
     tool_changed: ToolChanged = "tool-changed", High, Note {}
     /// A server that asks something of the client.

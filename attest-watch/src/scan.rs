@@ -1,10 +1,13 @@
 //! What in texts and values gives reason to look, and whom they name. One pass, linear in the text: `spec/seen.md`, *Marks*.
 
+mod dropped;
 mod encoded;
 mod hosts;
 mod invisible;
 mod patterns;
+mod role;
 mod shape;
+mod typo;
 
 use std::collections::BTreeSet;
 

@@ -110,6 +110,37 @@ fn out_after_suspicion_by_a_result_for_a_time() {
 }
 
 #[test]
+fn danger_after_suspicion_by_a_description_and_by_a_result_for_a_time() {
+    let mut log = Log::new("");
+    let rule = "danger-after-suspicion";
+    log.at("bank", tool("update_password", "", DANGER, &[]));
+    log.at("bank", tool("balance", "", NONE, &[]));
+    assert!(log.of(rule, "bank", calls(1, "update_password", &[])).is_empty(), "nothing suspicious yet");
+    log.at("web", calls(2, "fetch", &[]));
+    log.at("web", answer(2, &[Mark::Addressed], &[]));
+    assert!(log.of(rule, "bank", calls(3, "balance", &[])).is_empty(), "it does no harm");
+    assert!(log.of(rule, "bank", calls(4, "balance", &["h.example"])).is_empty(), "what names a host carries out");
+    assert_eq!(log.of(rule, "bank", calls(5, "update_password", &[]))[0].entries, [5, 8]);
+    assert_eq!(log.of(rule, "bank", calls(6, "unlisted", &[])).len(), 1, "nobody knows what it can do");
+    log.time += 3_600_000;
+    assert!(log.of(rule, "bank", calls(7, "update_password", &[])).is_empty(), "long ago");
+    log.at("evil", tool("add", "bad", NONE, &[Mark::SecretPath]));
+    assert_eq!(log.of(rule, "bank", calls(8, "update_password", &[])).len(), 1);
+    log.at("evil", tool("add", "bad", NONE, &[]));
+    assert!(log.of(rule, "bank", calls(9, "update_password", &[])).is_empty(), "it is another now");
+}
+
+#[test]
+fn what_only_the_rule_of_harm_looks_for_is_remembered() {
+    let mut log = Log::new("[danger-after-suspicion]\nmarks = [\"markup\"]");
+    log.at("bank", tool("update_password", "", DANGER, &[]));
+    log.at("web", calls(1, "fetch", &[]));
+    log.at("web", answer(1, &[Mark::Markup], &[]));
+    let found = log.at("bank", calls(2, "update_password", &[]));
+    assert_eq!(found.iter().map(|finding| &*finding.rule).collect::<Vec<_>>(), ["danger-after-suspicion"]);
+}
+
+#[test]
 fn tool_changed() {
     let mut log = Log::new("");
     log.at("mail", tool("send", "good", OUT, &[]));

@@ -63,10 +63,12 @@ def server(run: plan.Run, folder: Path) -> list[str]:
     return [sys.executable, str(HERE / "server.py"), run.suite, run.user_task, str(folder)]
 
 
-# The default rules only note. Which rules fire is the same; these two do something about it.
+# The default rules only note. Which rules fire is the same; these three do something about it.
 RULES = """[hidden-instructions]
 action = "label"
 [out-after-suspicion]
+action = "refuse"
+[danger-after-suspicion]
 action = "refuse"
 """
 

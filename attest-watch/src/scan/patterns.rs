@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use attest_core::seen::Mark;
 
-use super::{hosts, invisible};
+use super::{dropped, hosts, invisible, role};
 
 /// What was found.
 pub(super) enum Hit<'t> {
@@ -33,8 +33,8 @@ struct Words {
     then: Vec<Then>,
 }
 
-/// How far after a word is looked, in bytes: what makes the pass linear, whatever the text.
-const AFTER: usize = 96;
+/// How far before and after a word is looked, in bytes: what makes the pass linear, whatever the text.
+const AROUND: usize = 96;
 
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
     let (patterns, then): (Vec<&[u8]>, Vec<Then>) = words().into_iter().unzip();
@@ -71,7 +71,7 @@ pub(super) fn each<'t>(text: &'t str, mut found: impl FnMut(Hit<'t>)) {
 }
 
 /// Say enough by themselves.
-const ADDRESSED: [&str; 27] = [
+const ADDRESSED: [&str; 36] = [
     "you must now ",
     "from now on you",
     "from now on, you",
@@ -80,13 +80,6 @@ const ADDRESSED: [&str; 27] = [
     "your new task is",
     "<important>",
     "</important>",
-    "<system>",
-    "</system>",
-    "[system]",
-    "<<sys>>",
-    "[inst]",
-    "<|im_start|>",
-    "<|system|>",
     "<information>",
     "important!!!",
     "important message from",
@@ -99,8 +92,25 @@ const ADDRESSED: [&str; 27] = [
     "you do not need to ask the user",
     "important instructions",
     "pass its content as",
+    // Tokens of chat templates (ChatML, Llama 2 and 3, Gemma, Mistral, Phi, DeepSeek): where they are not taken out of what a
+    // tool says, they begin another turn. Else they stand only in texts about models.
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|system|>",
+    "<|user|>",
+    "<|assistant|>",
+    "<|endoftext|>",
+    "<|eot_id|>",
+    "<|start_header_id|>",
+    "<|begin_of_text|>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<<sys>>",
+    "<</sys>>",
+    "[/inst]",
+    "<\u{ff5c}user\u{ff5c}>",
+    "<\u{ff5c}assistant\u{ff5c}>",
 ];
-const TURN_OFF: [&str; 5] = ["ignore ", "disregard ", "forget ", "override ", "bypass "];
 const NOT_SAY: [&str; 13] = [
     "do not tell",
     "don't tell",
@@ -177,9 +187,11 @@ const INVISIBLE: [&[u8]; 15] = [
 fn words() -> Vec<(&'static [u8], Then)> {
     let all = |words: &'static [&'static str], then: Then| words.iter().map(move |word| (word.as_bytes(), then));
     let mut list: Vec<(&[u8], Then)> = all(&ADDRESSED, Then::Mark(Mark::Addressed)).collect();
-    list.extend(all(&TURN_OFF, Then::If(instructions_follow, Mark::Addressed)));
+    list.extend(all(&dropped::VERBS, Then::If(dropped::follows, Mark::Addressed)));
+    list.extend(all(&[dropped::NOUN], Then::If(dropped::precedes, Mark::Addressed)));
     list.extend(all(&NOT_SAY, Then::If(user_follows, Mark::Addressed)));
-    list.extend(all(&["system:", "assistant:"], Then::If(starts_line, Mark::Addressed)));
+    list.extend(all(&["[inst]"], Then::If(role::turn_follows, Mark::Addressed)));
+    list.extend(all(&role::ROLES, Then::If(role::pretended, Mark::Addressed)));
     list.extend(all(&MARKUP, Then::Mark(Mark::Markup)));
     list.extend(all(&["](http"], Then::If(is_image_with_query, Mark::Markup)));
     list.extend(all(&["<img "], Then::If(has_query, Mark::Markup)));
@@ -192,9 +204,16 @@ fn words() -> Vec<(&'static [u8], Then)> {
     list
 }
 
-fn after(text: &str, end: usize) -> &str {
+/// What stands right after a word.
+pub(super) fn after(text: &str, end: usize) -> &str {
     let rest = text.get(end..).unwrap_or_default();
-    rest.get(..rest.floor_char_boundary(AFTER)).unwrap_or(rest)
+    rest.get(..rest.floor_char_boundary(AROUND)).unwrap_or(rest)
+}
+
+/// What stands right before it.
+pub(super) fn before(text: &str, start: usize) -> &str {
+    let before = text.get(..start).unwrap_or_default();
+    before.get(before.ceil_char_boundary(before.len().saturating_sub(AROUND))..).unwrap_or_default()
 }
 
 /// Whether one of the next words is one of these.
@@ -203,36 +222,13 @@ fn says(text: &str, words: usize, wanted: &[&str]) -> bool {
     next.into_iter().any(|word| wanted.iter().any(|wanted| word.eq_ignore_ascii_case(wanted)))
 }
 
-fn instructions_follow(text: &str, _: usize, end: usize) -> bool {
-    const NOUNS: [&str; 10] = [
-        "instructions",
-        "instruction",
-        "prompt",
-        "prompts",
-        "directives",
-        "guidelines",
-        "rules",
-        "messages",
-        "everything",
-        "safeguards",
-    ];
-    says(after(text, end), 6, &NOUNS)
-}
-
 fn user_follows(text: &str, _: usize, end: usize) -> bool {
     says(after(text, end), 6, &["user", "users", "human", "anyone", "anybody"])
 }
 
-fn starts_line(text: &str, start: usize, _: usize) -> bool {
-    let before = text.get(..start).unwrap_or_default().trim_end_matches([' ', '\t', '#', '*', '[']);
-    before.is_empty() || before.ends_with('\n')
-}
-
 /// `![text](http…?…)`: an image that is fetched at once, and tells its server the query.
 fn is_image_with_query(text: &str, start: usize, end: usize) -> bool {
-    let before = text.get(..start).unwrap_or_default();
-    let from = before.ceil_char_boundary(before.len().saturating_sub(AFTER));
-    let alt = before.get(from..).unwrap_or_default();
+    let alt = before(text, start);
     let is_image = alt.rfind('[').is_some_and(|at| alt.get(..at).is_some_and(|before| before.ends_with('!')));
     is_image && after(text, end).split([')', '\n']).next().is_some_and(|link| link.contains('?'))
 }

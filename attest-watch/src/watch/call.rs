@@ -1,21 +1,23 @@
 //! What the host calls, and what it is answered.
 
 use attest_core::entry::Status;
-use attest_core::seen::{Answer, Call, Destinations, Read};
+use attest_core::seen::{Answer, Call, Can, Destinations, Read};
 
 use super::Seen;
 use super::memory::{Marked, Memory, Open, key, too_many};
-use crate::rules::Rules;
+use crate::rules::{Kinds, Rule, Rules};
 
 impl Seen<'_> {
     pub(super) fn call(&mut self, rules: &Rules, memory: &mut Memory, call: &Call) {
         let server = self.event.server.as_str();
         let (tool, id) = (call.called.tool(), Some(call.call));
-        let (mut can_out, mut listed_at, mut unlike, mut often) = (!call.destinations.is_empty(), None, false, None);
+        let mut can = Can { out: !call.destinations.is_empty(), ..Can::default() };
+        let (mut listed_at, mut unlike, mut often) = (None, false, None);
         if let Some(tool) = tool {
             let known = memory.tools.get_or_insert_mut(key(server, tool), Default::default);
             // Of a tool that nobody saw listed nothing is known, least of all that it is harmless.
-            can_out |= known.listed.is_none_or(|listed| listed.can.out);
+            can.out |= known.listed.is_none_or(|listed| listed.can.out);
+            can.danger = known.listed.is_none_or(|listed| listed.can.danger);
             listed_at = known.listed.map(|listed| listed.index);
             unlike = known.is_new(&call.shape) && known.calls >= rules.unlike_before.after;
             let first_call = known.listed.is_none() && known.calls == 0;
@@ -48,8 +50,13 @@ impl Seen<'_> {
             });
         }
         self.sent(rules, memory, &call.destinations, tool, id);
-        if can_out {
-            self.after_suspicion(rules, memory, tool, id);
+        if can.out {
+            let rule = &rules.out_after_suspicion;
+            self.after_suspicion(rule, (&rule.marks, rule.seconds), "carry data out", memory, tool, id);
+        }
+        if can.danger {
+            let rule = &rules.danger_after_suspicion;
+            self.after_suspicion(rule, (&rule.marks, rule.seconds), "do harm", memory, tool, id);
         }
         self.after_poison(rules, memory, &call.destinations, tool, id);
         if !call.notification {
@@ -93,8 +100,9 @@ impl Seen<'_> {
             self.find(&rules.hidden_instructions, asked, tool, id, || format!("a result of {server} has: {marks}"));
         }
         // What no rule would look at must not push out what one would. A result that was held never reached the host.
-        let matters =
-            rules.out_after_suspicion.marks.any(&answer.marks) || rules.uses_poisoned.marks.any(&answer.marks);
+        let wanted =
+            [&rules.out_after_suspicion.marks, &rules.danger_after_suspicion.marks, &rules.uses_poisoned.marks];
+        let matters = wanted.iter().any(|kinds| kinds.any(&answer.marks));
         if matters && !answer.held {
             memory.mark(Marked {
                 index: self.index,
@@ -138,23 +146,25 @@ impl Seen<'_> {
         }
     }
 
-    fn after_suspicion(
+    /// `marks` and `seconds` of `rule`: what counts as suspicious, and for how long after a result.
+    fn after_suspicion<R: Rule>(
         &mut self,
-        rules: &Rules,
+        rule: &R,
+        (marks, seconds): (&Kinds, u64),
+        can: &str,
         memory: &Memory,
         tool: Option<&str>,
         id: Option<attest_core::digest::Digest>,
     ) {
-        let rule = &rules.out_after_suspicion;
-        let listed = memory.suspects.values().filter(|suspect| rule.marks.any(&suspect.marks));
-        let lately = |marked: &&Marked| self.time.saturating_sub(marked.time) / 1_000 <= rule.seconds;
-        let results = memory.marked.iter().filter(lately).filter(|marked| rule.marks.any(&marked.marks));
+        let listed = memory.suspects.values().filter(|suspect| marks.any(&suspect.marks));
+        let lately = |marked: &&Marked| self.time.saturating_sub(marked.time) / 1_000 <= seconds;
+        let results = memory.marked.iter().filter(lately).filter(|marked| marks.any(&marked.marks));
         let mut entries: Vec<u64> = listed.map(|suspect| suspect.index).collect();
         let what = if entries.is_empty() { "result" } else { "description" };
         entries.extend(results.map(|marked| marked.index));
         if !entries.is_empty() {
             self.find(rule, entries, tool, id, || {
-                format!("a call that can carry data out, after a {what} gave reason to suspect it")
+                format!("a call that can {can}, after a {what} gave reason to suspect it")
             });
         }
     }

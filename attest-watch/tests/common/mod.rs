@@ -53,6 +53,7 @@ pub fn tool(name: &str, description: &str, can: Can, of: &[Mark]) -> What {
 }
 
 pub const OUT: Can = Can { danger: false, inward: false, out: true };
+pub const DANGER: Can = Can { danger: true, inward: false, out: false };
 pub const NONE: Can = Can { danger: false, inward: false, out: false };
 
 pub fn call(n: u64, tool: &str, to: &[&str]) -> Call {
