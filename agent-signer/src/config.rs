@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::claims::is_name;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
+use attest_core::measurement::Component;
 use attest_keys::{KeyError, KeySource};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,32 @@ pub struct Measure {
     pub harness: Vec<PathBuf>,
     /// Whether the signer's own executable and this configuration are measured.
     pub signer: bool,
+    /// Whether the tools that the agent's servers list are measured.
+    pub tools: bool,
+    /// What is measured in requests to the model, in place of what stands on disk.
+    pub turns: Vec<FromTurns>,
+}
+
+/// A component that requests to the model show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FromTurns {
+    /// The system prompt as sent.
+    SystemPrompt,
+    /// Provider and model as named.
+    ModelRef,
+    /// Settings and tools as sent.
+    Config,
+}
+
+impl From<FromTurns> for Component {
+    fn from(from: FromTurns) -> Self {
+        match from {
+            FromTurns::SystemPrompt => Self::SystemPrompt,
+            FromTurns::ModelRef => Self::ModelRef,
+            FromTurns::Config => Self::Config,
+        }
+    }
 }
 
 /// What is asked of the receipt that comes with the answer to a call.
@@ -131,8 +158,14 @@ pub enum ConfigError {
         source: Box<KeyError>,
     },
     /// Nothing to measure: an attestation of nothing proves nothing.
-    #[error("{path}: [measure] names nothing; name at least one of weights, model, system_prompt, config, harness, signer", path = path.display())]
+    #[error("{path}: [measure] names nothing that is there from the start; name at least one of weights, model, system_prompt, config, harness, signer that turns does not name", path = path.display())]
     NothingMeasured {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Tools are seen by the trail alone.
+    #[error("{path}: [measure] tools needs a [trail]: it is what sees the tools pass", path = path.display())]
+    ToolsUnseen {
         /// The file.
         path: PathBuf,
     },
@@ -230,6 +263,10 @@ struct MeasureTable {
     harness: Vec<PathBuf>,
     #[serde(default)]
     signer: bool,
+    #[serde(default)]
+    tools: bool,
+    #[serde(default)]
+    turns: Vec<FromTurns>,
 }
 
 impl Config {
@@ -262,9 +299,14 @@ impl Config {
             config_env: m.config_env,
             harness: m.harness.iter().map(|p| join(p)).collect(),
             signer: m.signer,
+            tools: m.tools,
+            turns: m.turns,
         };
         if measure.is_empty() {
             return Err(ConfigError::NothingMeasured { path: at() });
+        }
+        if measure.tools && file.trail.is_none() {
+            return Err(ConfigError::ToolsUnseen { path: at() });
         }
         let mut log_keys = BTreeMap::new();
         for ServerTable { audience, log_keys: lines } in file.server {
@@ -313,9 +355,14 @@ impl Config {
 }
 
 impl Measure {
+    /// Whether nothing is measured before the first request to a model: an attestation of nothing proves nothing.
     fn is_empty(&self) -> bool {
         let files = self.weights.is_empty() && self.harness.is_empty();
-        files && self.model.is_none() && self.system_prompt.is_none() && self.config.is_none() && !self.signer
+        let file = |is: bool, from| is && !self.turns.contains(&from);
+        let model = file(self.model.is_some(), FromTurns::ModelRef);
+        let prompt = file(self.system_prompt.is_some(), FromTurns::SystemPrompt);
+        let config = file(self.config.is_some(), FromTurns::Config);
+        files && !model && !prompt && !config && !self.signer
     }
 }
 

@@ -18,6 +18,8 @@ use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
 use attest_core::request::attested;
 use attest_core::response::Outcome;
+use attest_core::seen::What;
+use attest_measure::ToolEntry;
 use attest_trail::{Judged, Session};
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
@@ -122,6 +124,8 @@ struct Daemon {
     strangers: Mutex<HashSet<u32>>,
     /// Counts frames, so that the end can wait until none comes any more.
     frames: AtomicU64,
+    /// Counts connections, which are told apart by it.
+    connections: AtomicU64,
 }
 
 async fn serve(listener: &UnixListener, signer: &Arc<Signer>, allowed: Allowed, idle: Duration) -> io::Result<()> {
@@ -136,6 +140,7 @@ async fn serve(listener: &UnixListener, signer: &Arc<Signer>, allowed: Allowed, 
         guests,
         strangers: Mutex::default(),
         frames: AtomicU64::new(0),
+        connections: AtomicU64::new(0),
     });
     loop {
         let nobody = changed.borrow_and_update().is_empty();
@@ -187,9 +192,11 @@ impl Daemon {
         let stop = (uid == self.allowed.own).then(|| stop.clone());
         let daemon = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = daemon.attend(stream, stop).await {
+            let connection = daemon.connections.fetch_add(1, Ordering::Relaxed);
+            if let Err(error) = daemon.attend(stream, stop, connection).await {
                 tracing::warn!("a connection broke: {error}");
             }
+            daemon.signer.given().gone(connection);
             daemon.guests.send_modify(|guests| {
                 if let Some(count) = guests.get_mut(&uid) {
                     *count -= 1;
@@ -214,7 +221,7 @@ impl Daemon {
     }
 
     /// Serves one connection. Calls are signed at the same time; each answer bears its question's number.
-    async fn attend(&self, stream: UnixStream, stop: Option<mpsc::Sender<()>>) -> io::Result<()> {
+    async fn attend(&self, stream: UnixStream, stop: Option<mpsc::Sender<()>>, connection: u64) -> io::Result<()> {
         let (read, write) = stream.into_split();
         let mut read = BufReader::with_capacity(1 << 16, read);
         let (answers, outbox) = mpsc::channel(256);
@@ -298,6 +305,10 @@ impl Daemon {
                         (false, None) => Vec::new(),
                     };
                     drop(message);
+                    // Before the next frame: a call that follows is made with these tools.
+                    if drafts.iter().any(|draft| matches!(draft.what, What::Tool(_) | What::ToolGone { .. })) {
+                        self.signer.given().tools(connection, listed(&audience, session));
+                    }
                     // In the order in which they came; only the waiting for a verdict goes on beside.
                     let recorded = session.recording(drafts).await;
                     if frame.number != 0 {
@@ -325,6 +336,14 @@ impl Daemon {
         drop(answers);
         writer.await?
     }
+}
+
+/// The tools of this session's server.
+fn listed(audience: &str, session: &Session) -> Vec<ToolEntry> {
+    let tools = session.tools().into_iter();
+    tools
+        .map(|(name, description, schema)| ToolEntry { server: audience.to_owned(), name, description, schema })
+        .collect()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -9,6 +9,7 @@ use attest_core::attestation::Attestation;
 use attest_core::b64;
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::entry::{Entry, Status};
+use attest_core::measurement::{Component, Grade, Measurement};
 use attest_core::receipt::{self, Verdict};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::request::Call;
@@ -26,6 +27,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::config::{Config, ConfigError};
+use crate::given::Given;
 use crate::grant::Grant;
 use crate::state::State;
 use crate::wire;
@@ -92,6 +94,7 @@ pub struct Signer {
     trail: Option<Arc<Recorder>>,
     /// What is not of one server goes here.
     own: Option<Session>,
+    given: Given,
     current: Mutex<Current>,
 }
 
@@ -106,6 +109,8 @@ struct Current {
     state: State,
     grant: Grant,
     presented: Arc<Presented>,
+    /// What is attested of what the agent was given, and how often that had changed.
+    given: (u64, Vec<Measurement>),
     /// Seconds since 1970 from when on the state is measured again although no file changed.
     renew_at: u64,
 }
@@ -154,13 +159,19 @@ impl Signer {
             Some(trail) => Some(Session::begin(trail.clone(), &config.agent, None).await?),
             None => None,
         };
-        let current = attest(&config, &attester, &key, state, grant)?;
-        Ok(Self { config, key, attester, context, log, trail, own, current: Mutex::new(current) })
+        let given = Given::default();
+        let current = attest(&config, &attester, &key, state, grant, given.measurements(&config.measure))?;
+        Ok(Self { config, key, attester, context, log, trail, own, given, current: Mutex::new(current) })
     }
 
     /// Who writes the trail, where there is one.
     pub fn trail(&self) -> Option<&Arc<Recorder>> {
         self.trail.as_ref()
+    }
+
+    /// Where what the agent is given while it runs is told.
+    pub fn given(&self) -> &Given {
+        &self.given
     }
 
     /// The configuration.
@@ -297,6 +308,12 @@ impl Signer {
                     _ => Refusal::from(Reason::NotMeasured),
                 }
             })?;
+        } else if self.given.generation() != current.given.0 {
+            let (state, grant) = (current.state.clone(), current.grant.clone());
+            self.attest_anew(&mut current, state, grant).await.map_err(|error| {
+                tracing::error!("the agent is not attested: {error}");
+                Refusal::from(Reason::NotSigned)
+            })?;
         }
         Ok(current.presented.clone())
     }
@@ -305,14 +322,24 @@ impl Signer {
         // Reading weights takes long, so it must not hold up the tasks of other connections on this thread.
         let state = tokio::task::block_in_place(|| State::measure(&self.config, &|_, _| ()))?;
         let grant = Grant::read(&self.config, &self.key)?;
-        let mut changed: Vec<_> = state
-            .measurements
-            .iter()
-            .filter(|m| !current.state.measurements.contains(m))
-            .map(|m| m.component)
-            .collect();
-        changed.sort_by_key(|component| component.as_str());
-        changed.dedup();
+        self.attest_anew(current, state, grant).await
+    }
+
+    /// Attests, and writes down what changed. That the list of tools grows and shrinks is no change of the agent's own: the rules
+    /// see the tools themselves.
+    async fn attest_anew(
+        &self,
+        current: &mut MutexGuard<'_, Current>,
+        state: State,
+        grant: Grant,
+    ) -> Result<(), StartError> {
+        let given = self.given.measurements(&self.config.measure);
+        let before = measurements(&self.config, &current.state, &current.given.1);
+        let mut changed = measurements(&self.config, &state, &given.1);
+        changed.retain(|m| !before.contains(m) && m.component != Component::ToolManifest);
+        // What is seen for the first time has not changed.
+        changed.retain(|m| m.grade != Grade::InUse || before.iter().any(|b| b.component == m.component));
+        let changed: Vec<Component> = changed.iter().map(|m| m.component).collect();
         if !changed.is_empty() {
             tracing::warn!(
                 "the agent changed: {}; attested anew",
@@ -323,7 +350,7 @@ impl Signer {
                 own.record(vec![Draft { what, kept: None }]).await?;
             }
         }
-        **current = attest(&self.config, &self.attester, &self.key, state, grant)?;
+        **current = attest(&self.config, &self.attester, &self.key, state, grant, given)?;
         Ok(())
     }
 
@@ -340,10 +367,26 @@ impl Signer {
 
 /// Measures once and attests: for a look at the token, or for a signer elsewhere.
 pub fn issue(config: &Config, state: State) -> Result<String, StartError> {
-    attestation(config, &config.attester_key.load()?, &config.key.load()?, &state)
+    let measurements = measurements(config, &state, &[]);
+    attestation(config, &config.attester_key.load()?, &config.key.load()?, measurements)
 }
 
-fn attestation(config: &Config, attester: &Key, key: &Key, state: &State) -> Result<String, StartError> {
+/// What is attested, in ascending order: what stands on disk, but for what is measured in requests to the model, and what the
+/// agent was given.
+fn measurements(config: &Config, state: &State, given: &[Measurement]) -> Vec<Measurement> {
+    let replaced = |m: &Measurement| config.measure.turns.iter().any(|from| Component::from(*from) == m.component);
+    let on_disk = state.measurements.iter().filter(|m| !replaced(m));
+    let mut all: Vec<Measurement> = on_disk.chain(given).copied().collect();
+    all.sort_by_key(|m| m.component);
+    all
+}
+
+fn attestation(
+    config: &Config,
+    attester: &Key,
+    key: &Key,
+    measurements: Vec<Measurement>,
+) -> Result<String, StartError> {
     let now = now();
     let attestation = Attestation {
         issuer: config.issuer.clone(),
@@ -352,18 +395,25 @@ fn attestation(config: &Config, attester: &Key, key: &Key, state: &State) -> Res
         expires: now + config.attestation_seconds,
         id: Jti(random()?),
         key: key.public().clone(),
-        measurements: state.measurements.clone(),
+        measurements,
     };
     Ok(attestation.sign(attester)?)
 }
 
-fn attest(config: &Config, attester: &Key, key: &Key, state: State, grant: Grant) -> Result<Current, StartError> {
-    let attestation = attestation(config, attester, key, &state)?;
+fn attest(
+    config: &Config,
+    attester: &Key,
+    key: &Key,
+    state: State,
+    grant: Grant,
+    given: (u64, Vec<Measurement>),
+) -> Result<Current, StartError> {
+    let attestation = attestation(config, attester, key, measurements(config, &state, &given.1))?;
     let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
     let credentials = Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?;
     // Two thirds of its life leave time to measure again, and for clocks that differ.
     let presented = Arc::new(Presented { credentials, logged: AtomicBool::new(false) });
-    Ok(Current { state, grant, presented, renew_at: now() + config.attestation_seconds * 2 / 3 })
+    Ok(Current { state, grant, presented, given, renew_at: now() + config.attestation_seconds * 2 / 3 })
 }
 
 /// Twice 128 random bits.

@@ -7,6 +7,7 @@
 //! | `system-prompt` | [`prompt`] | the file's bytes, which must be UTF-8 |
 //! | `config` | [`config`] | JCS of the settings and of named environment variables |
 //! | `signer` | [`signer`] | JCS of the digests of executable and policy |
+//! | `tool-manifest` | [`ToolManifest`] | JCS of the tools that the agent was given |
 //!
 //! What is read from disk comes back as a [`Measured`] value with a [`Stamp`]: size, times and identity of each file as
 //! they were when it was read. [`FileSet::changed`] compares that with the disk at the price of one `stat` per file, so a
@@ -27,6 +28,7 @@ mod prompt;
 mod signer;
 mod stamp;
 mod toml_text;
+mod tools;
 mod tree;
 
 pub use config::{Config, config, config_from};
@@ -38,6 +40,7 @@ pub use model_ref::ModelRef;
 pub use prompt::{Prompt, prompt};
 pub use signer::{SignerFiles, own_executable, signer};
 pub use stamp::Stamp;
+pub use tools::{ToolEntry, ToolManifest};
 
 /// A value computed from files, and the state in which those files were.
 #[derive(Clone, Debug)]

@@ -184,7 +184,15 @@ struct Writer<'r, 's> {
 
 impl<'r, 's> Writer<'r, 's> {
     fn new(rules: &'r Rules, salt: &'s mut dyn FnMut() -> Salt) -> Self {
-        Self { rules, salt, salts: Vec::new(), out: Vec::with_capacity(256), found: Vec::new(), ordinary: HashSet::new(), nested: 0 }
+        Self {
+            rules,
+            salt,
+            salts: Vec::new(),
+            out: Vec::with_capacity(256),
+            found: Vec::new(),
+            ordinary: HashSet::new(),
+            nested: 0,
+        }
     }
 
     fn finish(mut self, whole: impl FnOnce() -> Vec<u8>, write: impl FnOnce(&str, &Digest) -> String) -> Redacted {

@@ -114,6 +114,11 @@ impl Observer {
         draft.into_iter().collect()
     }
 
+    /// The tools as they were listed last: name, digest of the description, digest of the input schema.
+    pub fn tools(&self) -> impl Iterator<Item = (&str, Digest, Digest)> {
+        self.tools.iter().map(|(name, known)| (name.as_str(), known.description, known.schema))
+    }
+
     fn wait(&mut self, key: (u64, Id), open: Open) {
         self.open.insert(key.clone(), open);
         self.order.push_back(key);

@@ -47,6 +47,11 @@ impl Session {
         self.observer().server(exchange, line, message, &self.clock)
     }
 
+    /// The tools as the server listed them last: name, digest of the description, digest of the input schema.
+    pub fn tools(&self) -> Vec<(String, Digest, Digest)> {
+        self.observer().tools().map(|(name, description, schema)| (name.to_owned(), description, schema)).collect()
+    }
+
     /// Writes it down.
     ///
     /// # Errors
