@@ -120,3 +120,102 @@ fn a_row_costs_little() {
     // Speed is not asserted in tests; `--no-capture` shows it.
     println!("{:?} a row", start.elapsed() / 20_000);
 }
+
+/// In an order that is not that of the rows, so that rows move between pages before they go.
+#[test]
+fn nothing_is_left_of_rows_that_had_moved_before_they_were_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let kept = Kept::open(&log).unwrap();
+    let session = |n: u32| n.wrapping_mul(2_654_435_761) >> 27;
+    for n in 0..2_000 {
+        kept.put(row(n, &session(n).to_string())).unwrap();
+    }
+    for gone in 0..31 {
+        kept.erase(&Erase::Session(gone.to_string())).unwrap();
+        let left = bytes(&log);
+        for n in (0..2_000).filter(|n| session(*n) <= gone) {
+            assert!(!has(&left, &format!("row-{n:06}-marked")), "{n} after {gone}");
+        }
+    }
+    assert!((0..2_000).filter(|n| session(*n) == 31).all(|n| has(&bytes(&log), &format!("row-{n:06}-marked"))));
+}
+
+#[test]
+fn what_was_put_just_before_is_erased_too_and_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let kept = Kept::open(&log).unwrap();
+    for n in 0..4_000 {
+        kept.put(row(n, "s")).unwrap();
+    }
+    assert_eq!(kept.erase(&Erase::Session("s".into())).unwrap(), 4_000);
+    kept.flush().unwrap();
+    assert!(!has(&bytes(&log), "-marked"));
+}
+
+#[test]
+fn a_value_fits_the_commitment_it_was_made_for_and_no_other_of_the_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = Kept::open(&folder.path().join("log")).unwrap();
+    let mut one = row(1, "s");
+    one.salts.extend(row(2, "s").salts);
+    kept.put(one.clone()).unwrap();
+    let [first, second] = [one.salts[0].commitment, one.salts[1].commitment];
+    let check = |of: &Digest, claimed| kept.check(&one.entry, of, claimed).unwrap();
+    assert_eq!((check(&first, "hunter1"), check(&second, "hunter2")), (Checked::Holds, Checked::Holds));
+    assert_eq!((check(&first, "hunter2"), check(&second, "hunter1")), (Checked::Differs, Checked::Differs));
+    assert_eq!(check(&Digest::of("other"), "hunter1"), Checked::Forgotten, "it stands in no text of this entry");
+}
+
+#[test]
+fn bytes_that_a_reader_holds_are_said_to_be_there_and_go_with_the_next_try() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let kept = Kept::open(&log).unwrap();
+    kept.put(row(1, "s")).unwrap();
+    kept.flush().unwrap();
+    let other = rusqlite::Connection::open(log.with_extension("kept")).unwrap();
+    other.execute_batch("BEGIN; SELECT count(*) FROM kept").unwrap();
+    let whole = Erase::Session("s".into());
+    assert!(matches!(kept.erase(&whole), Err(KeptError::Held { .. })));
+    assert!(has(&bytes(&log), "row-000001-marked"));
+    drop(other);
+    assert_eq!(kept.erase(&whole).unwrap(), 0, "the row itself went before");
+    assert!(!has(&bytes(&log), "row-000001-marked"));
+}
+
+#[test]
+fn what_cannot_be_written_is_said_and_nothing_is_taken_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let kept = Kept::open(&log).unwrap();
+    let other = rusqlite::Connection::open(log.with_extension("kept")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    kept.put(row(1, "s")).unwrap();
+    assert!(matches!(kept.flush(), Err(KeptError::Stopped { .. })));
+    drop(other);
+    assert!(matches!(kept.put(row(2, "s")), Err(KeptError::Stopped { .. })));
+}
+
+#[test]
+fn neither_a_link_nor_another_programs_database_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let file = log.with_extension("kept");
+    let elsewhere = folder.path().join("elsewhere");
+    fs::write(&elsewhere, "").unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o600)).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+    assert!(matches!(Kept::open(&log), Err(KeptError::Mode { .. })));
+    assert_eq!(fs::read(&elsewhere).unwrap(), b"");
+    fs::remove_file(&file).unwrap();
+    let foreign = |sql: &str| {
+        let _ = fs::remove_file(&file);
+        rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(matches!(Kept::open(&log), Err(KeptError::Foreign { .. })), "{sql}");
+    };
+    foreign("CREATE TABLE kept (id INTEGER)");
+    foreign("PRAGMA application_id = 1096043344; PRAGMA user_version = 2; CREATE TABLE kept (id INTEGER)");
+}

@@ -75,6 +75,38 @@ fn keys_of_known_services_are_found_by_prefix() {
     stays("task-management-of-everything-else sk-learn-contribution-guide");
 }
 
+/// Of each kind one, and with nothing else looked for that would find it by its looks.
+#[test]
+fn a_key_of_every_kind_is_found_by_its_prefix_alone() {
+    let rules = Rules::from_toml("[find]\nrandom = false\nassignments = false").unwrap();
+    let body = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8";
+    for (prefix, kind) in [
+        ("ghp_", "github-token"),
+        ("glpat-", "gitlab-token"),
+        ("AIza", "google-key"),
+        ("xoxb-", "slack-token"),
+        ("sk_live_", "stripe-key"),
+        ("whsec_", "webhook-secret"),
+        ("sk-ant-", "model-key"),
+        ("npm_", "package-token"),
+        ("shpat_", "shop-token"),
+        ("hvs.", "cloud-token"),
+        ("SG.", "service-token"),
+    ] {
+        let kept = rules.text(&format!("with {prefix}{body} set"), &mut salts());
+        assert!(!kept.text.contains(body), "{prefix}: {}", kept.text);
+        assert_eq!(kept.salts.iter().map(|left| left.kind.as_str()).collect::<Vec<_>>(), [kind], "{prefix}");
+    }
+    let kept = rules.text("with AKIAQ3EGRZ7XW5PLMN2V set", &mut salts());
+    assert_eq!(kept.salts[0].kind, "aws-key");
+}
+
+#[test]
+fn a_name_too_long_to_be_looked_at_counts_as_a_secrets() {
+    let name = "n".repeat(600);
+    assert!(!value(Rules::defaults(), &format!(r#"{{"{name}":"hunter2"}}"#)).text.contains("hunter2"));
+}
+
 #[test]
 fn jwts_bearers_and_basic_are_found() {
     let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";

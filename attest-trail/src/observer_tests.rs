@@ -115,3 +115,18 @@ fn of_too_many_open_requests_the_oldest_are_forgotten_and_the_memory_ends() {
     }
     assert!(both.observer.order.len() <= 2 * MOST_OPEN + 1);
 }
+
+#[test]
+fn what_a_client_may_take_for_an_answer_or_a_request_is_in_the_trail() {
+    for answer in
+        [r#"{"id":1,"result":{},"error":null}"#, r#"{"id":1,"result":{},"method":null}"#, r#"{"id":1,"Result":{}}"#]
+    {
+        let mut both = Both::new();
+        both.host(r#"{"id":1,"method":"tools/call","params":{"name":"x"}}"#);
+        assert!(matches!(both.server(answer)[..], [What::Answer(_)]), "{answer}");
+    }
+    for request in [r#"{"id":null,"method":"sampling/createMessage"}"#, r#"{"id":1,"method":"roots/list","result":{}}"#]
+    {
+        assert!(matches!(Both::new().server(request)[..], [What::Asked(_)]), "{request}");
+    }
+}

@@ -116,3 +116,6 @@ impl Seen<'_> {
         memory.last = Some((self.time, self.index));
     }
 }
+
+#[cfg(test)]
+mod tests;

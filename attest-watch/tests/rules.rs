@@ -237,3 +237,74 @@ fn clock_jump() {
     log.time += 604_802_000;
     assert_eq!(log.of("clock-jump", "mail", calls(8, "a", &[])).len(), 1, "ahead by more than a week");
 }
+
+#[test]
+fn a_schema_that_changed_under_the_same_description_is_a_change() {
+    let mut log = Log::new("");
+    let with = |schema: &str| match tool("send", "good", OUT, &[]) {
+        What::Tool(tool) => What::Tool(Tool { schema: Digest::of(schema), ..tool }),
+        other => other,
+    };
+    log.at("mail", with("a"));
+    assert!(log.of("tool-changed", "mail", with("b"))[0].reason.starts_with("schema of"));
+    assert!(log.of("tool-changed", "mail", with("b")).is_empty());
+}
+
+#[test]
+fn a_request_of_the_server_may_hide_instructions() {
+    let asked = |of: &[Mark]| {
+        let method = "sampling/createMessage".to_owned();
+        What::Asked(Asked { method, call: None, size: 1, marks: marks(of) })
+    };
+    let mut log = Log::new("");
+    assert!(log.of("hidden-instructions", "mail", asked(&[])).is_empty());
+    assert_eq!(log.of("hidden-instructions", "mail", asked(&[Mark::Addressed])).len(), 1);
+}
+
+#[test]
+fn a_servers_marked_instructions_make_what_goes_out_suspicious() {
+    let mut log = Log::new("");
+    log.at("mail", tool("send", "", OUT, &[]));
+    let server = |of: &[Mark]| What::Server(Server { marks: marks(of), ..Server::default() });
+    log.at("evil", server(&[Mark::Addressed]));
+    assert_eq!(log.of("out-after-suspicion", "mail", calls(1, "send", &[]))[0].entries, [2, 3]);
+    log.at("evil", server(&[]));
+    assert!(log.of("out-after-suspicion", "mail", calls(2, "send", &[])).is_empty(), "it says nothing of the kind now");
+}
+
+#[test]
+fn what_was_held_back_poisons_no_call() {
+    let mut log = Log::new("");
+    let held = |n, held| match answer(n, &[Mark::Addressed], &[]) {
+        What::Answer(answer) => What::Answer(Box::new(Answer { held, ..*answer })),
+        other => other,
+    };
+    log.at("web", held(1, true));
+    assert!(log.of("uses-poisoned", "mail", calls(2, "list", &[])).is_empty());
+    log.at("web", held(3, false));
+    assert_eq!(log.of("uses-poisoned", "mail", calls(4, "list", &[])).len(), 1);
+}
+
+#[test]
+fn what_is_read_counts_as_a_call_does() {
+    let read = |n: u64, to: &[&str]| {
+        let (call, name) = (Digest::of(n.to_string()), Digest::of("name"));
+        let method = "resources/read".to_owned();
+        What::Read(Box::new(Read { call, method, name, size: 1, destinations: Destinations::of(to) }))
+    };
+    let mut log = Log::new("[frequency]\ndestination = 2\n[first-seen]\nafter = 2");
+    log.at("web", read(1, &["a.example"]));
+    log.at("web", read(2, &["a.example"]));
+    assert_eq!(log.of("frequency", "web", read(3, &["a.example"])).len(), 1);
+    log.at("web", answer(3, &[Mark::Addressed], &[]));
+    assert_eq!(log.of("uses-poisoned", "web", read(4, &[])).len(), 1);
+    assert_eq!(log.of("first-seen", "mail", calls(5, "never_listed", &[])).len(), 1);
+    assert!(log.of("first-seen", "mail", calls(6, "never_listed", &[])).is_empty());
+}
+
+#[test]
+fn a_streak_of_calls_too_many_is_told_once_and_then_counted_anew() {
+    let mut log = Log::new("[frequency]\ntool = 3\nserver = 900");
+    let told = (0..12).filter(|n| !log.of("frequency", "files", calls(*n, "read", &[])).is_empty());
+    assert_eq!(told.collect::<Vec<_>>(), [3, 7, 11]);
+}

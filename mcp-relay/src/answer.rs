@@ -152,4 +152,35 @@ mod tests {
         assert_eq!(Id::of_opaque_answer(text), None);
         assert_eq!(Id::of_opaque_answer(b"[7\r]"), None);
     }
+
+    fn doubted(line: &str, waiting: bool) -> bool {
+        might_answer(line.as_bytes(), parse(line.as_bytes()).ok().as_ref(), || waiting)
+    }
+
+    #[test]
+    fn what_begins_like_a_message_and_is_none_is_doubted_on_any_stream() {
+        for line in [
+            r#"{"id":7,"result":{}"#,
+            r#" {"id":7,"result":{},}"#,
+            r#"{'id':7}"#,
+            r#"[{"id":7,"result":{}}]"#,
+            r#" [ {"id":7,"result":{}},"#,
+        ] {
+            assert!(doubted(line, false) && doubted(line, true), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_object_without_canonical_form_is_doubted_while_somebody_waits() {
+        let line = r#"{"method":"x","params":{"a":1,"a":2}}"#;
+        assert!(doubted(line, true) && !doubted(line, false));
+        assert!(!doubted(r#"{"method":"x"}"#, true), "a message is what it is");
+    }
+
+    #[test]
+    fn a_stray_print_is_not_doubted() {
+        for line in ["[info] started", "Listening", "", "[1,2]", "[]"] {
+            assert!(!doubted(line, true), "{line}");
+        }
+    }
 }

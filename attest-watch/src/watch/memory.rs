@@ -8,19 +8,19 @@ use attest_core::seen::{Can, Marks};
 use lru::LruCache;
 
 /// Tools whose listing and calls are remembered.
-const TOOLS: usize = 2_048;
+pub(super) const TOOLS: usize = 2_048;
 /// Servers.
-const SERVERS: usize = 256;
+pub(super) const SERVERS: usize = 256;
 /// Destinations.
-const DESTINATIONS: usize = 2_048;
+pub(super) const DESTINATIONS: usize = 2_048;
 /// Calls that wait for their answer.
-const OPEN: usize = 4_096;
+pub(super) const OPEN: usize = 4_096;
 /// Tools and servers whose texts are marked.
-const SUSPECTS: usize = 64;
+pub(super) const SUSPECTS: usize = 64;
 /// Marked results.
-const MARKED: usize = 16;
+pub(super) const MARKED: usize = 16;
 /// Shapes of one tool's arguments.
-const SHAPES: usize = 64;
+pub(super) const SHAPES: usize = 64;
 
 /// Times of calls, the oldest first, each with its entry.
 pub(super) type Times = VecDeque<(u64, u64)>;
@@ -68,6 +68,11 @@ impl Tool {
         }
         self.shapes.push_back(short);
         true
+    }
+
+    #[cfg(test)]
+    pub(super) fn shapes(&self) -> usize {
+        self.shapes.len()
     }
 }
 
