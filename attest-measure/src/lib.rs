@@ -17,10 +17,12 @@
 //! writes through a shared memory mapping made before, can change bytes and leave the stamp as it was. And a file on disk
 //! is not what a program loaded: that is the difference between the grades `on-disk` and `in-use`.
 
+mod cache;
 mod config;
 mod error;
 mod fileset;
 mod hash;
+mod hub;
 mod manifest;
 mod model_ref;
 mod open;
@@ -31,6 +33,7 @@ mod toml_text;
 mod tools;
 mod tree;
 
+pub use cache::{Cache, CacheError};
 pub use config::{Config, config, config_from};
 pub use error::{ConfigError, Kind, MeasureError};
 pub use fileset::FileSet;

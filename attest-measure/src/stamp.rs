@@ -12,14 +12,14 @@ const STEP: Duration = Duration::from_secs(2);
 
 /// One file's identity, size and times. Two equal stamps mean that nobody wrote to the file in between, as far as its
 /// file system's clock can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct FileStamp {
-    device: u64,
-    inode: u64,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
     pub(crate) size: u64,
-    modified: (i64, i64),
+    pub(crate) modified: (i64, i64),
     /// Set by the kernel at every change of content, mode, owner or name; unlike `modified` no program can set it back.
-    changed: (i64, i64),
+    pub(crate) changed: (i64, i64),
 }
 
 impl FileStamp {
@@ -35,7 +35,7 @@ impl FileStamp {
 
     /// Whether the last change is so close to `now` that a further one could leave the same times. A change in the
     /// future (the clock was set back since) is no such case: the next one would be stamped with today's time.
-    fn is_recent(&self, now: SystemTime) -> bool {
+    pub(crate) fn is_recent(&self, now: SystemTime) -> bool {
         let Ok(now) = now.duration_since(SystemTime::UNIX_EPOCH) else {
             return true;
         };

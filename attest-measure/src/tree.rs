@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Kind, MeasureError};
+use crate::hub;
 use crate::stamp::FileStamp;
 
 /// Files and folders together. The largest published models have some thousands of files.
@@ -42,7 +43,10 @@ pub(crate) fn list(roots: &[PathBuf], links_within: Option<&Path>) -> Result<Vec
             return Err(MeasureError::NotAFile { path: path.clone(), kind: kind(metadata.file_type()) });
         }
         let folder = canonical(path)?;
-        let bound = links_within.map_or_else(|| Ok(folder.clone()), canonical)?;
+        let bound = match links_within {
+            Some(within) => canonical(within)?,
+            None => hub::repository(&folder).unwrap_or_else(|| folder.clone()),
+        };
         let mut walk = Walk { root, bound, above: Vec::new(), entries: 0, found: Vec::new() };
         walk.folder(&folder, "", &metadata)?;
         if walk.found.is_empty() {

@@ -96,6 +96,9 @@ impl Observer {
         let (id, method) = match Kind::of(message) {
             Kind::Request { id, method } => (Some(id), method),
             Kind::Notification { method } => (None, method),
+            Kind::Other if message.as_array().is_some() => {
+                return vec![opaque(seen::From::Client, message.to_canonical().len() as u64)];
+            }
             Kind::Response { .. } | Kind::Other => return Vec::new(),
         };
         let params = message.as_object().and_then(|m| m.get("params"));
@@ -138,7 +141,7 @@ impl Observer {
     pub fn server(&mut self, exchange: u64, line: &[u8], message: Option<&Value<'_>>, now: &dyn Moment) -> Vec<Draft> {
         let size = line.len() as u64;
         let Some(message) = message else {
-            let mut drafts = vec![Draft { what: What::Opaque { from: seen::From::Server, size }, kept: None }];
+            let mut drafts = vec![opaque(seen::From::Server, size)];
             if let Some(open) = Id::of_opaque_answer(line).and_then(|id| self.open.remove(&(exchange, id)))
                 && open.kind == Asks::Content
             {
@@ -146,6 +149,10 @@ impl Observer {
             }
             return drafts;
         };
+        // A batch of JSON-RPC, which MCP dropped in 2025-06-18 and some still speak.
+        if message.as_array().is_some() {
+            return vec![opaque(seen::From::Server, size)];
+        }
         // Told as leniently as a client would, which may take what is none by the letter.
         let object = message.as_object();
         match object.and_then(|object| object.get("method")).and_then(Value::as_str) {
@@ -292,6 +299,10 @@ fn answer(open: &Open, message: Option<&Value<'_>>, size: u64, now: &dyn Moment)
     }));
     let kept = said.zip(outcome.digest).map(|(said, commitment)| Kept { commitment, salt, text: said.to_canonical() });
     Draft { what, kept }
+}
+
+fn opaque(from: seen::From, size: u64) -> Draft {
+    Draft { what: What::Opaque { from, size }, kept: None }
 }
 
 fn asked(method: &str, message: &Value<'_>, call: Option<Digest>) -> Draft {

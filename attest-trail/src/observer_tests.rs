@@ -45,6 +45,16 @@ impl Both {
 }
 
 #[test]
+fn a_batch_does_not_pass_unseen_in_either_direction() {
+    let mut both = Both::new();
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x"}}]"#;
+    let sent = both.host(batch);
+    assert!(matches!(sent[..], [What::Opaque { from: seen::From::Client, .. }]), "{sent:?}");
+    let came = both.server(batch);
+    assert!(matches!(came[..], [What::Opaque { from: seen::From::Server, .. }]), "{came:?}");
+}
+
+#[test]
 fn a_call_and_its_answer_bear_one_name() {
     let mut both = Both::new();
     let asked =
