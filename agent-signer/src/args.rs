@@ -83,8 +83,14 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// Runs the signer in the foreground; `ready` is told where it listens.
-pub fn run_signer(config: &Path, ready: impl FnOnce(&Path)) -> Result<(), Failure> {
-    let config = Config::read(&absolute(config)?)?;
+///
+/// With `view` the agent's files are those that [`run`](crate::run) holds open.
+pub fn run_signer(config: &Path, view: Option<PathBuf>, ready: impl FnOnce(&Path)) -> Result<(), Failure> {
+    let config = Config { view, ..Config::read(&absolute(config)?)? };
+    if config.view.is_some() {
+        // Whoever holds the files started this process. With him they are gone, and all that was measured.
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM))?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     Ok(runtime.block_on(daemon::run(config, ready))?)
 }

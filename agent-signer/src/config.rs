@@ -50,6 +50,8 @@ pub struct Config {
     pub strict: bool,
     /// What is measured.
     pub measure: Measure,
+    /// The folder in which files that are held open are shown, of an agent that was started with them. No part of the file.
+    pub view: Option<PathBuf>,
     /// The trail of every message that matters, in the caller's log; `None` for none.
     pub trail: Option<attest_trail::Table>,
     /// What is asked of receipts; `None` for what follows from the pinned keys.
@@ -336,6 +338,7 @@ impl Config {
             idle_seconds: range(file.idle_seconds, "idle_seconds", 365 * 86_400)?,
             strict: file.strict,
             measure,
+            view: None,
             receipts: file.receipts,
             trail: file.trail.map(|table| table.within(folder)),
             log_keys,

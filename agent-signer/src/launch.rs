@@ -116,7 +116,7 @@ pub async fn connect(target: &Target) -> Result<UnixStream, LaunchError> {
                 found => return found,
             }
             let (file, at) = (file.clone(), socket.clone());
-            let started = tokio::task::spawn_blocking(move || start(&file, &at)).await;
+            let started = tokio::task::spawn_blocking(move || start(&file, &at, None)).await;
             started.map_err(|e| LaunchError::Start(e.to_string()))??;
             open(&socket).await
         }
@@ -135,8 +135,9 @@ async fn open(path: &Path) -> Result<UnixStream, LaunchError> {
     Ok(stream)
 }
 
-/// Starts the signer in the background and waits until it listens. Of many wraps that come at once, one starts it.
-fn start(config: &Path, socket: &Path) -> Result<(), LaunchError> {
+/// Starts the signer in the background and waits until it listens. Of many wraps that come at once, one starts it. With `view`
+/// it measures the files that are held open there, so that no other will do.
+pub(crate) fn start(config: &Path, socket: &Path, view: Option<&Path>) -> Result<(), LaunchError> {
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| LaunchError::Io { path, source }
@@ -145,17 +146,19 @@ fn start(config: &Path, socket: &Path) -> Result<(), LaunchError> {
     let lock = private_file(&lock_path).map_err(io(&lock_path))?;
     flock(&lock, FlockOperation::LockExclusive).map_err(|e| io(&lock_path)(e.into()))?;
     if std::os::unix::net::UnixStream::connect(socket).is_ok() {
-        return Ok(());
+        let other = "one runs already, and has measured the files on disk; `attest signer stop` ends it";
+        return if view.is_some() { Err(LaunchError::Start(other.to_owned())) } else { Ok(()) };
     }
     let messages_path = socket.with_added_extension(MESSAGES);
     let messages = private_file(&messages_path).map_err(io(&messages_path))?;
     messages.set_len(0).map_err(io(&messages_path))?;
     let program = std::env::current_exe().map_err(io(config))?;
-    let mut signer = Command::new(&program)
-        .arg("signer")
-        .arg("run")
-        .arg("--config")
-        .arg(config)
+    let mut signer = Command::new(&program);
+    signer.args(["signer", "run", "--config"]).arg(config);
+    if let Some(view) = view {
+        signer.arg("--view").arg(view);
+    }
+    let mut signer = signer
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(messages)

@@ -6,6 +6,7 @@ use attest_core::measurement::{Component, Grade, Measurement};
 use attest_measure::{FileSet, MeasureError, Progress, Stamp};
 
 use crate::config::{Config, Measure};
+use crate::view;
 
 /// What was measured, and the state of the files it was measured from.
 #[derive(Clone, Debug)]
@@ -25,10 +26,14 @@ impl State {
             state.measurements.push(Measurement { component, digest, grade });
             state.watched.extend(watch);
         };
+        // Files that are held open are the ones that the agent loads.
+        let held = config.view.as_deref();
+        let grade = if held.is_some() { Grade::InUse } else { Grade::OnDisk };
         if let Some(path) = settings {
+            let path = held.map_or_else(|| path.clone(), |view| view::config(view, path));
             let env: Vec<&str> = config_env.iter().map(String::as_str).collect();
-            let measured = attest_measure::config(path, &env)?;
-            add(Component::Config, measured.value.digest(), Grade::OnDisk, Some((one(path), measured.stamp)));
+            let measured = attest_measure::config(&path, &env)?;
+            add(Component::Config, measured.value.digest(), grade, Some((one(&path), measured.stamp)));
         }
         if !harness.is_empty() {
             let files = FileSet::new(harness);
@@ -41,9 +46,9 @@ impl State {
             add(Component::ModelRef, reference.digest(), Grade::Asserted, None);
         }
         if !weights.is_empty() {
-            let files = FileSet::new(weights);
+            let files = held.map_or_else(|| FileSet::new(weights), |view| FileSet::held(view::weights(view)));
             let measured = files.manifest(&|p| report(Component::ModelWeights, p))?;
-            add(Component::ModelWeights, measured.value.digest, Grade::OnDisk, Some((files, measured.stamp)));
+            add(Component::ModelWeights, measured.value.digest, grade, Some((files, measured.stamp)));
         }
         if *signer {
             let own = attest_measure::own_executable()?;
@@ -52,8 +57,9 @@ impl State {
             add(Component::Signer, measured.value.digest, Grade::InUse, Some((files, measured.stamp)));
         }
         if let Some(path) = system_prompt {
-            let measured = attest_measure::prompt(path)?;
-            add(Component::SystemPrompt, measured.value.digest, Grade::OnDisk, Some((one(path), measured.stamp)));
+            let path = held.map_or_else(|| path.clone(), view::system_prompt);
+            let measured = attest_measure::prompt(&path)?;
+            add(Component::SystemPrompt, measured.value.digest, grade, Some((one(&path), measured.stamp)));
         }
         Ok(state)
     }

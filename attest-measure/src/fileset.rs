@@ -15,21 +15,38 @@ use crate::tree::{self, Found};
 #[derive(Clone, Debug)]
 pub struct FileSet {
     pub(crate) paths: Vec<PathBuf>,
-    links_within: Option<PathBuf>,
+    links: Links,
+}
+
+/// What symbolic links below a folder may lead to.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Links {
+    /// What lies in the folder, or in the repository that it is a snapshot of.
+    #[default]
+    Inside,
+    /// What lies in this wider one.
+    Within(PathBuf),
+    /// Open files: what they lead to has no name to compare.
+    Held,
 }
 
 impl FileSet {
     /// The set of these paths. Nothing is read yet.
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
-        Self { paths: paths.into_iter().map(Into::into).collect(), links_within: None }
+        Self { paths: paths.into_iter().map(Into::into).collect(), links: Links::Inside }
     }
 
-    /// Allows links that lead out of their folder as long as they stay within `folder`. A Hugging Face cache is laid out
-    /// so: `models--x/snapshots/<revision>/…` holds links into `models--x/blobs`, and `models--x` is the folder to allow.
+    /// Allows links that lead out of their folder as long as they stay within `folder`. For a snapshot in a Hugging Face cache that
+    /// is not needed: `models--x/snapshots/<revision>/…` may link into `models--x`, where its blobs are.
     #[must_use]
     pub fn links_within(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.links_within = Some(folder.into());
+        self.links = Links::Within(folder.into());
         self
+    }
+
+    /// The files below a folder of a [`View`](crate::View), under the names that they have there.
+    pub fn held(folder: impl Into<PathBuf>) -> Self {
+        Self { paths: vec![folder.into()], links: Links::Held }
     }
 
     /// The paths, as they were given.
@@ -54,7 +71,7 @@ impl FileSet {
 
     /// The files, and their stamp. `now` must not be later than this moment.
     pub(crate) fn look(&self, now: SystemTime) -> Result<(Vec<Found>, Stamp), MeasureError> {
-        let found = tree::list(&self.paths, self.links_within.as_deref())?;
+        let found = tree::list(&self.paths, &self.links)?;
         let stamp = Stamp::new(&found, now);
         Ok((found, stamp))
     }

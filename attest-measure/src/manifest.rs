@@ -93,8 +93,7 @@ impl FileSet {
     /// [`MeasureError`]; among others [`MeasureError::Changed`] when a file is written, added or removed meanwhile.
     pub fn manifest(&self, report: &(dyn Fn(Progress) + Sync)) -> Result<Measured<Manifest>, MeasureError> {
         let (found, stamp) = self.look(SystemTime::now())?;
-        let names: Vec<String> = found.iter().map(|f| self.name(f)).collect::<Result<_, _>>()?;
-        distinct(&names)?;
+        let names: Vec<String> = self.named(&found)?.into_iter().map(|(name, _)| name).collect();
         if let Some(huge) = found.iter().find(|f| f.stamp.size > MAX_SIZE) {
             return Err(MeasureError::TooLarge { path: huge.path.clone(), limit: MAX_SIZE });
         }
@@ -103,6 +102,13 @@ impl FileSet {
         let files = names.into_iter().zip(&found).zip(digests);
         let files = files.map(|((name, f), digest)| FileEntry { name, size: f.stamp.size, digest }).collect();
         Ok(Measured { value: Manifest::of(files), stamp })
+    }
+
+    /// The files with the names that they have in the manifest.
+    pub(crate) fn named<'f>(&self, found: &'f [Found]) -> Result<Vec<(String, &'f Found)>, MeasureError> {
+        let names: Vec<String> = found.iter().map(|f| self.name(f)).collect::<Result<_, _>>()?;
+        distinct(&names)?;
+        Ok(names.into_iter().zip(found).collect())
     }
 
     fn name(&self, found: &Found) -> Result<String, MeasureError> {

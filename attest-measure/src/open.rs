@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 
 use crate::error::{Kind, MeasureError};
+use crate::fileset::Links;
 use crate::stamp::{FileStamp, Stamp};
 use crate::tree::{self, Found};
 
@@ -41,7 +42,7 @@ pub(crate) fn read_whole(path: &Path, limit: u64) -> Result<(Vec<u8>, Stamp), Me
         return Err(MeasureError::NotAFile { path: path.into(), kind: Kind::Folder });
     }
     let now = SystemTime::now();
-    let listed = tree::list(&[path.to_path_buf()], None)?;
+    let listed = tree::list(&[path.to_path_buf()], &Links::Inside)?;
     let [found] = listed.as_slice() else {
         return Err(MeasureError::Changed { path: path.into() });
     };

@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Kind, MeasureError};
+use crate::fileset::Links;
 use crate::hub;
 use crate::stamp::FileStamp;
 
@@ -27,7 +28,7 @@ pub(crate) struct Found {
 
 /// All files, in the order of the paths and, under each, of the names' UTF-8 bytes. Nothing is skipped: a file whose
 /// name begins with a dot is a file.
-pub(crate) fn list(roots: &[PathBuf], links_within: Option<&Path>) -> Result<Vec<Found>, MeasureError> {
+pub(crate) fn list(roots: &[PathBuf], links: &Links) -> Result<Vec<Found>, MeasureError> {
     if roots.is_empty() {
         return Err(MeasureError::NoPaths);
     }
@@ -43,9 +44,10 @@ pub(crate) fn list(roots: &[PathBuf], links_within: Option<&Path>) -> Result<Vec
             return Err(MeasureError::NotAFile { path: path.clone(), kind: kind(metadata.file_type()) });
         }
         let folder = canonical(path)?;
-        let bound = match links_within {
-            Some(within) => canonical(within)?,
-            None => hub::repository(&folder).unwrap_or_else(|| folder.clone()),
+        let bound = match links {
+            Links::Within(within) => Some(canonical(within)?),
+            Links::Inside => Some(hub::repository(&folder).unwrap_or_else(|| folder.clone())),
+            Links::Held => None,
         };
         let mut walk = Walk { root, bound, above: Vec::new(), entries: 0, found: Vec::new() };
         walk.folder(&folder, "", &metadata)?;
@@ -60,8 +62,8 @@ pub(crate) fn list(roots: &[PathBuf], links_within: Option<&Path>) -> Result<Vec
 
 struct Walk {
     root: usize,
-    /// Canonical path that no link may lead out of.
-    bound: PathBuf,
+    /// Canonical path that no link may lead out of; `None` where links lead to open files.
+    bound: Option<PathBuf>,
     /// Device and inode of the folders from the root to here.
     above: Vec<(u64, u64)>,
     entries: usize,
@@ -111,13 +113,18 @@ impl Walk {
 
     /// What a link leads to, if that is within the bound.
     fn follow(&self, link: PathBuf) -> Result<(PathBuf, Metadata), MeasureError> {
+        let Some(bound) = &self.bound else {
+            // By way of the link itself: the name that it shows may be another file's by now.
+            let metadata = fs::metadata(&link).map_err(|e| vanished(&link, e))?;
+            return Ok((link, metadata));
+        };
         let target = match fs::canonicalize(&link) {
             Ok(target) => target,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(MeasureError::LinkDangling { path: link }),
             Err(e) if is_loop(&e) => return Err(MeasureError::LinkLoop { path: link }),
             Err(source) => return Err(MeasureError::Io { path: link, source }),
         };
-        if !target.starts_with(&self.bound) {
+        if !target.starts_with(bound) {
             return Err(MeasureError::LinkOutside { link, target });
         }
         let metadata = fs::symlink_metadata(&target).map_err(|e| vanished(&link, e))?;

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::ffi::OsString;
+use std::fs;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::process::Command;
 
 use attest_core::digest::Digest;
 use attest_core::json;
 use attest_tests::binaries::attest;
 use attest_tests::client::{Client, reason, text};
-use attest_tests::world::{AUDIENCE, World, tests_folder};
+use attest_tests::world::{AUDIENCE, TOOLS, World, must_fail, tests_folder};
 use serde_json::{Value, json};
 
 fn open(client: &mut Client) -> Value {
@@ -79,4 +82,93 @@ fn a_tool_that_changes_under_its_name_changes_the_state_with_the_next_call() {
     let answer = client.call("weather", json!({"city": "Bern"}));
     assert_eq!(reason(&answer), "state-mismatch", "{answer}");
     assert!(answer.to_string().contains("tool-manifest"), "the component is named: {answer}");
+}
+
+/// An agent of two shards and a prompt, whose guard wants them in use; `attest run` in front of a shell command that ends in a wrap.
+struct Running {
+    world: World,
+}
+
+impl Running {
+    fn new() -> Self {
+        let world = World::with(&TOOLS, &["--prompt", "prompt.txt", "--weights", "weights.bin"]);
+        fs::remove_file(world.path("weights.bin")).unwrap();
+        fs::create_dir(world.path("weights.bin")).unwrap();
+        world.write("weights.bin/model-00001-of-00002.safetensors", [1; 5000]);
+        world.write("weights.bin/model-00002-of-00002.safetensors", [2; 5000]);
+        let measured = attest_tests::world::must(world.attest(&["measure", "--references"])).stdout;
+        let measured = String::from_utf8(measured).unwrap();
+        assert!(measured.contains("model-weights") && measured.contains("system-prompt"), "{measured}");
+        let guard = world.read("guard.toml");
+        let (before, _) = guard.split_once("[agents.").unwrap();
+        world.write("guard.toml", format!("{before}{}", measured.replace("on-disk", "in-use")));
+        Self { world }
+    }
+
+    fn command(&self, script: &str) -> Command {
+        let words = [OsString::from(attest()), "wrap".into(), "--audience".into(), AUDIENCE.into(), "--".into()];
+        let words = words.into_iter().chain(self.world.guard());
+        let mut command = self.world.attest(&["run", "--config", "agent.toml", "--", "sh", "-c"]);
+        command.arg(format!("{script}; exec \"$@\"")).arg("sh").args(words);
+        command
+    }
+
+    fn start(&self, script: &str) -> Client {
+        Client::start(self.command(script))
+    }
+}
+
+#[test]
+fn what_takes_the_place_of_a_measured_file_is_not_what_the_agent_loads() {
+    let running = Running::new();
+    let world = &running.world;
+    let without = Client::start(world.wrap(AUDIENCE, &world.guard())).call("echo", json!({"text": "a"}));
+    assert_eq!(reason(&without), "grade-too-low", "on disk is not in use");
+    attest_tests::world::must(world.attest(&["signer", "stop"]));
+
+    world.write("evil", [9; 5000]);
+    // Between measuring and loading both files are swapped; what is loaded is what was measured.
+    let script = "mv evil weights.bin/model-00001-of-00002.safetensors; echo Evil > prompt.txt; \
+        cat \"$ATTEST_WEIGHTS\"/* {system_prompt} > loaded";
+    let mut client = running.start(script);
+    let answer = client.call("echo", json!({"text": "hello"}));
+    assert!(text(&answer).contains("hello"), "{answer}");
+    let loaded = world.read("loaded");
+    assert!(loaded.as_bytes().starts_with(&[1; 5000]) && loaded.ends_with("You are careful."));
+    assert!(client.end().success());
+    assert!(world.signer().is_none(), "the signer ends with the agent");
+    assert_eq!(
+        fs::read_dir(world.path("run/attest")).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count(),
+        0
+    );
+}
+
+#[test]
+fn one_byte_of_one_shard_that_changes_under_a_running_agent_refuses_the_next_call() {
+    let running = Running::new();
+    let mut client = running.start("true");
+    assert!(text(&client.call("echo", json!({"text": "one"}))).contains("one"));
+    let shard = running.world.path("weights.bin/model-00002-of-00002.safetensors");
+    let mut file = fs::File::options().write(true).open(shard).unwrap();
+    file.seek(SeekFrom::Start(4000)).unwrap();
+    file.write_all(&[3]).unwrap();
+    drop(file);
+    let answer = client.call("echo", json!({"text": "two"}));
+    assert_eq!(reason(&answer), "state-mismatch", "{answer}");
+    assert!(answer.to_string().contains("model-weights"), "{answer}");
+    assert_eq!(running.world.runs().len(), 1);
+}
+
+#[test]
+fn an_agent_is_not_started_beside_a_signer_that_measured_the_disk_and_its_code_is_passed_on() {
+    let running = Running::new();
+    let world = &running.world;
+    let mut other = Client::start(world.wrap(AUDIENCE, &world.guard()));
+    other.call("echo", json!({"text": "a"}));
+    let said = must_fail(running.command("true"));
+    assert!(said.contains("attest signer stop"), "{said}");
+    other.end();
+    attest_tests::world::must(world.attest(&["signer", "stop"]));
+    let code = world.attest(&["run", "--", "sh", "-c", "exit 7"]).status().unwrap().code();
+    assert_eq!(code, Some(7));
 }

@@ -14,7 +14,13 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     /// Runs the signer in the foreground
-    Run(Which),
+    Run {
+        #[command(flatten)]
+        which: Which,
+        /// Measure the files that are held open here (`attest run` says so)
+        #[arg(long, value_name = "FOLDER", hide = true)]
+        view: Option<PathBuf>,
+    },
     /// Says whether it runs, and who it is
     Status(Which),
     /// Ends it; the next wrap starts it again, with a new context
@@ -33,8 +39,8 @@ struct Which {
 
 pub(crate) fn run(args: Args) -> Ending {
     match args.action {
-        Action::Run(which) => {
-            agent_signer::args::run_signer(&which.config, |_| output::ready(agent_signer::launch::READY))?;
+        Action::Run { which, view } => {
+            agent_signer::args::run_signer(&which.config, view, |_| output::ready(agent_signer::launch::READY))?;
             Ok(0)
         }
         Action::Status(which) => tell(&which, agent_signer::args::signer_status(&which.config)?, "runs"),
