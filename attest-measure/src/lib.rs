@@ -3,6 +3,7 @@
 //! | component | function | the bytes hashed (SHA-256) |
 //! |---|---|---|
 //! | `model-weights`, `harness` | [`FileSet::manifest`] | JCS of the files' names, sizes and digests |
+//! | `model-tensors` | [`FileSet::manifest_and_tensors`] | JCS of the tensors in those files, each with type, shape and digest |
 //! | `model-ref` | [`ModelRef::digest`] | JCS of provider, model and snapshot |
 //! | `system-prompt` | [`prompt`] | the file's bytes, which must be UTF-8 |
 //! | `config` | [`config`] | JCS of the settings and of named environment variables |
@@ -26,6 +27,7 @@ mod open;
 mod prompt;
 mod signer;
 mod stamp;
+mod tensors;
 mod toml_text;
 mod tree;
 
@@ -38,6 +40,7 @@ pub use model_ref::ModelRef;
 pub use prompt::{Prompt, prompt};
 pub use signer::{SignerFiles, own_executable, signer};
 pub use stamp::Stamp;
+pub use tensors::{FileTensors, Tensor, TensorError, TensorManifest};
 
 /// A value computed from files, and the state in which those files were.
 #[derive(Clone, Debug)]
