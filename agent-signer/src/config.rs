@@ -64,6 +64,8 @@ pub struct Config {
 pub struct Measure {
     /// The model's files, or the folder that holds them.
     pub weights: Vec<PathBuf>,
+    /// Whether the tensors in them are measured one by one: a second hash over the same bytes, so half the rate.
+    pub tensors: bool,
     /// A hosted model.
     pub model: Option<Model>,
     /// The file that holds the system prompt.
@@ -133,6 +135,12 @@ pub enum ConfigError {
     /// Nothing to measure: an attestation of nothing proves nothing.
     #[error("{path}: [measure] names nothing; name at least one of weights, model, system_prompt, config, harness, signer", path = path.display())]
     NothingMeasured {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Tensors without files to find them in.
+    #[error("{path}: [measure] tensors = true measures what is in the files of weights, and there are none; name weights, or leave tensors out", path = path.display())]
+    TensorsOfNothing {
         /// The file.
         path: PathBuf,
     },
@@ -221,6 +229,8 @@ struct ServerTable {
 struct MeasureTable {
     #[serde(default)]
     weights: Vec<PathBuf>,
+    #[serde(default)]
+    tensors: bool,
     model: Option<Model>,
     system_prompt: Option<PathBuf>,
     config: Option<PathBuf>,
@@ -256,6 +266,7 @@ impl Config {
         let m = file.measure;
         let measure = Measure {
             weights: m.weights.iter().map(|p| join(p)).collect(),
+            tensors: m.tensors,
             model: m.model,
             system_prompt: m.system_prompt.as_deref().map(join),
             config: m.config.as_deref().map(join),
@@ -266,6 +277,7 @@ impl Config {
         if measure.is_empty() {
             return Err(ConfigError::NothingMeasured { path: at() });
         }
+        measure.check(path)?;
         let mut log_keys = BTreeMap::new();
         for ServerTable { audience, log_keys: lines } in file.server {
             let keys = LogKeys::parse(&lines).map_err(|source| ConfigError::LogKeys {
@@ -313,6 +325,14 @@ impl Config {
 }
 
 impl Measure {
+    /// Whether its parts fit each other. `path` is the file's, for the message.
+    pub fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        if self.tensors && self.weights.is_empty() {
+            return Err(ConfigError::TensorsOfNothing { path: path.to_owned() });
+        }
+        Ok(())
+    }
+
     fn is_empty(&self) -> bool {
         let files = self.weights.is_empty() && self.harness.is_empty();
         files && self.model.is_none() && self.system_prompt.is_none() && self.config.is_none() && !self.signer

@@ -18,6 +18,8 @@
 //! is not what a program loaded: that is the difference between the grades `on-disk` and `in-use`.
 
 mod config;
+pub mod diff;
+mod document;
 mod error;
 mod fileset;
 mod hash;
@@ -32,6 +34,7 @@ mod toml_text;
 mod tree;
 
 pub use config::{Config, config, config_from};
+pub use document::{Document, DocumentError, Lists};
 pub use error::{ConfigError, Kind, MeasureError};
 pub use fileset::FileSet;
 pub use hash::Progress;

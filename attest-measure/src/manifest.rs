@@ -6,13 +6,13 @@ use std::time::SystemTime;
 
 use attest_core::canon::jcs;
 use attest_core::digest::Digest;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::Measured;
 use crate::error::MeasureError;
 use crate::fileset::FileSet;
-use crate::stamp::Stamp;
 use crate::hash::{self, Hashed, Progress};
+use crate::stamp::Stamp;
 use crate::tensors::{self, FileTensors, TensorManifest};
 use crate::tree::Found;
 
@@ -52,13 +52,13 @@ struct Line<'a> {
 impl Manifest {
     pub(crate) fn of(mut files: Vec<FileEntry>) -> Self {
         files.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
-        let digest = Digest::of(canonical(&files));
+        let digest = Digest::of(jcs(&lines(&files)));
         Self { files, digest }
     }
 
     /// The bytes that the digest is over.
     pub fn canonical(&self) -> Vec<u8> {
-        canonical(&self.files)
+        jcs(self)
     }
 
     /// The sum of the sizes, in bytes.
@@ -82,9 +82,15 @@ fn distinct(names: &[String]) -> Result<(), MeasureError> {
     Ok(())
 }
 
-fn canonical(files: &[FileEntry]) -> Vec<u8> {
-    let lines: Vec<_> = files.iter().map(|f| Line { digest: f.digest.to_b64(), name: &f.name, size: f.size }).collect();
-    jcs(&lines)
+/// The array that the digest is over.
+fn lines(files: &[FileEntry]) -> Vec<Line<'_>> {
+    files.iter().map(|f| Line { digest: f.digest.to_b64(), name: &f.name, size: f.size }).collect()
+}
+
+impl Serialize for Manifest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        lines(&self.files).serialize(serializer)
+    }
 }
 
 impl FileSet {

@@ -13,7 +13,7 @@ mod safetensors;
 
 use attest_core::canon::jcs;
 use attest_core::digest::Digest;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub use error::TensorError;
 pub(crate) use index::check as check_indexes;
@@ -79,13 +79,13 @@ impl TensorManifest {
         for file in &mut files {
             file.tensors.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
         }
-        let digest = Digest::of(canonical(&files));
+        let digest = Digest::of(jcs(&lines(&files)));
         Self { files, digest }
     }
 
     /// The bytes that the digest is over.
     pub fn canonical(&self) -> Vec<u8> {
-        canonical(&self.files)
+        jcs(self)
     }
 
     /// How many tensors there are.
@@ -94,16 +94,21 @@ impl TensorManifest {
     }
 }
 
-fn canonical(files: &[FileTensors]) -> Vec<u8> {
-    let files: Vec<FileLine<'_>> = files
-        .iter()
-        .map(|file| FileLine {
-            file: &file.file,
-            header: file.header.to_b64(),
-            tensors: file.tensors.iter().map(Line::of).collect(),
-        })
-        .collect();
-    jcs(&files)
+/// The array that the digest is over.
+fn lines(files: &[FileTensors]) -> Vec<FileLine<'_>> {
+    files.iter().map(FileLine::of).collect()
+}
+
+impl Serialize for TensorManifest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        lines(&self.files).serialize(serializer)
+    }
+}
+
+impl<'a> FileLine<'a> {
+    fn of(FileTensors { file, header, tensors }: &'a FileTensors) -> Self {
+        Self { file, header: header.to_b64(), tensors: tensors.iter().map(Line::of).collect() }
+    }
 }
 
 impl<'a> Line<'a> {

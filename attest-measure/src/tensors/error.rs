@@ -7,7 +7,9 @@ use attest_core::json::JsonError;
 #[non_exhaustive]
 pub enum TensorError {
     /// A header that is longer than its file, or than the form allows.
-    #[error("its header is said to have {length} bytes, and at most {limit} can be there; the file is cut off or no safetensors file")]
+    #[error(
+        "its header is said to have {length} bytes, and at most {limit} can be there; the file is cut off or no safetensors file"
+    )]
     HeaderLength {
         /// What the file says.
         length: u64,
@@ -47,7 +49,9 @@ pub enum TensorError {
     #[error("a tensor's shape and type do not come to its bytes")]
     Size,
     /// Tensors that end before or after the file does.
-    #[error("its tensors end at byte {end}, the file at byte {size}; it is cut off, or holds bytes that belong to no tensor")]
+    #[error(
+        "its tensors end at byte {end}, the file at byte {size}; it is cut off, or holds bytes that belong to no tensor"
+    )]
     End {
         /// Where the tensors end.
         end: u64,

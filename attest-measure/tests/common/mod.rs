@@ -14,9 +14,9 @@ pub type Given<'a> = (&'a str, Dtype, &'a [usize], &'a [u8]);
 
 /// A file as the `safetensors` crate writes it.
 pub fn safetensors(tensors: &[Given<'_>]) -> Vec<u8> {
-    let views = tensors.iter().map(|(name, dtype, shape, data)| {
-        (*name, TensorView::new(*dtype, shape.to_vec(), data).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, dtype, shape, data)| (*name, TensorView::new(*dtype, shape.to_vec(), data).unwrap()));
     safetensors::serialize(views, None).unwrap()
 }
 
