@@ -44,6 +44,12 @@ pub enum DocumentError {
     /// Not strict JSON.
     #[error("not strict JSON: {0}")]
     Json(JsonError),
+    /// More than any model has.
+    #[error("its JSON has more than {limit} parts")]
+    TooManyParts {
+        /// How many are allowed.
+        limit: usize,
+    },
     /// A member that is missing, is not what it should be, or is not known.
     #[error(
         "no manifest of the form attest-manifest/1: {0} is not what it should be; `attest measure --manifest-out` writes one"

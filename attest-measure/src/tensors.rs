@@ -13,12 +13,30 @@ mod safetensors;
 
 use attest_core::canon::jcs;
 use attest_core::digest::Digest;
+use attest_core::json::{self, Value};
 use serde::{Serialize, Serializer};
 
 pub use error::TensorError;
 pub(crate) use index::check as check_indexes;
 pub(crate) use layout::Layout;
 pub(crate) use pass::Pass;
+
+/// Commas and brackets in JSON that lists tensors: a value in memory takes much more than the two bytes that one may have in the text, so
+/// its length alone is no bound. A tensor has some seven.
+pub(crate) const MAX_PARTS: usize = 4_000_000;
+
+/// Whether reading this JSON could take more memory than any model needs.
+pub(crate) fn too_many_parts(text: &[u8]) -> bool {
+    text.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() > MAX_PARTS
+}
+
+/// JSON of a model's file, with bounded memory.
+fn strict(text: &[u8]) -> Result<Value<'_>, TensorError> {
+    if too_many_parts(text) {
+        return Err(TensorError::TooManyParts { limit: MAX_PARTS });
+    }
+    json::parse(text).map_err(TensorError::Json)
+}
 
 /// A tensor as it stands in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -76,6 +76,8 @@ fn a_manifest_whose_lists_are_not_what_its_digests_stand_for_is_refused() {
         assert_eq!(Document::parse(text.as_bytes()).unwrap_err(), expected);
     }
     assert!(matches!(Document::parse(b"{\"format\":1,\"format\":1}"), Err(DocumentError::Json(_))));
+    let many = format!("[{}0]", "0,".repeat(4_000_000));
+    assert_eq!(Document::parse(many.as_bytes()).unwrap_err(), DocumentError::TooManyParts { limit: 4_000_000 });
     // A list without its component has no digest to be held against.
     let mut listless = document(dir.path());
     listless.measurements.pop();

@@ -6,7 +6,7 @@ use attest_core::measurement::{Component, Grade, Measurement};
 
 use super::{Document, DocumentError, FORMAT, Lists};
 use crate::manifest::{FileEntry, Manifest};
-use crate::tensors::{FileTensors, Tensor, TensorManifest};
+use crate::tensors::{FileTensors, MAX_PARTS, Tensor, TensorManifest, too_many_parts};
 
 impl From<ClaimsError> for DocumentError {
     fn from(error: ClaimsError) -> Self {
@@ -19,6 +19,9 @@ impl From<ClaimsError> for DocumentError {
 }
 
 pub(super) fn document(text: &[u8]) -> Result<Document, DocumentError> {
+    if too_many_parts(text) {
+        return Err(DocumentError::TooManyParts { limit: MAX_PARTS });
+    }
     let value = json::parse(text).map_err(DocumentError::Json)?;
     let mut members = Claims::of(&value)?;
     if members.text("format")? != FORMAT {

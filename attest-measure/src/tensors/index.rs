@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use attest_core::digest::Digest;
 use attest_core::json::Value;
 
-use super::{FileTensors, TensorError, safetensors};
+use super::{FileTensors, TensorError, strict};
 use crate::error::MeasureError;
 use crate::manifest::FileEntry;
 use crate::open;
@@ -35,7 +35,7 @@ pub(crate) fn check(found: &[Found], files: &[FileEntry], tensors: &[FileTensors
 /// `folder` is what the names of the index's files begin with.
 fn one(index: &[u8], folder: &str, by_file: &BTreeMap<&str, &FileTensors>) -> Result<(), TensorError> {
     const MAP: &str = "weight_map";
-    let value = safetensors::strict(index)?;
+    let value = strict(index)?;
     let map = value.as_object().and_then(|o| o.get(MAP)).and_then(Value::as_object);
     let map = map.ok_or_else(|| TensorError::Form { about: MAP.into() })?;
     let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();

@@ -7,20 +7,18 @@ use std::fs::File;
 use std::io::Read as _;
 
 use ::safetensors::tensor::{Metadata, SafeTensorError, TensorInfo};
-use attest_core::json::{self, Value};
+use attest_core::json::Value;
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error as DtypeError, StrDeserializer};
 
-use super::TensorError;
 use super::layout::{Failed, Layout, Part};
+use super::{TensorError, strict};
 
 /// Bytes of the length.
 const LENGTH: u64 = 8;
 /// The longest header, as the form has it.
 const MAX_HEADER: u64 = 100_000_000;
-/// Commas and brackets in JSON: with them the memory is bounded that reading takes. A tensor has some seven.
-const MAX_PARTS: usize = 4_000_000;
 /// The one member that is no tensor.
 const METADATA: &str = "__metadata__";
 
@@ -70,14 +68,6 @@ fn parse(header: &[u8], size: u64) -> Result<Layout, TensorError> {
         end: start + info.data_offsets.1 as u64,
     };
     Ok(Layout { header: start, parts: tensors.into_iter().map(part).collect() })
-}
-
-/// JSON of a model's file, with bounded memory.
-pub(super) fn strict(text: &[u8]) -> Result<Value<'_>, TensorError> {
-    if text.iter().filter(|b| matches!(b, b',' | b'[' | b'{')).count() > MAX_PARTS {
-        return Err(TensorError::TooManyParts { limit: MAX_PARTS });
-    }
-    json::parse(text).map_err(TensorError::Json)
 }
 
 fn info(name: &str, value: &Value<'_>) -> Result<TensorInfo, TensorError> {
