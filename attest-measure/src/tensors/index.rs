@@ -56,3 +56,24 @@ fn one(index: &[u8], folder: &str, by_file: &BTreeMap<&str, &FileTensors>) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::fileset::FileSet;
+
+    #[test]
+    fn an_index_that_is_not_the_one_that_was_hashed_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = br#"{"weight_map":{}}"#;
+        fs::write(dir.path().join("model.safetensors.index.json"), text).unwrap();
+        let (found, _) = FileSet::new([dir.path()]).look(SystemTime::now()).unwrap();
+        let entry = |digest| FileEntry { name: found[0].name.clone(), size: text.len() as u64, digest };
+        check(&found, &[entry(Digest::of(text))], &[]).unwrap();
+        let other = check(&found, &[entry(Digest::of("other"))], &[]);
+        assert!(matches!(other, Err(MeasureError::Changed { .. })));
+    }
+}
