@@ -67,6 +67,8 @@ pub struct Config {
 pub struct Measure {
     /// The model's files, or the folder that holds them.
     pub weights: Vec<PathBuf>,
+    /// Whether the tensors in them are measured one by one: a second hash over the same bytes, so half the rate.
+    pub tensors: bool,
     /// A hosted model.
     pub model: Option<Model>,
     /// The file that holds the system prompt.
@@ -171,6 +173,12 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// Tensors without files to find them in.
+    #[error("{path}: [measure] tensors = true measures what is in the files of weights, and there are none; name weights, or leave tensors out", path = path.display())]
+    TensorsOfNothing {
+        /// The file.
+        path: PathBuf,
+    },
     /// The keys of a server's log.
     #[error("{path}: [[server]] {audience:?}: log_keys: {source}; `attest log key` prints them where the log is", path = path.display())]
     LogKeys {
@@ -256,6 +264,8 @@ struct ServerTable {
 struct MeasureTable {
     #[serde(default)]
     weights: Vec<PathBuf>,
+    #[serde(default)]
+    tensors: bool,
     model: Option<Model>,
     system_prompt: Option<PathBuf>,
     config: Option<PathBuf>,
@@ -295,6 +305,7 @@ impl Config {
         let m = file.measure;
         let measure = Measure {
             weights: m.weights.iter().map(|p| join(p)).collect(),
+            tensors: m.tensors,
             model: m.model,
             system_prompt: m.system_prompt.as_deref().map(join),
             config: m.config.as_deref().map(join),
@@ -310,6 +321,7 @@ impl Config {
         if measure.tools && file.trail.is_none() {
             return Err(ConfigError::ToolsUnseen { path: at() });
         }
+        measure.check(path)?;
         let mut log_keys = BTreeMap::new();
         for ServerTable { audience, log_keys: lines } in file.server {
             let keys = LogKeys::parse(&lines).map_err(|source| ConfigError::LogKeys {
@@ -358,6 +370,14 @@ impl Config {
 }
 
 impl Measure {
+    /// Whether its parts fit each other. `path` is the file's, for the message.
+    pub fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        if self.tensors && self.weights.is_empty() {
+            return Err(ConfigError::TensorsOfNothing { path: path.to_owned() });
+        }
+        Ok(())
+    }
+
     /// Whether nothing is measured before the first request to a model: an attestation of nothing proves nothing.
     fn is_empty(&self) -> bool {
         let files = self.weights.is_empty() && self.harness.is_empty();

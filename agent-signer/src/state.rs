@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attest_core::measurement::{Component, Grade, Measurement};
-use attest_measure::{FileSet, MeasureError, Progress, Stamp};
+use attest_measure::{FileSet, Lists, MeasureError, Progress, Stamp};
 
 use crate::config::{Config, Measure};
 use crate::view;
@@ -19,9 +19,18 @@ pub struct State {
 impl State {
     /// Measures everything that `config` names. Takes as long as reading the files does.
     pub fn measure(config: &Config, report: &(dyn Fn(Component, Progress) + Sync)) -> Result<Self, MeasureError> {
-        let Measure { weights, model, system_prompt, config: settings, config_env, harness, signer, .. } =
+        Ok(Self::measure_with_lists(config, report)?.0)
+    }
+
+    /// As [`measure`](Self::measure), with the lists of files and tensors that some of the digests are over. A signer keeps none of them.
+    pub fn measure_with_lists(
+        config: &Config,
+        report: &(dyn Fn(Component, Progress) + Sync),
+    ) -> Result<(Self, Lists), MeasureError> {
+        let Measure { weights, tensors, model, system_prompt, config: settings, config_env, harness, signer, .. } =
             &config.measure;
         let mut state = Self { measurements: Vec::new(), watched: Vec::new() };
+        let mut lists = Lists::default();
         let mut add = |component, digest, grade, watch: Option<(FileSet, Stamp)>| {
             state.measurements.push(Measurement { component, digest, grade });
             state.watched.extend(watch);
@@ -39,6 +48,7 @@ impl State {
             let files = FileSet::new(harness);
             let measured = files.manifest(&|p| report(Component::Harness, p))?;
             add(Component::Harness, measured.value.digest, Grade::OnDisk, Some((files, measured.stamp)));
+            lists.harness = Some(measured.value);
         }
         if let Some(model) = model {
             let reference = attest_measure::ModelRef::new(&model.provider, &model.model, model.snapshot.as_deref())?;
@@ -47,8 +57,19 @@ impl State {
         }
         if !weights.is_empty() {
             let files = held.map_or_else(|| FileSet::new(weights), |view| FileSet::held(view::weights(view)));
-            let measured = files.manifest(&|p| report(Component::ModelWeights, p))?;
-            add(Component::ModelWeights, measured.value.digest, grade, Some((files, measured.stamp)));
+            let report = |p| report(Component::ModelWeights, p);
+            let (manifest, stamp) = if *tensors {
+                let measured = files.manifest_and_tensors(&report)?;
+                let (manifest, tensors) = measured.value;
+                add(Component::ModelTensors, tensors.digest, grade, None);
+                lists.tensors = Some(tensors);
+                (manifest, measured.stamp)
+            } else {
+                let measured = files.manifest(&report)?;
+                (measured.value, measured.stamp)
+            };
+            add(Component::ModelWeights, manifest.digest, grade, Some((files, stamp)));
+            lists.weights = Some(manifest);
         }
         if *signer {
             let own = attest_measure::own_executable()?;
@@ -61,7 +82,7 @@ impl State {
             let measured = attest_measure::prompt(&path)?;
             add(Component::SystemPrompt, measured.value.digest, grade, Some((one(&path), measured.stamp)));
         }
-        Ok(state)
+        Ok((state, lists))
     }
 
     /// Whether a file was touched since, so that the state must be measured again. Costs a look at each file, no reading.

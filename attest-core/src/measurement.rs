@@ -23,6 +23,8 @@ named! {
         Harness = "harness",
         /// JCS of provider, model and snapshot of a hosted model: a weaker claim than weights, so another name.
         ModelRef = "model-ref",
+        /// JCS of the tensors in the model's files, each with type, shape and digest.
+        ModelTensors = "model-tensors",
         /// JCS of the model's files, each with name, size and digest.
         ModelWeights = "model-weights",
         /// The signer's executable and its policy.

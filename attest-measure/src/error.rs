@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use attest_core::json::JsonError;
 
+use crate::tensors::TensorError;
+
 /// What a path is, when it is not what was wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -147,6 +149,21 @@ pub enum MeasureError {
         /// Why.
         #[source]
         error: ConfigError,
+    },
+    /// A file whose tensors cannot be told apart.
+    #[error("{path}: {error}")]
+    Tensors {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: TensorError,
+    },
+    /// Tensors were asked for, and no file has any.
+    #[error("no file of {path} holds tensors that can be told apart (safetensors, GGUF); measure it without tensors")]
+    NoTensors {
+        /// The first path.
+        path: PathBuf,
     },
     /// Provider, model or snapshot is an empty string.
     #[error("the model's {0} is empty; leave out what is not known")]

@@ -1,6 +1,6 @@
 //! A set of files to measure and to watch.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::error::MeasureError;
@@ -81,8 +81,13 @@ impl FileSet {
         if self.stamp()?.same_files(before) {
             return Ok(());
         }
-        // Which file it was does not matter enough to search for it; the set is named by its first path.
-        Err(MeasureError::Changed { path: self.paths.first().map_or_else(|| Path::new("").into(), Clone::clone) })
+        // Which file it was does not matter enough to search for it.
+        Err(MeasureError::Changed { path: self.first() })
+    }
+
+    /// The path by which an error names the set.
+    pub(crate) fn first(&self) -> PathBuf {
+        self.paths.first().cloned().unwrap_or_default()
     }
 }
 
@@ -90,6 +95,7 @@ impl FileSet {
 mod tests {
     use super::*;
     use std::fs;
+    use std::path::Path;
     use std::time::Duration;
 
     /// A stamp that is not recent, as if the files had been written long ago.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::MeasureError;
 use crate::open;
+use crate::tensors::{FileTensors, Layout, Pass};
 use crate::tree::Found;
 
 /// Bytes read at a time, and the memory each thread takes.
@@ -30,8 +31,21 @@ pub struct Progress {
 /// Called after every mebibyte, from either thread.
 pub(crate) type Report<'a> = &'a (dyn Fn(Progress) + Sync);
 
+/// What was hashed of one file.
+pub(crate) struct Hashed {
+    pub(crate) digest: Digest,
+    /// Its tensors, without its name, where they were asked for and the file is of a form that has them.
+    pub(crate) tensors: Option<FileTensors>,
+}
+
 /// The digest of each file, in the order given.
 pub(crate) fn hash_all(files: &[Found], report: Report<'_>) -> Result<Vec<Digest>, MeasureError> {
+    Ok(hash_each(files, false, report)?.into_iter().map(|hashed| hashed.digest).collect())
+}
+
+/// The digest of each file, in the order given; with `tensors` those of the tensors in it too, at the price of a second hash over the
+/// same bytes.
+pub(crate) fn hash_each(files: &[Found], tensors: bool, report: Report<'_>) -> Result<Vec<Hashed>, MeasureError> {
     // The largest first, so that no thread is left alone with it at the end.
     let mut order: Vec<(usize, &Found)> = files.iter().enumerate().collect();
     order.sort_by_key(|(_, file)| std::cmp::Reverse(file.stamp.size));
@@ -41,9 +55,10 @@ pub(crate) fn hash_all(files: &[Found], report: Report<'_>) -> Result<Vec<Digest
         done: AtomicU64::new(0),
         total: files.iter().fold(0, |sum, f| sum.saturating_add(f.stamp.size)),
         stop: AtomicBool::new(false),
+        tensors,
         report,
     };
-    let mut digests = thread::scope(|scope| {
+    let mut hashed = thread::scope(|scope| {
         let helpers: Vec<_> = (1..THREADS.min(files.len())).map(|_| scope.spawn(|| job.work())).collect();
         let mut all = job.work();
         for helper in helpers {
@@ -56,8 +71,8 @@ pub(crate) fn hash_all(files: &[Found], report: Report<'_>) -> Result<Vec<Digest
         }
         all
     })?;
-    digests.sort_by_key(|(index, _)| *index);
-    Ok(digests.into_iter().map(|(_, digest)| digest).collect())
+    hashed.sort_by_key(|(index, _)| *index);
+    Ok(hashed.into_iter().map(|(_, hashed)| hashed).collect())
 }
 
 struct Job<'a> {
@@ -67,16 +82,17 @@ struct Job<'a> {
     total: u64,
     /// Set after an error, so that the other thread does not hash a hundred gigabytes for nothing.
     stop: AtomicBool,
+    tensors: bool,
     report: Report<'a>,
 }
 
 impl Job<'_> {
-    fn work(&self) -> Result<Vec<(usize, Digest)>, MeasureError> {
+    fn work(&self) -> Result<Vec<(usize, Hashed)>, MeasureError> {
         let mut buffer = vec![0; CHUNK];
-        let mut digests = Vec::new();
+        let mut all = Vec::new();
         while let Some((index, file)) = self.order.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             match self.hash(file, &mut buffer) {
-                Ok(Some(digest)) => digests.push((*index, digest)),
+                Ok(Some(hashed)) => all.push((*index, hashed)),
                 Ok(None) => break,
                 Err(error) => {
                     self.stop.store(true, Ordering::Relaxed);
@@ -84,12 +100,14 @@ impl Job<'_> {
                 }
             }
         }
-        Ok(digests)
+        Ok(all)
     }
 
     /// `None` when the other thread has failed.
-    fn hash(&self, found: &Found, buffer: &mut [u8]) -> Result<Option<Digest>, MeasureError> {
+    fn hash(&self, found: &Found, buffer: &mut [u8]) -> Result<Option<Hashed>, MeasureError> {
         let mut file = open::open(found)?;
+        let layout = if self.tensors { Layout::read(&mut file, found)? } else { None };
+        let mut pass = layout.map(Pass::new);
         let mut hash = Sha256::new();
         let mut read = 0;
         loop {
@@ -100,7 +118,11 @@ impl Job<'_> {
             if n == 0 {
                 break;
             }
-            hash.update(buffer.get(..n).unwrap_or_default());
+            let chunk = buffer.get(..n).unwrap_or_default();
+            hash.update(chunk);
+            if let Some(pass) = &mut pass {
+                pass.update(chunk);
+            }
             read += n as u64;
             // A file that grows as fast as it is read would never end.
             if read > found.stamp.size {
@@ -110,10 +132,13 @@ impl Job<'_> {
             (self.report)(Progress { done, total: self.total });
         }
         open::unchanged(&file, found)?;
+        let changed = || MeasureError::Changed { path: found.path.clone() };
         if read != found.stamp.size {
-            return Err(MeasureError::Changed { path: found.path.clone() });
+            return Err(changed());
         }
-        Ok(Some(Digest(hash.finalize().into())))
+        // The places of the tensors were within the file's size, so all of them were seen if the file is the same.
+        let tensors = pass.map(|pass| pass.finish().ok_or_else(changed)).transpose()?;
+        Ok(Some(Hashed { digest: Digest(hash.finalize().into()), tensors }))
     }
 }
 

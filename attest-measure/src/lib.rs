@@ -3,6 +3,7 @@
 //! | component | function | the bytes hashed (SHA-256) |
 //! |---|---|---|
 //! | `model-weights`, `harness` | [`FileSet::manifest`] | JCS of the files' names, sizes and digests |
+//! | `model-tensors` | [`FileSet::manifest_and_tensors`] | JCS of the tensors in those files, each with type, shape and digest |
 //! | `model-ref` | [`ModelRef::digest`] | JCS of provider, model and snapshot |
 //! | `system-prompt` | [`prompt`] | the file's bytes, which must be UTF-8 |
 //! | `config` | [`config`] | JCS of the settings and of named environment variables |
@@ -19,6 +20,8 @@
 
 mod cache;
 mod config;
+pub mod diff;
+mod document;
 mod error;
 mod fileset;
 mod hash;
@@ -30,12 +33,14 @@ mod open;
 mod prompt;
 mod signer;
 mod stamp;
+mod tensors;
 mod toml_text;
 mod tools;
 mod tree;
 
 pub use cache::{Cache, CacheError};
 pub use config::{Config, config, config_from};
+pub use document::{Document, DocumentError, Lists};
 pub use error::{ConfigError, Kind, MeasureError};
 pub use fileset::FileSet;
 pub use hash::Progress;
@@ -45,6 +50,7 @@ pub use model_ref::ModelRef;
 pub use prompt::{Prompt, prompt};
 pub use signer::{SignerFiles, own_executable, signer};
 pub use stamp::Stamp;
+pub use tensors::{FileTensors, Tensor, TensorError, TensorManifest};
 pub use tools::{ToolEntry, ToolManifest};
 
 /// A value computed from files, and the state in which those files were.

@@ -12,7 +12,7 @@ from strict_json import canonical, read
 MAX_TOKEN = 65536
 PROFILE = "tag:agent-attest.github.io,2026:mcp-attestation:1"
 CALL, PROV = "io.github.agent-attest/call", "io.github.agent-attest/prov"
-COMPONENTS = ("config", "harness", "model-ref", "model-weights", "signer", "system-prompt", "tool-manifest")
+COMPONENTS = ("config", "harness", "model-ref", "model-tensors", "model-weights", "signer", "system-prompt", "tool-manifest")
 GRADES = ("asserted", "on-disk", "in-use")  # the weakest first; the index is the last byte of `flags`
 _HEADER = re.compile(rb'\{"alg":"Ed25519","kid":"([A-Za-z0-9_-]{43})","typ":"([a-z+-]+)"\}')
 

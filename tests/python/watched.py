@@ -70,7 +70,7 @@ def _can(value: Any) -> None:
 
 
 def _components(value: Any) -> None:
-    for item in _some(value, 7):
+    for item in _some(value, len(COMPONENTS)):
         need(isinstance(item, str) and item in COMPONENTS)
     _ascending(value)
 

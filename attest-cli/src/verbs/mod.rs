@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 pub(crate) mod delegate;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod hosts;
 pub(crate) mod init;

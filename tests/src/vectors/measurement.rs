@@ -39,6 +39,10 @@ pub fn vectors() -> Vec<Vector> {
         refused("not_an_array", "an object in place of the array", |m| *m = json!({})),
         refused("twice", "a component twice", |m| *m = json!([m[0], m[0], m[1]])),
         refused("order", "components in descending order", |m| *m = json!([m[1], m[0]])),
+        refused("tensors_order", "model-weights before model-tensors", |m| {
+            let [weights, tensors] = ["model-weights", "model-tensors"].map(|name| measurement(name, &hash(name), 1));
+            *m = json!([weights, tensors, m[0], m[1]]);
+        }),
         refused("unknown_component", "a component that this version does not know", |m| {
             m[0] = measurement("mood", &hash("good"), 1);
         }),

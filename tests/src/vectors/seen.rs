@@ -115,7 +115,16 @@ fn accepted() -> Vec<Vector> {
             seen("refused", &json!({"reason": "a-0".repeat(21) + "z", "tool": "x"}))
         }),
         good("seen_state_all", "every component", &{
-            let all = ["config", "harness", "model-ref", "model-weights", "signer", "system-prompt", "tool-manifest"];
+            let all = [
+                "config",
+                "harness",
+                "model-ref",
+                "model-tensors",
+                "model-weights",
+                "signer",
+                "system-prompt",
+                "tool-manifest",
+            ];
             seen("state", &json!({"components": all}))
         }),
         good("seen_opaque_client", "a message of the client", &seen("opaque", &json!({"from": "client", "size": 0}))),

@@ -154,6 +154,17 @@ fn states() -> Vec<Vector> {
                 *m = json!([measurement("model-ref", &hash("a model"), 2), m[0], m[1]]);
             },
         ),
+        bad(
+            "no-reference",
+            "model-tensors",
+            "tensors_no_reference",
+            "tensors and weights, and no reference value for either: the first of them is named",
+            |m| {
+                let [tensors, weights] =
+                    ["model-tensors", "model-weights"].map(|name| measurement(name, &hash(name), 1));
+                *m = json!([tensors, weights, m[0], m[1]]);
+            },
+        ),
         refused(
             "no-reference",
             "agent_empty_reference",
