@@ -10,6 +10,7 @@ use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::claims::is_name;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_keys::{KeyError, KeySource};
+use attest_measure::FileSet;
 use serde::{Deserialize, Serialize};
 
 pub use upstream::{Remote, RemoteError};
@@ -64,6 +65,8 @@ pub struct Config {
 pub struct Measure {
     /// The model's files, or the folder that holds them.
     pub weights: Vec<PathBuf>,
+    /// Paths below the weights' folder that do not count as the model's: a signature that lies beside it, a `.git`.
+    pub weights_except: Vec<String>,
     /// A hosted model.
     pub model: Option<Model>,
     /// The file that holds the system prompt.
@@ -221,6 +224,8 @@ struct ServerTable {
 struct MeasureTable {
     #[serde(default)]
     weights: Vec<PathBuf>,
+    #[serde(default)]
+    weights_except: Vec<String>,
     model: Option<Model>,
     system_prompt: Option<PathBuf>,
     config: Option<PathBuf>,
@@ -256,6 +261,7 @@ impl Config {
         let m = file.measure;
         let measure = Measure {
             weights: m.weights.iter().map(|p| join(p)).collect(),
+            weights_except: m.weights_except,
             model: m.model,
             system_prompt: m.system_prompt.as_deref().map(join),
             config: m.config.as_deref().map(join),
@@ -313,6 +319,11 @@ impl Config {
 }
 
 impl Measure {
+    /// The model's files.
+    pub fn weights(&self) -> FileSet {
+        FileSet::new(&self.weights).except(&self.weights_except)
+    }
+
     fn is_empty(&self) -> bool {
         let files = self.weights.is_empty() && self.harness.is_empty();
         files && self.model.is_none() && self.system_prompt.is_none() && self.config.is_none() && !self.signer

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attest_core::measurement::{Component, Grade, Measurement};
-use attest_measure::{FileSet, MeasureError, Progress, Stamp};
+use attest_measure::{FileSet, Manifest, MeasureError, Progress, Stamp};
 
 use crate::config::{Config, Measure};
 
@@ -12,14 +12,17 @@ use crate::config::{Config, Measure};
 pub struct State {
     /// One per component, in ascending order.
     pub measurements: Vec<Measurement>,
+    /// The model's files, where there are any.
+    pub weights: Option<Manifest>,
     watched: Vec<(FileSet, Stamp)>,
 }
 
 impl State {
     /// Measures everything that `config` names. Takes as long as reading the files does.
     pub fn measure(config: &Config, report: &(dyn Fn(Component, Progress) + Sync)) -> Result<Self, MeasureError> {
-        let Measure { weights, model, system_prompt, config: settings, config_env, harness, signer } = &config.measure;
-        let mut state = Self { measurements: Vec::new(), watched: Vec::new() };
+        let Measure { weights, weights_except: _, model, system_prompt, config: settings, config_env, harness, signer } = &config.measure;
+        let mut state = Self { measurements: Vec::new(), weights: None, watched: Vec::new() };
+        let mut manifest = None;
         let mut add = |component, digest, grade, watch: Option<(FileSet, Stamp)>| {
             state.measurements.push(Measurement { component, digest, grade });
             state.watched.extend(watch);
@@ -40,9 +43,10 @@ impl State {
             add(Component::ModelRef, reference.digest(), Grade::Asserted, None);
         }
         if !weights.is_empty() {
-            let files = FileSet::new(weights);
+            let files = config.measure.weights();
             let measured = files.manifest(&|p| report(Component::ModelWeights, p))?;
             add(Component::ModelWeights, measured.value.digest, Grade::OnDisk, Some((files, measured.stamp)));
+            manifest = Some(measured.value);
         }
         if *signer {
             let own = attest_measure::own_executable()?;
@@ -54,6 +58,7 @@ impl State {
             let measured = attest_measure::prompt(path)?;
             add(Component::SystemPrompt, measured.value.digest, Grade::OnDisk, Some((one(path), measured.stamp)));
         }
+        state.weights = manifest;
         Ok(state)
     }
 

@@ -12,6 +12,8 @@
 //! they were when it was read. [`FileSet::changed`] compares that with the disk at the price of one `stat` per file, so a
 //! signer asks before every call and measures again when the answer is yes.
 //!
+//! [`oms`] holds such a manifest against a publisher's signature.
+//!
 //! This is the word of whoever runs the code. A process that can write the files and set the machine's clock, or that
 //! writes through a shared memory mapping made before, can change bytes and leave the stamp as it was. And a file on disk
 //! is not what a program loaded: that is the difference between the grades `on-disk` and `in-use`.
@@ -22,6 +24,7 @@ mod fileset;
 mod hash;
 mod manifest;
 mod model_ref;
+pub mod oms;
 mod open;
 mod prompt;
 mod signer;
@@ -33,7 +36,7 @@ pub use config::{Config, config, config_from};
 pub use error::{ConfigError, Kind, MeasureError};
 pub use fileset::FileSet;
 pub use hash::Progress;
-pub use manifest::{FileEntry, Manifest};
+pub use manifest::{FileEntry, Manifest, ManifestError};
 pub use model_ref::ModelRef;
 pub use prompt::{Prompt, prompt};
 pub use signer::{SignerFiles, own_executable, signer};

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use attest_core::canon::jcs;
 use attest_core::digest::Digest;
+use attest_core::json::{self, JsonError, Value};
 use serde::Serialize;
 
 use crate::Measured;
@@ -40,6 +41,29 @@ pub struct Manifest {
     pub digest: Digest,
 }
 
+/// Why bytes are no manifest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// Not strict JSON.
+    #[error("not strict JSON: {0}")]
+    Json(JsonError),
+    /// Not a list of files with digest, name and size.
+    #[error("not a list of at least one file with digest, name and size")]
+    Form,
+    /// Two names that are one where case is not told apart.
+    #[error("{first:?} and {second:?} are one name where upper and lower case are the same")]
+    SameName {
+        /// One name.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A manifest, and not in the one form that has its digest.
+    #[error("not in canonical form: its digest would not be the one that an agent shows")]
+    NotCanonical,
+}
+
 #[derive(Serialize)]
 struct Line<'a> {
     digest: String,
@@ -59,6 +83,24 @@ impl Manifest {
         canonical(&self.files)
     }
 
+    /// Reads what [`Manifest::canonical`] wrote, byte for byte.
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn from_canonical(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let value = json::parse(bytes).map_err(ManifestError::Json)?;
+        let list = value.as_array().ok_or(ManifestError::Form)?;
+        let files = list.iter().map(entry).collect::<Option<Vec<_>>>().ok_or(ManifestError::Form)?;
+        if files.is_empty() {
+            return Err(ManifestError::Form);
+        }
+        let names: Vec<String> = files.iter().map(|f| f.name.clone()).collect();
+        distinct(&names).map_err(|(first, second)| ManifestError::SameName { first, second })?;
+        let manifest = Self::of(files);
+        // Order, spacing, spelling and members that are too many all show in this.
+        if manifest.canonical() != bytes { Err(ManifestError::NotCanonical) } else { Ok(manifest) }
+    }
+
     /// The sum of the sizes, in bytes.
     pub fn size(&self) -> u64 {
         self.files.iter().fold(0, |sum, f| sum.saturating_add(f.size))
@@ -67,14 +109,24 @@ impl Manifest {
 
 /// Two names that differ at most in the case of ASCII letters are refused: where case is not told apart they are one file,
 /// and which one is a matter of luck.
-fn distinct(names: &[String]) -> Result<(), MeasureError> {
+fn distinct(names: &[String]) -> Result<(), (String, String)> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for name in names {
         if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-            return Err(MeasureError::SameName { first: first.to_owned(), second: name.clone() });
+            return Err((first.to_owned(), name.clone()));
         }
     }
     Ok(())
+}
+
+fn entry(value: &Value<'_>) -> Option<FileEntry> {
+    let object = value.as_object()?;
+    let text = |name| object.get(name).and_then(Value::as_str);
+    Some(FileEntry {
+        name: text("name")?.to_owned(),
+        size: object.get("size")?.as_u53()?,
+        digest: Digest::from_b64(text("digest")?)?,
+    })
 }
 
 fn canonical(files: &[FileEntry]) -> Vec<u8> {
@@ -94,7 +146,7 @@ impl FileSet {
     pub fn manifest(&self, report: &(dyn Fn(Progress) + Sync)) -> Result<Measured<Manifest>, MeasureError> {
         let (found, stamp) = self.look(SystemTime::now())?;
         let names: Vec<String> = found.iter().map(|f| self.name(f)).collect::<Result<_, _>>()?;
-        distinct(&names)?;
+        distinct(&names).map_err(|(first, second)| MeasureError::SameName { first, second })?;
         if let Some(huge) = found.iter().find(|f| f.stamp.size > MAX_SIZE) {
             return Err(MeasureError::TooLarge { path: huge.path.clone(), limit: MAX_SIZE });
         }

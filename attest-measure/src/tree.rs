@@ -24,9 +24,13 @@ pub(crate) struct Found {
     pub(crate) stamp: FileStamp,
 }
 
-/// All files, in the order of the paths and, under each, of the names' UTF-8 bytes. Nothing is skipped: a file whose
-/// name begins with a dot is a file.
-pub(crate) fn list(roots: &[PathBuf], links_within: Option<&Path>) -> Result<Vec<Found>, MeasureError> {
+/// All files, in the order of the paths and, under each, of the names' UTF-8 bytes. Nothing is skipped but what is
+/// named in `left_out`: a file whose name begins with a dot is a file.
+pub(crate) fn list(
+    roots: &[PathBuf],
+    links_within: Option<&Path>,
+    left_out: &[String],
+) -> Result<Vec<Found>, MeasureError> {
     if roots.is_empty() {
         return Err(MeasureError::NoPaths);
     }
@@ -43,7 +47,7 @@ pub(crate) fn list(roots: &[PathBuf], links_within: Option<&Path>) -> Result<Vec
         }
         let folder = canonical(path)?;
         let bound = links_within.map_or_else(|| Ok(folder.clone()), canonical)?;
-        let mut walk = Walk { root, bound, above: Vec::new(), entries: 0, found: Vec::new() };
+        let mut walk = Walk { root, bound, left_out, above: Vec::new(), entries: 0, found: Vec::new() };
         walk.folder(&folder, "", &metadata)?;
         if walk.found.is_empty() {
             return Err(MeasureError::Empty { path: path.clone() });
@@ -54,8 +58,9 @@ pub(crate) fn list(roots: &[PathBuf], links_within: Option<&Path>) -> Result<Vec
     Ok(all)
 }
 
-struct Walk {
+struct Walk<'a> {
     root: usize,
+    left_out: &'a [String],
     /// Canonical path that no link may lead out of.
     bound: PathBuf,
     /// Device and inode of the folders from the root to here.
@@ -64,7 +69,7 @@ struct Walk {
     found: Vec<Found>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// `path` is where the folder is, `prefix` what its files' names begin with; the two part ways behind a link.
     fn folder(&mut self, path: &Path, prefix: &str, metadata: &Metadata) -> Result<(), MeasureError> {
         let identity = (metadata.dev(), metadata.ino());
@@ -93,6 +98,9 @@ impl Walk {
     }
 
     fn entry(&mut self, path: PathBuf, name: String) -> Result<(), MeasureError> {
+        if self.left_out.contains(&name) {
+            return Ok(());
+        }
         let metadata = fs::symlink_metadata(&path).map_err(|e| vanished(&path, e))?;
         let (path, metadata) = if metadata.is_symlink() { self.follow(path)? } else { (path, metadata) };
         if metadata.is_dir() {

@@ -211,3 +211,28 @@ fn the_digest_of_a_known_model_stays_what_it_is() {
     // From the script above, so that a change of the format is noticed where there is no Python too.
     assert_eq!(manifest(model().path()).digest.to_b64(), "Do-JZsvBFsOqTrMOieFkZgjUWg9zfIbzay4okHs63BA");
 }
+
+#[test]
+fn a_manifest_is_read_back_from_its_canonical_bytes_and_from_no_others() {
+    use attest_measure::ManifestError;
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["a", "b"] {
+        fs::write(dir.path().join(name), name).unwrap();
+    }
+    let manifest = FileSet::new([dir.path()]).manifest(&|_| {}).unwrap().value;
+    let bytes = manifest.canonical();
+    assert_eq!(Manifest::from_canonical(&bytes), Ok(manifest));
+    let text = String::from_utf8(bytes).unwrap();
+    let refused = |text: String| Manifest::from_canonical(text.as_bytes()).unwrap_err();
+    assert_eq!(refused(format!("{text}\n")), ManifestError::NotCanonical);
+    assert_eq!(refused(text.replacen("\"size\":1", "\"size\":1.0", 1)), ManifestError::NotCanonical);
+    assert_eq!(refused(text.replacen("\"size\":1", "\"size\":1,\"x\":1", 1)), ManifestError::NotCanonical);
+    let (first, second) = text[1..text.len() - 1].split_once("},").unwrap();
+    assert_eq!(refused(format!("[{second},{first}}}]")), ManifestError::NotCanonical);
+    assert!(matches!(refused(text.replace("\"b\"", "\"A\"")), ManifestError::SameName { .. }));
+    assert!(matches!(refused(text.replace("\"b\"", "\"a\"")), ManifestError::SameName { .. }));
+    assert_eq!(refused(text.replacen("\"size\":1", "\"size\":-1", 1)), ManifestError::Form);
+    assert_eq!(refused("[]".into()), ManifestError::Form);
+    assert_eq!(refused("{}".into()), ManifestError::Form);
+    assert!(matches!(refused(text[..text.len() - 1].into()), ManifestError::Json(_)));
+}
