@@ -20,7 +20,8 @@ pub struct State {
 impl State {
     /// Measures everything that `config` names. Takes as long as reading the files does.
     pub fn measure(config: &Config, report: &(dyn Fn(Component, Progress) + Sync)) -> Result<Self, MeasureError> {
-        let Measure { weights, weights_except: _, model, system_prompt, config: settings, config_env, harness, signer } = &config.measure;
+        let Measure { weights, weights_except: _, model, system_prompt, config: settings, config_env, harness, signer } =
+            &config.measure;
         let mut state = Self { measurements: Vec::new(), weights: None, watched: Vec::new() };
         let mut manifest = None;
         let mut add = |component, digest, grade, watch: Option<(FileSet, Stamp)>| {

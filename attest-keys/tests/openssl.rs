@@ -221,7 +221,12 @@ fn a_publishers_key_is_read_in_both_of_openssls_forms_and_openssl_verifies_what_
         std::fs::write(path("message"), "message").unwrap();
         std::fs::write(path("sig"), key.sign(b"message")).unwrap();
         let mut verify = openssl();
-        run(verify.args(["dgst", "-sha256", "-verify"]).arg(path("pub")).arg("-signature").arg(path("sig")).arg(path("message")));
+        run(verify
+            .args(["dgst", "-sha256", "-verify"])
+            .arg(path("pub"))
+            .arg("-signature")
+            .arg(path("sig"))
+            .arg(path("message")));
         assert!(P256Key::parse(&text.as_bytes()[..text.len() / 2]).is_err());
     }
     genpkey(&path("p384.pem"), &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"]).unwrap();

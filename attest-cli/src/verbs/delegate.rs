@@ -190,6 +190,7 @@ pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
         file.persist_noclobber(path)?;
         fs::File::open(folder)?.sync_all()
     };
-    let failed = |e: std::io::Error| format!("cannot write {}: {e}; an existing file is never replaced", path.display());
+    let failed =
+        |e: std::io::Error| format!("cannot write {}: {e}; an existing file is never replaced", path.display());
     Ok(written().map_err(failed)?)
 }

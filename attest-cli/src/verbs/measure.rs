@@ -66,7 +66,7 @@ pub(crate) fn run(args: Args) -> Ending {
     Ok(0)
 }
 
-/// The files to write about the model, and the key to sign with: everything that can be wrong before hours of hashing.
+/// The files to write about the model, and the key to sign with. What is wrong with either is said before hours of hashing.
 struct Publish {
     manifest: Option<PathBuf>,
     bundle: Option<(PathBuf, P256Key, PublisherKey)>,
@@ -86,7 +86,10 @@ impl Publish {
             // Written there it would be a change of the very files that it is about.
             if weights.holds(path) {
                 let path = path.display();
-                return Err(format!("{path} would be one of the measured files; write it elsewhere, or name it in weights_except").into());
+                return Err(format!(
+                    "{path} would be one of the measured files; write it elsewhere, or name it in weights_except"
+                )
+                .into());
             }
         }
         let bundle = oms_out.clone().zip(oms_key.as_deref()).map(|(out, key)| {
@@ -106,7 +109,8 @@ impl Publish {
         }
         if let Some((path, key, public)) = self.bundle {
             let draft = Draft::new(&config.measure.weights(), manifest)?;
-            let bundle = draft.bundle(&key.sign(&draft.to_sign()), &public).ok_or("the key made no signature of its own")?;
+            let bundle =
+                draft.bundle(&key.sign(&draft.to_sign()), &public).ok_or("the key made no signature of its own")?;
             write_new(&path, &String::from_utf8(bundle)?)?;
         }
         Ok(())

@@ -140,7 +140,9 @@ enum Seen {
 fn request(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) -> Result<Seen, Refusal> {
     let message = json::parse(text.as_bytes())?;
     match classify(&message)? {
-        Message::Call(call) => verifier.check(&call, now, |_| false, passed).map(|accepted| Seen::Call(accepted.evidence)),
+        Message::Call(call) => {
+            verifier.check(&call, now, |_| false, passed).map(|accepted| Seen::Call(accepted.evidence))
+        }
         Message::Other => Err(Reason::BadRequest.into()),
     }
 }

@@ -55,7 +55,9 @@ impl Endorsement {
 
     /// As the tool: the path itself and everything below it.
     fn ignores(&self, name: &str) -> bool {
-        let below = |path: &String| name.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let below = |path: &String| {
+            name.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
         self.ignored().iter().any(below)
     }
 }

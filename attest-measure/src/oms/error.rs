@@ -31,7 +31,9 @@ pub enum OmsError {
         expected: &'static str,
     },
     /// Signed with a certificate or without a key of one's own.
-    #[error("signed by a certificate or by an identity, not by a key; only bundles of `model_signing sign key` are read")]
+    #[error(
+        "signed by a certificate or by an identity, not by a key; only bundles of `model_signing sign key` are read"
+    )]
     NoKey,
     /// The bundle says that another key signed it.
     #[error("signed with another key: the bundle names the key {found:?}, the pinned one is {pinned:?}")]

@@ -110,7 +110,9 @@ impl ReferenceTable {
         };
         let accepted = |text: &String| {
             let digest = Digest::from_b64(text);
-            digest.map(AcceptedDigest::from).ok_or_else(|| E::custom(format!("{text:?} is not a SHA-256 digest in base64url")))
+            digest
+                .map(AcceptedDigest::from)
+                .ok_or_else(|| E::custom(format!("{text:?} is not a SHA-256 digest in base64url")))
         };
         let digests = digests.iter().map(accepted).collect::<Result<_, _>>()?;
         Ok(ReferenceEntry { reference: Reference { digests: Some(digests), grade, endorsed: only_endorsed }, endorsed })

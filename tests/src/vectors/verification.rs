@@ -123,7 +123,13 @@ fn endorsed() -> Vec<Vector> {
     let (good, call) = shown("endorsed", "weights that a publisher endorses", "endorsed weights", 1);
     vec![
         good.accepted(&call.forward()),
-        bad("grade-too-low", "endorsed_not", "weights that the operator lists and nobody endorses", "listed weights", 2),
+        bad(
+            "grade-too-low",
+            "endorsed_not",
+            "weights that the operator lists and nobody endorses",
+            "listed weights",
+            2,
+        ),
         bad("grade-too-low", "endorsed_asserted", "endorsed weights on somebody's word", "endorsed weights", 0),
         bad("state-mismatch", "endorsed_other", "weights that nobody knows", "other weights", 1),
     ]

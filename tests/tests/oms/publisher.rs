@@ -20,7 +20,8 @@ impl Publisher {
     pub fn new() -> Self {
         let own = Self { folder: tempfile::tempdir().unwrap() };
         fs::create_dir_all(own.path("m/sub")).unwrap();
-        for (name, content) in [("m/a.bin", "weights"), ("m/empty", ""), ("m/sub/b.txt", "more"), ("m/sub.x", "beside")] {
+        for (name, content) in [("m/a.bin", "weights"), ("m/empty", ""), ("m/sub/b.txt", "more"), ("m/sub.x", "beside")]
+        {
             own.write(name, content);
         }
         own.key("key", "prime256v1");
@@ -45,7 +46,8 @@ impl Publisher {
             command.args(words);
             command
         };
-        let mut make = openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", &format!("ec_paramgen_curve:{curve}"), "-out"]);
+        let mut make =
+            openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", &format!("ec_paramgen_curve:{curve}"), "-out"]);
         make.arg(&private);
         must(make);
         let mut publish = openssl(&["pkey", "-pubout", "-in"]);

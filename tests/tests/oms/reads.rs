@@ -42,7 +42,11 @@ fn a_bundle_of_the_tool_endorses_exactly_the_files_that_it_lists() {
         publisher.write("m/a.bin", "more");
         publisher.write("m/sub/b.txt", "weights");
     });
-    assert_eq!(swapped.changed, ["a.bin", "sub/b.txt"], "names are bound, though the subject's digest does not bind them");
+    assert_eq!(
+        swapped.changed,
+        ["a.bin", "sub/b.txt"],
+        "names are bound, though the subject's digest does not bind them"
+    );
     let missing = differs(&|| fs::remove_file(publisher.path("m/empty")).unwrap());
     assert_eq!(missing.missing, one("empty"));
 }
@@ -155,7 +159,8 @@ fn a_bundle_that_was_changed_in_any_way_endorses_nothing() {
     assert_eq!(edited("/dsseEnvelope", json!({})), OmsError::Member("payloadType"));
     assert_eq!(edited("/verificationMaterial", json!({"certificate": {"rawBytes": ""}})), OmsError::NoKey);
     let mut two: Value = serde_json::from_slice(&bytes).unwrap();
-    two["dsseEnvelope"]["signatures"] = json!([two["dsseEnvelope"]["signatures"][0], two["dsseEnvelope"]["signatures"][0]]);
+    two["dsseEnvelope"]["signatures"] =
+        json!([two["dsseEnvelope"]["signatures"][0], two["dsseEnvelope"]["signatures"][0]]);
     assert_eq!(Endorsement::verify(two.to_string().as_bytes(), &key), Err(OmsError::Signatures(2)));
 }
 
@@ -171,7 +176,10 @@ fn a_bundle_of_a_hundred_megabytes_is_refused_before_it_is_read() {
     };
     let refused = files.verify().unwrap_err().to_string();
     assert!(refused.contains("huge.sig") && refused.contains(&MAX_BUNDLE.to_string()), "{refused}");
-    assert_eq!(Endorsement::verify(&fs::read(files.bundle).unwrap(), &publisher.publisher_key()), Err(OmsError::TooLarge));
+    assert_eq!(
+        Endorsement::verify(&fs::read(files.bundle).unwrap(), &publisher.publisher_key()),
+        Err(OmsError::TooLarge)
+    );
 }
 
 /// The statement of a good bundle, to be changed and signed again with the right key.
@@ -192,10 +200,15 @@ fn a_signed_statement_of_another_kind_or_that_contradicts_itself_is_refused() {
         *statement.pointer_mut(path).unwrap() = value;
         verdict(statement.to_string().as_bytes()).unwrap_err()
     };
-    assert!(matches!(edited("/_type", json!("https://in-toto.io/Statement/v0.1")), OmsError::Other { member: "_type", .. }));
+    assert!(matches!(
+        edited("/_type", json!("https://in-toto.io/Statement/v0.1")),
+        OmsError::Other { member: "_type", .. }
+    ));
     assert!(matches!(edited("/predicateType", json!("x")), OmsError::Other { member: "predicateType", .. }));
     assert_eq!(edited("/predicateType", json!("https://model_signing/Digests/v0.1")), OmsError::Old);
-    let other = |member| move |error: OmsError| assert!(matches!(error, OmsError::Serialization { member: m, .. } if m == member));
+    let other = |member| {
+        move |error: OmsError| assert!(matches!(error, OmsError::Serialization { member: m, .. } if m == member))
+    };
     other("method")(edited("/predicate/serialization/method", json!("shards")));
     other("hash_type")(edited("/predicate/serialization/hash_type", json!("blake3")));
     other("algorithm")(edited("/predicate/resources/0/algorithm", json!("blake2b")));

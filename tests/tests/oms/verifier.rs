@@ -81,8 +81,7 @@ fn verify_says_which_grade_was_seen() {
     assert!(line.ends_with("on-disk, endorsed"), "{shown}");
     let prompt = shown.lines().find(|line| line.contains("system-prompt")).unwrap();
     assert!(prompt.ends_with("on-disk"), "{shown}");
-    let shown: Value =
-        serde_json::from_slice(&must(world.attest(&["verify", "token", "--json"])).stdout).unwrap();
+    let shown: Value = serde_json::from_slice(&must(world.attest(&["verify", "token", "--json"])).stdout).unwrap();
     assert_eq!(shown["components"][0]["endorsed"], true, "{shown}");
 }
 
