@@ -110,7 +110,7 @@ pub enum ConfigError {
         /// Of which component.
         component: Component,
         /// Why not.
-        source: EndorsedError,
+        source: Box<EndorsedError>,
     },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
@@ -251,7 +251,7 @@ impl Config {
                     path: at(),
                     agent: agent.clone(),
                     component,
-                    source,
+                    source: Box::new(source),
                 })?;
                 let endorsed = reference.digests.iter().flatten().filter(|accepted| accepted.endorsed);
                 endorsed.for_each(|accepted| policy.extend(accepted.digest.0));

@@ -30,10 +30,11 @@ pub fn default_trust() -> Value {
     })
 }
 
-/// As the default, with weights that a publisher endorses, and weights that only the operator lists.
+/// As the default, and the newcomer is let in: with weights that a publisher endorses, not with those that the operator lists.
 pub fn endorsed_trust() -> Value {
     let mut trust = default_trust();
-    trust["agents"]["analyst"]["model-weights"] =
+    trust["agents"]["newcomer"] = trust["agents"]["analyst"].clone();
+    trust["agents"]["newcomer"]["model-weights"] =
         json!({"digests": [hash("listed weights")], "endorsed": [hash("endorsed weights")], "grade": "endorsed"});
     trust
 }
@@ -190,16 +191,16 @@ pub fn vectors() -> Vec<Vector> {
         vector("endorsed", "weights that a publisher endorses, beside others", "accept", |t| *t = endorsed_trust()),
         vector("endorsed_alone", "no digest but the endorsed one, and a grade of the signer's", "accept", |t| {
             *t = endorsed_trust();
-            t["agents"]["analyst"]["model-weights"]["digests"] = json!([]);
-            t["agents"]["analyst"]["model-weights"]["grade"] = json!("in-use");
+            t["agents"]["newcomer"]["model-weights"]["digests"] = json!([]);
+            t["agents"]["newcomer"]["model-weights"]["grade"] = json!("in-use");
         }),
         vector("endorsed_empty", "an empty list of endorsed digests", "refuse", |t| {
             *t = endorsed_trust();
-            t["agents"]["analyst"]["model-weights"]["endorsed"] = json!([]);
+            t["agents"]["newcomer"]["model-weights"]["endorsed"] = json!([]);
         }),
         vector("endorsed_any", "endorsed digests beside `any`", "refuse", |t| {
             *t = endorsed_trust();
-            t["agents"]["analyst"]["model-weights"]["digests"] = json!("any");
+            t["agents"]["newcomer"]["model-weights"]["digests"] = json!("any");
         }),
         vector("endorsed_nothing", "the grade `endorsed` without an endorsed digest", "refuse", |t| {
             t["agents"]["analyst"]["model-weights"] = json!({"digests": [hash("listed weights")], "grade": "endorsed"});

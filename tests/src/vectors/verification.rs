@@ -112,6 +112,7 @@ fn endorsed() -> Vec<Vector> {
     const WEIGHTS: &str = "model-weights";
     let shown = |name: &str, comment: &str, weights: &str, grade: u8| {
         let (vector, call) = request(name, comment, |call| {
+            call.attestation.claims["sub"] = json!("newcomer");
             let m = &mut call.attestation.claims["measurements"];
             *m = json!([measurement(WEIGHTS, &hash(weights), grade), m[0], m[1]]);
         });
