@@ -11,6 +11,7 @@ use attest_core::claims::is_name;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_core::measurement::Component;
 use attest_keys::{KeyError, KeySource};
+use attest_measure::FileSet;
 use serde::{Deserialize, Serialize};
 
 pub use upstream::{Remote, RemoteError};
@@ -69,6 +70,8 @@ pub struct Measure {
     pub weights: Vec<PathBuf>,
     /// Whether the tensors in them are measured one by one: a second hash over the same bytes, so half the rate.
     pub tensors: bool,
+    /// Paths below the weights' folder that do not count as the model's: a signature that lies beside it, a `.git`.
+    pub weights_except: Vec<String>,
     /// A hosted model.
     pub model: Option<Model>,
     /// The file that holds the system prompt.
@@ -85,6 +88,8 @@ pub struct Measure {
     pub tools: bool,
     /// What is measured in requests to the model, in place of what stands on disk.
     pub turns: Vec<FromTurns>,
+    /// Whether the digests of files that nobody touched are taken from the last time.
+    pub cache: bool,
 }
 
 /// A component that requests to the model show.
@@ -240,6 +245,10 @@ struct File {
     upstream: BTreeMap<String, Remote>,
 }
 
+fn yes() -> bool {
+    true
+}
+
 fn five_minutes() -> u64 {
     300
 }
@@ -266,6 +275,7 @@ struct MeasureTable {
     weights: Vec<PathBuf>,
     #[serde(default)]
     tensors: bool,
+    weights_except: Vec<String>,
     model: Option<Model>,
     system_prompt: Option<PathBuf>,
     config: Option<PathBuf>,
@@ -279,6 +289,8 @@ struct MeasureTable {
     tools: bool,
     #[serde(default)]
     turns: Vec<FromTurns>,
+    #[serde(default = "yes")]
+    cache: bool,
 }
 
 impl Config {
@@ -306,6 +318,7 @@ impl Config {
         let measure = Measure {
             weights: m.weights.iter().map(|p| join(p)).collect(),
             tensors: m.tensors,
+            weights_except: m.weights_except,
             model: m.model,
             system_prompt: m.system_prompt.as_deref().map(join),
             config: m.config.as_deref().map(join),
@@ -314,6 +327,7 @@ impl Config {
             signer: m.signer,
             tools: m.tools,
             turns: m.turns,
+            cache: m.cache,
         };
         if measure.is_empty() {
             return Err(ConfigError::NothingMeasured { path: at() });
@@ -370,6 +384,11 @@ impl Config {
 }
 
 impl Measure {
+    /// The model's files.
+    pub fn weights(&self) -> FileSet {
+        FileSet::new(&self.weights).except(&self.weights_except)
+    }
+
     /// Whether its parts fit each other. `path` is the file's, for the message.
     pub fn check(&self, path: &Path) -> Result<(), ConfigError> {
         if self.tensors && self.weights.is_empty() {

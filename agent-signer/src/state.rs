@@ -1,9 +1,10 @@
 //! The agent's state: measured, and noticed when it changes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use attest_core::measurement::{Component, Grade, Measurement};
-use attest_measure::{FileSet, Lists, MeasureError, Progress, Stamp};
+use attest_measure::{Cache, FileSet, Lists, MeasureError, Progress, Stamp};
 
 use crate::config::{Config, Measure};
 use crate::view;
@@ -31,6 +32,7 @@ impl State {
             &config.measure;
         let mut state = Self { measurements: Vec::new(), watched: Vec::new() };
         let mut lists = Lists::default();
+        let cache = cache(config);
         let mut add = |component, digest, grade, watch: Option<(FileSet, Stamp)>| {
             state.measurements.push(Measurement { component, digest, grade });
             state.watched.extend(watch);
@@ -45,7 +47,7 @@ impl State {
             add(Component::Config, measured.value.digest(), grade, Some((one(&path), measured.stamp)));
         }
         if !harness.is_empty() {
-            let files = FileSet::new(harness);
+            let files = FileSet::new(harness).remembered(cache.clone());
             let measured = files.manifest(&|p| report(Component::Harness, p))?;
             add(Component::Harness, measured.value.digest, Grade::OnDisk, Some((files, measured.stamp)));
             lists.harness = Some(measured.value);
@@ -56,7 +58,8 @@ impl State {
             add(Component::ModelRef, reference.digest(), Grade::Asserted, None);
         }
         if !weights.is_empty() {
-            let files = held.map_or_else(|| FileSet::new(weights), |view| FileSet::held(view::weights(view)));
+            let files = held.map_or_else(|| config.measure.weights(), |view| FileSet::held(view::weights(view)));
+            let files = files.remembered(cache);
             let report = |p| report(Component::ModelWeights, p);
             let (manifest, stamp) = if *tensors {
                 let measured = files.manifest_and_tensors(&report)?;
@@ -89,6 +92,16 @@ impl State {
     pub fn may_have_changed(&self) -> bool {
         self.watched.iter().any(|(files, stamp)| files.changed(stamp))
     }
+}
+
+/// The digests of files that were hashed before. `strict` takes nobody's word for them, not even this user's.
+fn cache(config: &Config) -> Option<Arc<Cache>> {
+    if config.strict || !config.measure.cache {
+        return None;
+    }
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let folder = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?.join("attest");
+    Cache::open(&folder).map(Arc::new).inspect_err(|error| tracing::warn!("{error}")).ok()
 }
 
 fn one(path: &PathBuf) -> FileSet {

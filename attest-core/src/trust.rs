@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::attestation::Attestation;
 use crate::claims::is_name;
 use crate::digest::Digest;
 use crate::jwk::{PublicKey, Thumbprint};
-use crate::measurement::{Component, Grade};
+use crate::measurement::{Component, Grade, Measurement};
+use crate::refusal::Reason;
 
 /// A key that may attest, and for whom.
 #[derive(Clone, Debug)]
@@ -57,9 +59,51 @@ impl Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
     /// The accepted digests; `None` where the operator wrote `any`.
-    pub digests: Option<Vec<Digest>>,
+    pub digests: Option<Vec<AcceptedDigest>>,
     /// The weakest accepted grade.
     pub grade: Grade,
+    /// Whether only endorsed digests are accepted. Nobody vouches for `any`: then nothing is.
+    pub endorsed: bool,
+}
+
+/// A digest that is accepted of a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AcceptedDigest {
+    /// The digest.
+    pub digest: Digest,
+    /// Whether a publisher's signature over the same files was verified when the configuration was read. It is the verifier's
+    /// own finding, and stands in no token. `spec/endorsement.md`.
+    pub endorsed: bool,
+}
+
+impl From<Digest> for AcceptedDigest {
+    /// AcceptedDigest on the operator's word.
+    fn from(digest: Digest) -> Self {
+        Self { digest, endorsed: false }
+    }
+}
+
+impl Reference {
+    /// Whether this measurement is accepted: its grade, then its digest, then who vouches for the digest. Says whether the
+    /// digest is an endorsed one.
+    ///
+    /// # Errors
+    /// [`Reason::GradeTooLow`] and [`Reason::StateMismatch`].
+    pub fn accept(&self, measured: &Measurement) -> Result<bool, Reason> {
+        if measured.grade < self.grade {
+            return Err(Reason::GradeTooLow);
+        }
+        let endorsed = match &self.digests {
+            None => false,
+            Some(accepted) => {
+                // A digest may stand there twice: in the operator's list, and by its publisher's signature.
+                let mut same = accepted.iter().filter(|a| a.digest == measured.digest).peekable();
+                same.peek().ok_or(Reason::StateMismatch)?;
+                same.any(|a| a.endorsed)
+            }
+        };
+        if self.endorsed && !endorsed { Err(Reason::GradeTooLow) } else { Ok(endorsed) }
+    }
 }
 
 /// The accepted state of one agent: each component it must show. A component that is not here is refused.
@@ -165,6 +209,17 @@ impl Trust {
         self.agents.get(agent)
     }
 
+    /// What an attestation shows, in the verifier's own words: each component with its grade, and whether its digest is an
+    /// endorsed one. A component that is not accepted is not endorsed.
+    pub fn grades(&self, attestation: &Attestation) -> Vec<(Component, Grade, bool)> {
+        let references = self.references(&attestation.agent);
+        let endorsed = |m: &Measurement| {
+            let reference = references.and_then(|references| references.get(&m.component));
+            reference.is_some_and(|reference| reference.accept(m) == Ok(true))
+        };
+        attestation.measurements.iter().map(|m| (m.component, m.grade, endorsed(m))).collect()
+    }
+
     /// All components for which `any` was written out, to be warned about: (agent, component).
     pub fn anything_goes(&self) -> Vec<(&str, Component)> {
         let mut found: Vec<_> = self
@@ -176,5 +231,55 @@ impl Trust {
             .collect();
         found.sort_unstable();
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GRADES: [Grade; 3] = [Grade::Asserted, Grade::OnDisk, Grade::InUse];
+
+    fn measured(text: &str, grade: Grade) -> Measurement {
+        Measurement { component: Component::ModelWeights, digest: Digest::of(text), grade }
+    }
+
+    fn reference(endorsed: bool) -> Reference {
+        let digests = vec![
+            Digest::of("listed").into(),
+            Digest::of("both").into(),
+            AcceptedDigest { digest: Digest::of("both"), endorsed: true },
+            AcceptedDigest { digest: Digest::of("endorsed"), endorsed: true },
+        ];
+        Reference { digests: Some(digests), grade: Grade::OnDisk, endorsed }
+    }
+
+    #[test]
+    fn only_an_endorsed_digest_passes_where_endorsement_is_required_and_it_must_be_measured_all_the_same() {
+        let required = reference(true);
+        for grade in [Grade::OnDisk, Grade::InUse] {
+            assert_eq!(required.accept(&measured("endorsed", grade)), Ok(true));
+            assert_eq!(required.accept(&measured("both", grade)), Ok(true), "whichever stands first");
+            assert_eq!(required.accept(&measured("listed", grade)), Err(Reason::GradeTooLow));
+            assert_eq!(required.accept(&measured("other", grade)), Err(Reason::StateMismatch));
+        }
+        assert_eq!(required.accept(&measured("endorsed", Grade::Asserted)), Err(Reason::GradeTooLow));
+        assert_eq!(reference(false).accept(&measured("listed", Grade::OnDisk)), Ok(false));
+        let any = Reference { digests: None, grade: Grade::Asserted, endorsed: true };
+        assert_eq!(any.accept(&measured("endorsed", Grade::InUse)), Err(Reason::GradeTooLow), "nobody vouches for any");
+    }
+
+    #[test]
+    fn without_an_endorsement_nothing_passes_that_did_not_pass_with_it() {
+        let mut without = reference(true);
+        without.digests.iter_mut().flatten().for_each(|accepted| accepted.endorsed = false);
+        for text in ["listed", "both", "endorsed", "other"] {
+            for grade in GRADES {
+                let measured = measured(text, grade);
+                assert!(without.accept(&measured).is_err());
+                // And requiring it never lets in more than not requiring it.
+                assert!(reference(true).accept(&measured).is_err() || reference(false).accept(&measured).is_ok());
+            }
+        }
     }
 }

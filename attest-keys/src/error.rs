@@ -22,6 +22,9 @@ pub enum FormatError {
     /// A key of another algorithm.
     #[error("not an Ed25519 key; make one with `attest keygen` or `openssl genpkey -algorithm ed25519`")]
     NotEd25519,
+    /// A key of another algorithm or curve where a publisher's belongs.
+    #[error("not a P-256 private key; make one with `openssl ecparam -name prime256v1 -genkey -noout`")]
+    NotP256,
     /// OpenSSH's own container.
     #[error("an OpenSSH private key; add it to an agent with ssh-add and name it as `ssh-agent:<comment>`")]
     OpenSsh,

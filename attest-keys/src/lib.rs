@@ -1,10 +1,11 @@
-//! Ed25519 keys at rest: private keys in files or in an ssh-agent, public keys in files.
+//! Keys at rest: Ed25519 private keys in files or in an ssh-agent, public keys in files.
 //!
 //! | what | form on disk |
 //! |---|---|
 //! | private key | PKCS#8 version 1 PEM (RFC 8410), which OpenSSL, Node and Python read; or JWK (RFC 8037) |
 //! | private key under a passphrase | PKCS#8 `ENCRYPTED PRIVATE KEY`, scrypt and AES-256-CBC (feature `encrypted`) |
 //! | public key | SubjectPublicKeyInfo PEM (RFC 8410); or JWK |
+//! | a publisher's P-256 private key, for bundles over models alone | PKCS#8 or SEC 1 PEM, as OpenSSL writes them |
 //! | key in an agent | none: `ssh-agent:SHA256:…` or `ssh-agent:<comment>` (feature `ssh-agent`) |
 //!
 //! Whoever can read a private key file can sign as its holder, and no later check can tell the difference. So a file that
@@ -23,6 +24,7 @@ mod encrypted;
 mod error;
 mod file;
 mod jwk;
+mod p256_key;
 mod pem;
 mod public;
 mod secret;
@@ -30,6 +32,7 @@ mod source;
 
 pub use error::{AgentError, FormatError, KeyError};
 pub use file::{PRIVATE_MODE, PUBLIC_MODE, create as create_file};
+pub use p256_key::P256Key;
 pub use public::{parse_public, public_jwk, public_pem, read_public, write_public};
 pub use secret::SecretKey;
 pub use source::{Key, KeySource};

@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 
 use attest_core::sign::Sign as _;
-use attest_keys::{Form, FormatError, KeyError, SecretKey, parse_public, public_pem, read_public};
+use attest_keys::{Form, FormatError, KeyError, P256Key, SecretKey, parse_public, public_pem, read_public};
 use common::{assert_signs, folder, private_file, refusal, rfc_key, run, tool};
 
 fn genpkey(path: &Path, args: &[&str]) -> Option<()> {
@@ -200,4 +200,41 @@ fn format_error(error: KeyError) -> FormatError {
         KeyError::Format { error, .. } => error,
         other => panic!("{other}"),
     }
+}
+
+#[test]
+fn a_publishers_key_is_read_in_both_of_openssls_forms_and_openssl_verifies_what_it_signs() {
+    let (Some(_), dir) = (tool("openssl"), folder()) else {
+        return;
+    };
+    let path = |name: &str| dir.path().join(name);
+    let openssl = || tool("openssl").unwrap();
+    genpkey(&path("pkcs8.pem"), &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"]).unwrap();
+    // With the block of parameters in front, as OpenSSL writes it where nothing is said.
+    run(openssl().args(["ecparam", "-name", "prime256v1", "-genkey", "-out"]).arg(path("sec1.pem")));
+    for name in ["pkcs8.pem", "sec1.pem"] {
+        let text = std::fs::read_to_string(path(name)).unwrap();
+        let key = P256Key::read(&private_file(dir.path(), "own.pem", text.as_bytes())).unwrap();
+        std::fs::write(path("pub"), key.public_pem().unwrap()).unwrap();
+        let theirs = run(openssl().args(["pkey", "-pubout", "-in"]).arg(path(name))).stdout;
+        assert_eq!(String::from_utf8(theirs).unwrap(), key.public_pem().unwrap(), "{name}");
+        std::fs::write(path("message"), "message").unwrap();
+        std::fs::write(path("sig"), key.sign(b"message")).unwrap();
+        let mut verify = openssl();
+        run(verify
+            .args(["dgst", "-sha256", "-verify"])
+            .arg(path("pub"))
+            .arg("-signature")
+            .arg(path("sig"))
+            .arg(path("message")));
+        assert!(P256Key::parse(&text.as_bytes()[..text.len() / 2]).is_err());
+    }
+    genpkey(&path("p384.pem"), &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"]).unwrap();
+    let parse = |name: &str| P256Key::parse(&std::fs::read(path(name)).unwrap()).unwrap_err();
+    assert_eq!(parse("p384.pem"), FormatError::NotP256);
+    assert_eq!(parse("pub"), FormatError::PublicWherePrivate);
+    let ours = rfc_key();
+    ours.write(&path("ours.pem"), Form::Pem).unwrap();
+    assert_eq!(parse("ours.pem"), FormatError::NotP256);
+    assert_eq!(P256Key::parse(b"key").unwrap_err(), FormatError::Pem);
 }

@@ -1,8 +1,10 @@
 //! A set of files to measure and to watch.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::cache::Cache;
 use crate::error::MeasureError;
 use crate::stamp::Stamp;
 use crate::tree::{self, Found};
@@ -16,6 +18,8 @@ use crate::tree::{self, Found};
 pub struct FileSet {
     pub(crate) paths: Vec<PathBuf>,
     links: Links,
+    left_out: Vec<String>,
+    pub(crate) cache: Option<Arc<Cache>>,
 }
 
 /// What symbolic links below a folder may lead to.
@@ -33,7 +37,12 @@ pub(crate) enum Links {
 impl FileSet {
     /// The set of these paths. Nothing is read yet.
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
-        Self { paths: paths.into_iter().map(Into::into).collect(), links: Links::Inside }
+        Self {
+            paths: paths.into_iter().map(Into::into).collect(),
+            links: Links::Inside,
+            left_out: Vec::new(),
+            cache: None,
+        }
     }
 
     /// Allows links that lead out of their folder as long as they stay within `folder`. For a snapshot in a Hugging Face cache that
@@ -46,7 +55,45 @@ impl FileSet {
 
     /// The files below a folder of a [`View`](crate::View), under the names that they have there.
     pub fn held(folder: impl Into<PathBuf>) -> Self {
-        Self { paths: vec![folder.into()], links: Links::Held }
+        Self { paths: vec![folder.into()], links: Links::Held, left_out: Vec::new(), cache: None }
+    }
+
+    /// Files whose digests are known from before are not read again, and those that are read are kept for the next time. Tensors are always
+    /// read.
+    #[must_use]
+    pub fn remembered(mut self, cache: Option<Arc<Cache>>) -> Self {
+        self.cache = cache;
+        self
+    }
+
+    /// Leaves out these paths below each measured folder, parts joined by `/`, with everything below them. They are neither
+    /// looked at nor watched, and the digest is the one of a folder that never had them: what the agent reads from them, nobody
+    /// knows of. For a signature that lies beside the files it is over, or a `.git`.
+    #[must_use]
+    pub fn except(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let plain = |name: String| name.trim_start_matches("./").trim_end_matches('/').to_owned();
+        self.left_out = names.into_iter().map(|name| plain(name.into())).filter(|name| !name.is_empty()).collect();
+        self
+    }
+
+    /// The names that are left out.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
+    /// Whether a file at this path is, or would be, measured: one that lies in a measured folder and is not left out.
+    pub fn holds(&self, path: &Path) -> bool {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let (Ok(folder), Some(name)) = (folder.canonicalize(), path.file_name()) else {
+            return false;
+        };
+        let path = folder.join(name);
+        let inside = |root: &PathBuf| {
+            let root = root.canonicalize().ok()?;
+            let below = path.strip_prefix(root).ok()?;
+            Some(!self.left_out.iter().any(|out| below.starts_with(out)))
+        };
+        self.paths.iter().any(|root| inside(root).unwrap_or(false))
     }
 
     /// The paths, as they were given.
@@ -71,7 +118,7 @@ impl FileSet {
 
     /// The files, and their stamp. `now` must not be later than this moment.
     pub(crate) fn look(&self, now: SystemTime) -> Result<(Vec<Found>, Stamp), MeasureError> {
-        let found = tree::list(&self.paths, &self.links)?;
+        let found = tree::list(&self.paths, &self.links, &self.left_out)?;
         let stamp = Stamp::new(&found, now);
         Ok((found, stamp))
     }
@@ -190,6 +237,25 @@ mod tests {
         }
         let (found, _) = FileSet::new([dir.path()]).look(SystemTime::now()).unwrap();
         assert!(found.is_sorted_by(|a, b| a.name < b.name));
+    }
+
+    #[test]
+    fn what_is_left_out_is_neither_listed_nor_watched_and_a_name_that_only_begins_alike_is() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join(".git/objects")).unwrap();
+        for name in ["model.bin", "model.sig", "model.sig2", ".git/HEAD", ".git/objects/x"] {
+            fs::write(dir.path().join(name), name).unwrap();
+        }
+        symlink("/nowhere", dir.path().join(".git/dangling")).unwrap();
+        let set = FileSet::new([dir.path()]).except(["./.git/", "model.sig"]);
+        let (found, _) = set.look(SystemTime::now()).unwrap();
+        assert_eq!(found.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["model.bin", "model.sig2"]);
+        let before = settled_stamp(&set);
+        fs::write(dir.path().join("model.sig"), b"another").unwrap();
+        assert!(!set.changed(&before));
+        let holds = |name: &str| set.holds(&dir.path().join(name));
+        assert_eq!((holds("new"), holds("model.sig"), holds(".git/x"), holds("../x")), (true, false, false, false));
     }
 
     #[test]

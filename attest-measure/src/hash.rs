@@ -5,10 +5,12 @@ use std::io::{self, Read as _};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
+use std::time::SystemTime;
 
 use attest_core::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
+use crate::cache::Cache;
 use crate::error::MeasureError;
 use crate::open;
 use crate::tensors::{FileTensors, Layout, Pass};
@@ -40,12 +42,17 @@ pub(crate) struct Hashed {
 
 /// The digest of each file, in the order given.
 pub(crate) fn hash_all(files: &[Found], report: Report<'_>) -> Result<Vec<Digest>, MeasureError> {
-    Ok(hash_each(files, false, report)?.into_iter().map(|hashed| hashed.digest).collect())
+    Ok(hash_each(files, false, None, report)?.into_iter().map(|hashed| hashed.digest).collect())
 }
 
 /// The digest of each file, in the order given; with `tensors` those of the tensors in it too, at the price of a second hash over the
 /// same bytes.
-pub(crate) fn hash_each(files: &[Found], tensors: bool, report: Report<'_>) -> Result<Vec<Hashed>, MeasureError> {
+pub(crate) fn hash_each(
+    files: &[Found],
+    tensors: bool,
+    cache: Option<(&Cache, SystemTime)>,
+    report: Report<'_>,
+) -> Result<Vec<Hashed>, MeasureError> {
     // The largest first, so that no thread is left alone with it at the end.
     let mut order: Vec<(usize, &Found)> = files.iter().enumerate().collect();
     order.sort_by_key(|(_, file)| std::cmp::Reverse(file.stamp.size));
@@ -56,6 +63,7 @@ pub(crate) fn hash_each(files: &[Found], tensors: bool, report: Report<'_>) -> R
         total: files.iter().fold(0, |sum, f| sum.saturating_add(f.stamp.size)),
         stop: AtomicBool::new(false),
         tensors,
+        cache,
         report,
     };
     let mut hashed = thread::scope(|scope| {
@@ -83,6 +91,8 @@ struct Job<'a> {
     /// Set after an error, so that the other thread does not hash a hundred gigabytes for nothing.
     stop: AtomicBool,
     tensors: bool,
+    /// And the moment since which the files must not have changed for their digests to be kept.
+    cache: Option<(&'a Cache, SystemTime)>,
     report: Report<'a>,
 }
 
@@ -105,6 +115,11 @@ impl Job<'_> {
 
     /// `None` when the other thread has failed.
     fn hash(&self, found: &Found, buffer: &mut [u8]) -> Result<Option<Hashed>, MeasureError> {
+        let cache = self.cache.filter(|(_, now)| !self.tensors && !found.stamp.is_recent(*now));
+        if let Some(digest) = cache.and_then(|(cache, _)| cache.get(&found.stamp)) {
+            self.progress(found.stamp.size);
+            return Ok(Some(Hashed { digest, tensors: None }));
+        }
         let mut file = open::open(found)?;
         let layout = if self.tensors { Layout::read(&mut file, found)? } else { None };
         let mut pass = layout.map(Pass::new);
@@ -128,8 +143,7 @@ impl Job<'_> {
             if read > found.stamp.size {
                 return Err(MeasureError::Changed { path: found.path.clone() });
             }
-            let done = self.done.fetch_add(n as u64, Ordering::Relaxed) + n as u64;
-            (self.report)(Progress { done, total: self.total });
+            self.progress(n as u64);
         }
         open::unchanged(&file, found)?;
         let changed = || MeasureError::Changed { path: found.path.clone() };
@@ -138,7 +152,17 @@ impl Job<'_> {
         }
         // The places of the tensors were within the file's size, so all of them were seen if the file is the same.
         let tensors = pass.map(|pass| pass.finish().ok_or_else(changed)).transpose()?;
-        Ok(Some(Hashed { digest: Digest(hash.finalize().into()), tensors }))
+        let digest = Digest(hash.finalize().into());
+        if let Some((cache, _)) = cache {
+            // At once, so that who is interrupted goes on where he was. A digest that is not kept is made again.
+            let _ = cache.put(&found.stamp, &digest);
+        }
+        Ok(Some(Hashed { digest, tensors }))
+    }
+
+    fn progress(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        (self.report)(Progress { done, total: self.total });
     }
 }
 

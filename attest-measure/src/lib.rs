@@ -14,6 +14,8 @@
 //! they were when it was read. [`FileSet::changed`] compares that with the disk at the price of one `stat` per file, so a
 //! signer asks before every call and measures again when the answer is yes.
 //!
+//! [`oms`] holds such a manifest against a publisher's signature.
+//!
 //! This is the word of whoever runs the code. A process that can write the files and set the machine's clock, or that
 //! writes through a shared memory mapping made before, can change bytes and leave the stamp as it was. And a file on disk
 //! is not what a program loaded: that is the difference between the grades `on-disk` and `in-use`.
@@ -29,6 +31,7 @@ mod held;
 mod hub;
 mod manifest;
 mod model_ref;
+pub mod oms;
 mod open;
 mod prompt;
 mod signer;

@@ -72,11 +72,11 @@ type Read = (Vec<FileEntry>, Vec<Found>, Vec<FileTensors>, Stamp);
 
 /// Two names that differ at most in the case of ASCII letters are refused: where case is not told apart they are one file,
 /// and which one is a matter of luck.
-fn distinct(names: &[String]) -> Result<(), MeasureError> {
+pub(crate) fn distinct<'n>(names: impl IntoIterator<Item = &'n String>) -> Result<(), (String, String)> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for name in names {
         if let Some(first) = seen.insert(name.to_ascii_lowercase(), name) {
-            return Err(MeasureError::SameName { first: first.to_owned(), second: name.clone() });
+            return Err((first.to_owned(), name.clone()));
         }
     }
     Ok(())
@@ -129,12 +129,13 @@ impl FileSet {
 
     /// Files and tensors in the order in which they are listed.
     fn read(&self, tensors: bool, report: &(dyn Fn(Progress) + Sync)) -> Result<Read, MeasureError> {
-        let (found, stamp) = self.look(SystemTime::now())?;
+        let now = SystemTime::now();
+        let (found, stamp) = self.look(now)?;
         let names: Vec<String> = self.named(&found)?.into_iter().map(|(name, _)| name).collect();
         if let Some(huge) = found.iter().find(|f| f.stamp.size > MAX_SIZE) {
             return Err(MeasureError::TooLarge { path: huge.path.clone(), limit: MAX_SIZE });
         }
-        let hashed = hash::hash_each(&found, tensors, report)?;
+        let hashed = hash::hash_each(&found, tensors, self.cache.as_deref().map(|cache| (cache, now)), report)?;
         self.settled(&stamp)?;
         let (mut files, mut inside) = (Vec::with_capacity(found.len()), Vec::new());
         for ((name, f), Hashed { digest, tensors }) in names.into_iter().zip(&found).zip(hashed) {
@@ -147,7 +148,7 @@ impl FileSet {
     /// The files with the names that they have in the manifest.
     pub(crate) fn named<'f>(&self, found: &'f [Found]) -> Result<Vec<(String, &'f Found)>, MeasureError> {
         let names: Vec<String> = found.iter().map(|f| self.name(f)).collect::<Result<_, _>>()?;
-        distinct(&names)?;
+        distinct(&names).map_err(|(first, second)| MeasureError::SameName { first, second })?;
         Ok(names.into_iter().zip(found).collect())
     }
 

@@ -42,7 +42,7 @@ pub(crate) fn read_whole(path: &Path, limit: u64) -> Result<(Vec<u8>, Stamp), Me
         return Err(MeasureError::NotAFile { path: path.into(), kind: Kind::Folder });
     }
     let now = SystemTime::now();
-    let listed = tree::list(&[path.to_path_buf()], &Links::Inside)?;
+    let listed = tree::list(&[path.to_path_buf()], &Links::Inside, &[])?;
     let [found] = listed.as_slice() else {
         return Err(MeasureError::Changed { path: path.into() });
     };

@@ -26,9 +26,9 @@ pub(crate) struct Found {
     pub(crate) stamp: FileStamp,
 }
 
-/// All files, in the order of the paths and, under each, of the names' UTF-8 bytes. Nothing is skipped: a file whose
-/// name begins with a dot is a file.
-pub(crate) fn list(roots: &[PathBuf], links: &Links) -> Result<Vec<Found>, MeasureError> {
+/// All files, in the order of the paths and, under each, of the names' UTF-8 bytes. Nothing is skipped but what is
+/// named in `left_out`: a file whose name begins with a dot is a file.
+pub(crate) fn list(roots: &[PathBuf], links: &Links, left_out: &[String]) -> Result<Vec<Found>, MeasureError> {
     if roots.is_empty() {
         return Err(MeasureError::NoPaths);
     }
@@ -49,7 +49,7 @@ pub(crate) fn list(roots: &[PathBuf], links: &Links) -> Result<Vec<Found>, Measu
             Links::Inside => Some(hub::repository(&folder).unwrap_or_else(|| folder.clone())),
             Links::Held => None,
         };
-        let mut walk = Walk { root, bound, above: Vec::new(), entries: 0, found: Vec::new() };
+        let mut walk = Walk { root, bound, left_out, above: Vec::new(), entries: 0, found: Vec::new() };
         walk.folder(&folder, "", &metadata)?;
         if walk.found.is_empty() {
             return Err(MeasureError::Empty { path: path.clone() });
@@ -60,8 +60,9 @@ pub(crate) fn list(roots: &[PathBuf], links: &Links) -> Result<Vec<Found>, Measu
     Ok(all)
 }
 
-struct Walk {
+struct Walk<'a> {
     root: usize,
+    left_out: &'a [String],
     /// Canonical path that no link may lead out of; `None` where links lead to open files.
     bound: Option<PathBuf>,
     /// Device and inode of the folders from the root to here.
@@ -70,7 +71,7 @@ struct Walk {
     found: Vec<Found>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// `path` is where the folder is, `prefix` what its files' names begin with; the two part ways behind a link.
     fn folder(&mut self, path: &Path, prefix: &str, metadata: &Metadata) -> Result<(), MeasureError> {
         let identity = (metadata.dev(), metadata.ino());
@@ -99,6 +100,9 @@ impl Walk {
     }
 
     fn entry(&mut self, path: PathBuf, name: String) -> Result<(), MeasureError> {
+        if self.left_out.contains(&name) {
+            return Ok(());
+        }
         let metadata = fs::symlink_metadata(&path).map_err(|e| vanished(&path, e))?;
         let (path, metadata) = if metadata.is_symlink() { self.follow(path)? } else { (path, metadata) };
         if metadata.is_dir() {

@@ -4,22 +4,23 @@
 //! agent nor the server behind should be able to write it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use attest_core::digest::Digest;
 use attest_core::jwk::{KeyError, PublicKey};
-use attest_core::measurement::{Component, Grade};
+use attest_core::measurement::Component;
 use attest_core::reply::Shape;
-use attest_core::trust::{Attester, DEFAULT_SKEW, Reference, References, Root, Scope, Trust, TrustError};
+use attest_core::trust::{Attester, DEFAULT_SKEW, References, Root, Scope, Trust, TrustError};
 use attest_keys::KeySource;
 use mcp_relay::http::Limits;
 use serde::Deserialize;
-use serde::de::{self, MapAccess, Visitor, value::MapAccessDeserializer};
 
 use crate::methods::{Methods, MethodsError, Setting};
 
+use reference::{ComponentName, ReferenceEntry};
+
 pub use http::Http;
+pub use reference::EndorsedError;
 pub use witness::{Witnesses, WitnessesError};
 
 /// A verifier's configuration, read and checked.
@@ -49,7 +50,7 @@ pub struct Config {
     pub http: Http,
     /// The witnesses of the log, where there are any.
     pub witness: Option<Witnesses>,
-    /// Digest of the file's exact bytes: every entry of the log names it.
+    /// Digest of the file's exact bytes, and of the digests that publishers endorse: every entry of the log names it.
     pub policy: Digest,
 }
 
@@ -98,6 +99,18 @@ pub enum ConfigError {
         path: PathBuf,
         /// What.
         source: TrustError,
+    },
+    /// A publisher's word that does not hold.
+    #[error("{path}: agents.{agent}.{component}: endorsed: {source}", path = path.display())]
+    Endorsed {
+        /// The file.
+        path: PathBuf,
+        /// The agent.
+        agent: String,
+        /// Of which component.
+        component: Component,
+        /// Why not.
+        source: Box<EndorsedError>,
     },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
@@ -150,7 +163,7 @@ struct File {
     #[serde(default)]
     root: Vec<RootEntry>,
     #[serde(default)]
-    agents: HashMap<String, BTreeMap<ComponentName, ReferenceEntry>>,
+    agents: BTreeMap<String, BTreeMap<ComponentName, ReferenceEntry>>,
     #[serde(default)]
     methods: BTreeMap<String, Setting>,
     #[serde(default)]
@@ -199,72 +212,6 @@ impl Jwk {
     }
 }
 
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(try_from = "String")]
-struct ComponentName(Component);
-
-impl TryFrom<String> for ComponentName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        let known = || Component::ALL.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ");
-        Component::parse(&name).map(Self).ok_or_else(|| format!("no such component {name:?}; there are {}", known()))
-    }
-}
-
-/// `"any"`, or a table of digests and the weakest accepted grade.
-struct ReferenceEntry(Reference);
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReferenceTable {
-    digests: Vec<String>,
-    grade: Option<String>,
-}
-
-/// The weakest grade that is accepted where the configuration does not say: the signer hashed the files itself.
-const DEFAULT_GRADE: Grade = Grade::OnDisk;
-
-impl<'de> Deserialize<'de> for ReferenceEntry {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = ReferenceEntry;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"any\", or { digests = [\"…\"], grade = \"on-disk\" }")
-            }
-
-            fn visit_str<E: de::Error>(self, word: &str) -> Result<ReferenceEntry, E> {
-                if word != "any" {
-                    return Err(E::invalid_value(de::Unexpected::Str(word), &self));
-                }
-                Ok(ReferenceEntry(Reference { digests: None, grade: Grade::Asserted }))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReferenceEntry, A::Error> {
-                let table = ReferenceTable::deserialize(MapAccessDeserializer::new(map))?;
-                let digest = |text: &String| {
-                    Digest::from_b64(text)
-                        .ok_or_else(|| de::Error::custom(format!("{text:?} is not a SHA-256 digest in base64url")))
-                };
-                if table.digests.is_empty() {
-                    return Err(de::Error::custom("no digest at all: list the accepted ones, or write \"any\""));
-                }
-                let grade = match &table.grade {
-                    None => DEFAULT_GRADE,
-                    Some(name) => Grade::parse(name).ok_or_else(|| {
-                        de::Error::custom(format!("no such grade {name:?}; there are asserted, on-disk, in-use"))
-                    })?,
-                };
-                let digests = table.digests.iter().map(digest).collect::<Result<_, _>>()?;
-                Ok(ReferenceEntry(Reference { digests: Some(digests), grade }))
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
 impl Config {
     /// Reads and checks the file. Paths in it are relative to its folder.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
@@ -293,17 +240,31 @@ impl Config {
                 issuer: entry.issuer,
             });
         }
-        let agents = file.agents.into_iter().map(|(agent, components)| {
-            let references: References = components.into_iter().map(|(name, entry)| (name.0, entry.0)).collect();
-            (agent, references)
-        });
+        let folder = path.parent().unwrap_or(Path::new(""));
+        // The entries name what was trusted. A publisher's word comes from other files, so what it came to counts as well.
+        let mut policy = text.as_bytes().to_vec();
+        let mut agents = HashMap::new();
+        for (agent, components) in file.agents {
+            let mut references = References::new();
+            for (ComponentName(component), entry) in components {
+                let reference = entry.reference(component, folder).map_err(|source| ConfigError::Endorsed {
+                    path: at(),
+                    agent: agent.clone(),
+                    component,
+                    source: Box::new(source),
+                })?;
+                let endorsed = reference.digests.iter().flatten().filter(|accepted| accepted.endorsed);
+                endorsed.for_each(|accepted| policy.extend(accepted.digest.0));
+                references.insert(component, reference);
+            }
+            agents.insert(agent, references);
+        }
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
-        let trust = Trust::new(file.audience, attesters, roots, agents.collect()).and_then(|t| t.with_skew(skew));
+        let trust = Trust::new(file.audience, attesters, roots, agents).and_then(|t| t.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
         let methods = Methods::new(file.methods).map_err(|source| ConfigError::Methods { path: at(), source })?;
         let max_request = file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST);
         let max_answer = file.max_answer_bytes.unwrap_or(Limits::default().answer);
-        let folder = path.parent().unwrap_or(Path::new(""));
         let http = file.http.within(folder, max_request, max_answer);
         if http.tls_certificate.is_some() != http.tls_key.is_some() {
             return Err(ConfigError::HalfTls { path: at() });
@@ -326,12 +287,13 @@ impl Config {
             methods,
             http,
             witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
-            policy: Digest::of(text),
+            policy: Digest::of(policy),
         })
     }
 }
 
 mod http;
+mod reference;
 #[cfg(test)]
 mod tests;
 mod witness;

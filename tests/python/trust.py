@@ -32,10 +32,12 @@ class Root:
 
 @dataclass
 class Reference:
-    """Accepted digests, None for `any`, and the weakest accepted grade."""
+    """Accepted digests, None for `any`; those of them that are endorsed; the weakest accepted grade; and whether only the endorsed are."""
 
     digests: list[str] | None
+    endorsed: list[str]
     grade: int
+    only_endorsed: bool
 
 
 @dataclass
@@ -74,9 +76,17 @@ def _references(value: Any) -> dict[str, Reference]:
     need(isinstance(value, dict))
     references: dict[str, Reference] = {}
     for component, entry in value.items():
-        members(entry, ("digests", "grade"))
-        need(component in COMPONENTS and entry["grade"] in GRADES)
-        digests = None if entry["digests"] == "any" else [digest(d) for d in array(entry["digests"])]
+        need(isinstance(entry, dict))
+        with_endorsed = "endorsed" in entry
+        members(entry, ("digests", "endorsed", "grade") if with_endorsed else ("digests", "grade"))
+        need(component in COMPONENTS)
+        endorsed = [digest(d) for d in array(entry["endorsed"])] if with_endorsed else []
+        need(not with_endorsed or (len(endorsed) > 0 and component in ("harness", "model-weights")))  # rule 13
+        digests = None if entry["digests"] == "any" else [digest(d) for d in array(entry["digests"])] + endorsed
         need(digests is None or len(digests) > 0)  # rule 6
-        references[component] = Reference(digests, GRADES.index(entry["grade"]))
+        need(digests is not None or not endorsed)
+        only_endorsed = entry["grade"] == "endorsed"
+        need(entry["grade"] in GRADES or (only_endorsed and len(endorsed) > 0))
+        grade = "on-disk" if only_endorsed else entry["grade"]
+        references[component] = Reference(digests, endorsed, GRADES.index(grade), only_endorsed)
     return references

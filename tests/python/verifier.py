@@ -127,6 +127,7 @@ class Verifier:
                 raise Refused("no-reference", component)
             check(grade >= reference.grade, "grade-too-low", component)
             check(reference.digests is None or measured in reference.digests, "state-mismatch", component)
+            check(not reference.only_endorsed or measured in reference.endorsed, "grade-too-low", component)
 
     def _chain(self, chain: list[Delegation], holder: Key) -> None:
         """chain.md, rules 1 to 13."""

@@ -57,6 +57,8 @@ use file::Vector;
 
 /// Name of the trust configuration that request vectors are checked with.
 pub const TRUST_FILE: &str = "trust.json";
+/// The same, with endorsed weights.
+pub const ENDORSED_FILE: &str = "endorsed.json";
 
 /// Where the committed files lie.
 pub fn directory() -> PathBuf {
@@ -117,6 +119,9 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
     let mut trust = serde_json::to_vec_pretty(&trust::default_trust()).unwrap();
     trust.push(b'\n');
     files.insert(TRUST_FILE.to_owned(), trust);
+    let mut endorsed = serde_json::to_vec_pretty(&trust::endorsed_trust()).unwrap();
+    endorsed.push(b'\n');
+    files.insert(ENDORSED_FILE.to_owned(), endorsed);
     files.insert(log::KEYS.to_owned(), log::keys().into());
     files.insert(log::ROTATED.to_owned(), log::rotated().into());
     files.insert(log::POLICY.to_owned(), log::policy().into());

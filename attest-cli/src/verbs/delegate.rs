@@ -176,15 +176,21 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<String>, Failure> {
     Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
-/// Writes a file that must not exist yet.
+/// Writes a file that must not exist yet, whole or not at all.
 pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     use std::io::Write as _;
-    let file = fs::OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file =
-        file.map_err(|e| format!("cannot write {}: {e}; an existing file is never replaced", path.display()))?;
-    if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
-        let _ = fs::remove_file(path);
-        return Err(format!("cannot write {}: {error}", path.display()).into());
-    }
-    Ok(())
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = || {
+        // What the user's umask leaves of it.
+        let mode = fs::Permissions::from_mode(0o666);
+        let mut file = tempfile::Builder::new().prefix(".attest-").permissions(mode).tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(path)?;
+        fs::File::open(folder)?.sync_all()
+    };
+    let failed =
+        |e: std::io::Error| format!("cannot write {}: {e}; an existing file is never replaced", path.display());
+    Ok(written().map_err(failed)?)
 }

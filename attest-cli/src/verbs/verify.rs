@@ -1,13 +1,15 @@
 //! `attest verify`: every check of a token, a chain or a whole request, one line each.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use attest_core::attestation::Attestation;
 use attest_core::json;
-use attest_core::jws::Unverified;
+use attest_core::jws::{Unverified, Verified};
+use attest_core::measurement::{Component, Grade};
 use attest_core::refusal::{About, Check, Reason, Refusal, Token};
 use attest_core::request::{Message, classify};
-use attest_core::verifier::Verifier;
+use attest_core::verifier::{Evidence, Verifier};
 use serde::Serialize;
 use server_verifier::Config;
 
@@ -36,8 +38,19 @@ pub(crate) struct Args {
 struct Report {
     verdict: &'static str,
     passed: Vec<&'static str>,
+    /// What an accepted attestation shows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    components: Vec<Shown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Failed>,
+}
+
+/// A component as it is accepted: the signer's word on its grade, and ours on whether a publisher vouches for its digest.
+#[derive(Serialize)]
+struct Shown {
+    component: &'static str,
+    grade: &'static str,
+    endorsed: bool,
 }
 
 #[derive(Serialize)]
@@ -66,6 +79,7 @@ pub(crate) fn run(args: Args) -> Ending {
     let report = Report {
         verdict: if verdict.is_ok() { "pass" } else { "fail" },
         passed: passed.iter().copied().map(name).collect(),
+        components: verdict.as_ref().map_or_else(|_| Vec::new(), |seen| shown(seen, &verifier)),
         failed: verdict.err().map(|refusal| Failed {
             check: name(refusal.reason.check()),
             reason: refusal.reason.code(),
@@ -86,7 +100,12 @@ fn show(report: &Report) {
         output::line(format!("pass  {check:<12} {}", explained(check)));
     }
     match &report.failed {
-        None => output::line("every check passed"),
+        None => {
+            for Shown { component, grade, endorsed } in &report.components {
+                output::line(format!("      {component:<14} {grade}{}", if *endorsed { ", endorsed" } else { "" }));
+            }
+            output::line("every check passed");
+        }
         Some(Failed { check, reason, about, advice }) => {
             let about = about.as_ref().map(|a| format!(" ({a})")).unwrap_or_default();
             output::line(format!("FAIL  {check:<12} {reason}{about}"));
@@ -96,23 +115,48 @@ fn show(report: &Report) {
     }
 }
 
-fn request(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) -> Result<(), Refusal> {
+fn shown(seen: &Seen, verifier: &Verifier) -> Vec<Shown> {
+    let attestation: &Attestation = match seen {
+        Seen::Call(evidence) => evidence.attestation(),
+        Seen::Attestation(attestation) => attestation,
+        Seen::Chain => return Vec::new(),
+    };
+    let grades = verifier.trust().grades(attestation).into_iter();
+    let shown = |(component, grade, endorsed): (Component, Grade, bool)| Shown {
+        component: component.as_str(),
+        grade: grade.as_str(),
+        endorsed,
+    };
+    grades.map(shown).collect()
+}
+
+/// What passed.
+enum Seen {
+    Call(Arc<Evidence>),
+    Attestation(Box<Verified<Attestation>>),
+    Chain,
+}
+
+fn request(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) -> Result<Seen, Refusal> {
     let message = json::parse(text.as_bytes())?;
     match classify(&message)? {
-        Message::Call(call) => verifier.check(&call, now, |_| false, passed).map(|_| ()),
+        Message::Call(call) => {
+            verifier.check(&call, now, |_| false, passed).map(|accepted| Seen::Call(accepted.evidence))
+        }
         Message::Other => Err(Reason::BadRequest.into()),
     }
 }
 
-fn tokens(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) -> Result<(), Refusal> {
+fn tokens(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) -> Result<Seen, Refusal> {
     let all: Vec<&str> = text.split_whitespace().collect();
     // An attestation is known by its header, which the reading of it checks in full.
     if let [token] = all.as_slice()
         && Unverified::<Attestation>::read(token).is_ok()
     {
-        return verifier.check_attestation(token, now, passed).map(|_| ());
+        let attestation = verifier.check_attestation(token, now, passed)?;
+        return Ok(Seen::Attestation(Box::new(attestation)));
     }
-    verifier.check_chain(&all, now, passed).map(|_| ())
+    verifier.check_chain(&all, now, passed).map(|_| Seen::Chain)
 }
 
 fn name(check: Check) -> &'static str {

@@ -79,12 +79,7 @@ pub(super) fn state(attestation: &Attestation, trust: &Trust) -> Result<(), Refu
     }
     for measured in &attestation.measurements {
         let reference = references.get(&measured.component).ok_or(about(Reason::NoReference, measured.component))?;
-        if measured.grade < reference.grade {
-            return Err(about(Reason::GradeTooLow, measured.component));
-        }
-        if reference.digests.as_ref().is_some_and(|accepted| !accepted.contains(&measured.digest)) {
-            return Err(about(Reason::StateMismatch, measured.component));
-        }
+        reference.accept(measured).map_err(|reason| about(reason, measured.component))?;
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ impl World {
     pub fn trust(&self) -> Trust {
         let references = BTreeMap::from([(
             Component::SystemPrompt,
-            Reference { digests: Some(vec![Digest::of("the prompt")]), grade: Grade::OnDisk },
+            Reference { digests: Some(vec![Digest::of("the prompt").into()]), grade: Grade::OnDisk, endorsed: false },
         )]);
         Trust::new(
             "files".to_owned(),

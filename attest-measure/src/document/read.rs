@@ -5,7 +5,7 @@ use attest_core::json::{self, Value};
 use attest_core::measurement::{Component, Grade, Measurement};
 
 use super::{Document, DocumentError, FORMAT, Lists};
-use crate::manifest::{FileEntry, Manifest};
+use crate::manifest::{FileEntry, Manifest, distinct};
 use crate::tensors::{FileTensors, MAX_PARTS, Tensor, TensorManifest, too_many_parts};
 
 impl From<ClaimsError> for DocumentError {
@@ -85,6 +85,10 @@ fn manifest(name: &'static str, value: &Value<'_>) -> Result<Manifest, DocumentE
     let lines = value.as_array().ok_or(DocumentError::Form(name))?;
     let files = lines.iter().map(file).collect::<Result<Vec<_>, DocumentError>>()?;
     ascending(name, files.iter().map(|file| file.name.as_bytes()))?;
+    distinct(files.iter().map(|file| &file.name)).map_err(|_| DocumentError::Order(name))?;
+    if files.is_empty() {
+        return Err(DocumentError::Form(name));
+    }
     Ok(Manifest::of(files))
 }
 

@@ -37,7 +37,7 @@ fn a_good_configuration_is_read_and_any_is_found() {
     assert_eq!(config.log, Path::new("/etc/guard.db"));
     assert_eq!(config.trust.anything_goes(), [("a1", Component::Config)]);
     let references = config.trust.references("a1").unwrap();
-    assert_eq!(references[&Component::SystemPrompt].grade, Grade::OnDisk);
+    assert_eq!(references[&Component::SystemPrompt].grade, attest_core::measurement::Grade::OnDisk);
 }
 
 #[test]
@@ -90,4 +90,24 @@ fn witnesses_are_read_with_their_policy() {
         assert!(refused(&format!("policy = \"witness.policy\"\n{times}")).contains("within_seconds"), "{times}");
     }
     assert!(refused("policy = \"witness.policy\"\nrequires = true").contains("requires"));
+}
+
+#[test]
+fn a_publishers_word_is_about_files_and_the_grade_endorsed_needs_one() {
+    let endorsed = "endorsed = { bundle = \"m.sig\", key = \"p.pub\", manifest = \"m.json\" }";
+    let with = |line: &str| good().replace("config = \"any\"", line);
+    assert!(error(&with(&format!("config = {{ {endorsed} }}"))).contains("model-weights and harness"));
+    assert!(error(&with("harness = { digests = [], grade = \"endorsed\" }")).contains("no digest at all"));
+    let digest = Digest::of("x").to_b64();
+    let alone = with(&format!("harness = {{ digests = [\"{digest}\"], grade = \"endorsed\" }}"));
+    assert!(error(&alone).contains("needs a bundle"));
+    assert!(error(&with(&format!("harness = {{ {}, grade = \"signed\" }}", endorsed))).contains("in-use, endorsed"));
+    assert!(error(&with("harness = { endorsed = { bundle = \"m.sig\", key = \"p.pub\" } }")).contains("manifest"));
+    assert!(error(&with("harness = { endorsed = [] }")).contains("no digest at all"));
+    assert!(error(&with("harness = { endorsed = \"m.sig\" }")).contains("bundle = "));
+    // The paths are relative to the file's folder.
+    let gone = error(&with(&format!("harness = {{ {endorsed} }}")));
+    assert!(gone.contains("agents.a1.harness") && gone.contains("/etc/p.pub"), "{gone}");
+    let several = error(&with(&format!("harness = {{ {} }}", endorsed.replace("= {", "= [{") + "]")));
+    assert!(several.contains("/etc/p.pub"), "{several}");
 }

@@ -6,7 +6,7 @@ use attest_core::digest::Digest;
 use attest_core::json::{self, Object, Value as Strict};
 use attest_core::jwk::PublicKey;
 use attest_core::measurement::{Component, Grade};
-use attest_core::trust::{Attester, Reference, References, Root, Scope, Trust};
+use attest_core::trust::{AcceptedDigest, Attester, Reference, References, Root, Scope, Trust};
 use serde_json::{Value, json};
 
 use super::call::{ATTESTER, NARROW_ROOT, ROOT};
@@ -28,6 +28,15 @@ pub fn default_trust() -> Value {
             "tool-manifest": {"digests": "any", "grade": "asserted"},
         }, "blank": {}},
     })
+}
+
+/// As the default, and the newcomer is let in: with weights that a publisher endorses, not with those that the operator lists.
+pub fn endorsed_trust() -> Value {
+    let mut trust = default_trust();
+    trust["agents"]["newcomer"] = trust["agents"]["analyst"].clone();
+    trust["agents"]["newcomer"]["model-weights"] =
+        json!({"digests": [hash("listed weights")], "endorsed": [hash("endorsed weights")], "grade": "endorsed"});
+    trust
 }
 
 /// Reads the JSON form; `None` where something in it is refused.
@@ -77,18 +86,39 @@ fn root(value: &Strict<'_>) -> Option<Root> {
 
 fn references(components: &Strict<'_>) -> Option<References> {
     let components = components.as_object()?.iter().map(|(name, reference)| {
-        let object = exactly(reference, &["digests", "grade"])?;
-        let accepted = object.get("digests")?;
-        let digests = match accepted.as_str() {
-            Some("any") => None,
-            Some(_) => return None,
-            None => Some(texts(accepted)?.iter().map(|d| Digest::from_b64(d)).collect::<Option<Vec<_>>>()?),
+        let object = exactly(reference, &["digests", "grade"])
+            .or_else(|| exactly(reference, &["digests", "endorsed", "grade"]))?;
+        let list = |value: &Strict<'_>| texts(value)?.iter().map(|d| Digest::from_b64(d)).collect::<Option<Vec<_>>>();
+        let endorsed = object.get("endorsed").map(|endorsed| list(endorsed).filter(|list| !list.is_empty()));
+        let endorsed = match endorsed {
+            Some(endorsed) => endorsed?,
+            None => Vec::new(),
         };
-        if digests.as_ref().is_some_and(Vec::is_empty) {
+        let component = Component::parse(name)?;
+        let of_files = matches!(component, Component::ModelWeights | Component::Harness);
+        if !endorsed.is_empty() && !of_files {
             return None;
         }
-        let grade = Grade::parse(object.get("grade")?.as_str()?)?;
-        Some((Component::parse(name)?, Reference { digests, grade }))
+        let accepted = object.get("digests")?;
+        let digests = match accepted.as_str() {
+            Some("any") if endorsed.is_empty() => None,
+            Some(_) => return None,
+            None => Some(list(accepted)?),
+        };
+        if digests.as_ref().is_some_and(|digests| digests.is_empty() && endorsed.is_empty()) {
+            return None;
+        }
+        let grade = object.get("grade")?.as_str()?;
+        let only_endorsed = grade == "endorsed";
+        if only_endorsed && endorsed.is_empty() {
+            return None;
+        }
+        let grade = if only_endorsed { Grade::OnDisk } else { Grade::parse(grade)? };
+        let digests = digests.map(|digests| {
+            let endorsed = endorsed.into_iter().map(|digest| AcceptedDigest { digest, endorsed: true });
+            digests.into_iter().map(AcceptedDigest::from).chain(endorsed).collect()
+        });
+        Some((component, Reference { digests, grade, endorsed: only_endorsed }))
     });
     components.collect::<Option<BTreeMap<_, _>>>()
 }
@@ -157,6 +187,26 @@ pub fn vectors() -> Vec<Vector> {
         }),
         vector("digest_short", "a digest of 31 bytes", "refuse", |t| {
             t["agents"]["analyst"]["system-prompt"]["digests"] = json!([super::token::b64([1; 31])]);
+        }),
+        vector("endorsed", "weights that a publisher endorses, beside others", "accept", |t| *t = endorsed_trust()),
+        vector("endorsed_alone", "no digest but the endorsed one, and a grade of the signer's", "accept", |t| {
+            *t = endorsed_trust();
+            t["agents"]["newcomer"]["model-weights"]["digests"] = json!([]);
+            t["agents"]["newcomer"]["model-weights"]["grade"] = json!("in-use");
+        }),
+        vector("endorsed_empty", "an empty list of endorsed digests", "refuse", |t| {
+            *t = endorsed_trust();
+            t["agents"]["newcomer"]["model-weights"]["endorsed"] = json!([]);
+        }),
+        vector("endorsed_any", "endorsed digests beside `any`", "refuse", |t| {
+            *t = endorsed_trust();
+            t["agents"]["newcomer"]["model-weights"]["digests"] = json!("any");
+        }),
+        vector("endorsed_nothing", "the grade `endorsed` without an endorsed digest", "refuse", |t| {
+            t["agents"]["analyst"]["model-weights"] = json!({"digests": [hash("listed weights")], "grade": "endorsed"});
+        }),
+        vector("endorsed_prompt", "an endorsed digest of what is no set of files", "refuse", |t| {
+            t["agents"]["analyst"]["system-prompt"]["endorsed"] = json!([hash("the prompt")]);
         }),
         vector("key_in_two_roles", "the attester's key is a delegation root too", "refuse", |t| {
             t["roots"][0]["key"] = jwk(ATTESTER);

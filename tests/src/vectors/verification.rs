@@ -107,6 +107,35 @@ fn replay() -> Vec<Vector> {
     ]
 }
 
+/// Weights of which one digest is endorsed and another is only listed; only endorsed ones are accepted.
+fn endorsed() -> Vec<Vector> {
+    const WEIGHTS: &str = "model-weights";
+    let shown = |name: &str, comment: &str, weights: &str, grade: u8| {
+        let (vector, call) = request(name, comment, |call| {
+            call.attestation.claims["sub"] = json!("newcomer");
+            let m = &mut call.attestation.claims["measurements"];
+            *m = json!([measurement(WEIGHTS, &hash(weights), grade), m[0], m[1]]);
+        });
+        (vector.with("trust", super::ENDORSED_FILE), call)
+    };
+    let bad = |code: &str, name: &str, comment: &str, weights: &str, grade| {
+        shown(name, comment, weights, grade).0.refused(code).about(WEIGHTS)
+    };
+    let (good, call) = shown("endorsed", "weights that a publisher endorses", "endorsed weights", 1);
+    vec![
+        good.accepted(&call.forward()),
+        bad(
+            "grade-too-low",
+            "endorsed_not",
+            "weights that the operator lists and nobody endorses",
+            "listed weights",
+            2,
+        ),
+        bad("grade-too-low", "endorsed_asserted", "endorsed weights on somebody's word", "endorsed weights", 0),
+        bad("state-mismatch", "endorsed_other", "weights that nobody knows", "other weights", 1),
+    ]
+}
+
 fn states() -> Vec<Vector> {
     let edit = |name: &str, comment: &str, edit: fn(&mut Value)| {
         request(name, comment, |call| edit(&mut call.attestation.claims["measurements"]))
@@ -283,5 +312,5 @@ fn grants() -> Vec<Vector> {
 
 /// The family.
 pub fn vectors() -> Vec<Vector> {
-    [times(), replay(), states(), grants()].concat()
+    [times(), replay(), states(), endorsed(), grants()].concat()
 }
