@@ -2,11 +2,11 @@
 
 use crate::b64;
 use crate::digest::{Digest, Salt};
-use crate::json::Value;
-use crate::limits::{MAX_CHAIN, MAX_PROOF};
+use crate::json::{Value, write_string};
+use crate::limits::{MAX_CHAIN, MAX_DISCLOSED, MAX_DISCLOSURES, MAX_PROOF};
 
 /// The tokens of one call, as somebody sent them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Carrier<'a> {
     /// Attestation and chain.
     pub tokens: Tokens<'a>,
@@ -14,6 +14,22 @@ pub struct Carrier<'a> {
     pub proof: &'a str,
     /// What the commitments of the call proof are salted with.
     pub salt: Salt,
+    /// Bytes that measured digests of the attestation are over, for comparison rules; empty beside shorthands. May be confidential.
+    pub disclosed: Vec<&'a str>,
+}
+
+impl core::fmt::Debug for Carrier<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // A prompt must not reach a message by way of somebody's `{:?}`.
+        let Self { tokens, proof, salt, disclosed } = self;
+        let texts = disclosed.len();
+        f.debug_struct("Carrier")
+            .field("tokens", tokens)
+            .field("proof", proof)
+            .field("salt", salt)
+            .field("disclosed", &texts)
+            .finish()
+    }
 }
 
 /// An attestation and exactly one chain of delegation, root first: the tokens themselves, or what a verifier finds them
@@ -43,14 +59,14 @@ const SHORTHAND: &str = "sha256:";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CarrierError {
-    /// Not an object of exactly `att`, `del` (at least one token), `prf` and `salt`, each of its type; or tokens beside
-    /// shorthands.
+    /// Not an object of exactly `att`, `del` (at least one token), `prf` and `salt`, and perhaps `dis` beside tokens, each of its type;
+    /// or tokens beside shorthands.
     #[error(
-        "not an object of exactly att, del, prf and salt, each of its type, att and del all tokens or all shorthands"
+        "not an object of exactly att, del, prf and salt, each of its type, att and del all tokens or all shorthands, with dis beside tokens or without"
     )]
     Shape,
-    /// More than [`MAX_CHAIN`] tokens of delegation, or more than [`MAX_PROOF`] bytes in all.
-    #[error("more than {MAX_CHAIN} delegation tokens or {MAX_PROOF} bytes in all")]
+    /// More than [`MAX_CHAIN`] tokens of delegation, [`MAX_PROOF`] bytes of tokens, or [`MAX_DISCLOSED`] bytes of what is disclosed.
+    #[error("more than {MAX_CHAIN} delegation tokens, {MAX_PROOF} bytes of tokens or {MAX_DISCLOSED} bytes disclosed")]
     TooLarge,
 }
 
@@ -96,10 +112,21 @@ fn write_tokens(attestation: &str, delegation: impl Iterator<Item = impl AsRef<s
     }
 }
 
+/// The member `dis`.
+fn disclosed<'a>(value: &'a Value<'_>) -> Result<Vec<&'a str>, CarrierError> {
+    let texts = value.as_array().filter(|texts| (1..=MAX_DISCLOSURES).contains(&texts.len()));
+    let texts = texts.ok_or(CarrierError::Shape)?;
+    texts.iter().map(|text| text.as_str().ok_or(CarrierError::Shape)).collect()
+}
+
 impl<'a> Carrier<'a> {
     /// Reads the member.
     pub fn read(value: &'a Value<'_>) -> Result<Self, CarrierError> {
-        let object = value.as_object().filter(|o| o.len() == 4).ok_or(CarrierError::Shape)?;
+        let object = value.as_object().ok_or(CarrierError::Shape)?;
+        let disclosed = object.get("dis").map(disclosed).transpose()?.unwrap_or_default();
+        if object.len() != 4 + usize::from(!disclosed.is_empty()) {
+            return Err(CarrierError::Shape);
+        }
         let text = |name| object.get(name).and_then(Value::as_str).ok_or(CarrierError::Shape);
         let delegation = object.get("del").and_then(Value::as_array).ok_or(CarrierError::Shape)?;
         if delegation.is_empty() {
@@ -114,15 +141,23 @@ impl<'a> Carrier<'a> {
         let size = attestation.len() + proof.len() + delegation.iter().map(|t| t.len()).sum::<usize>();
         let salt = b64::decode_exact(text("salt")?).map(Salt).ok_or(CarrierError::Shape)?;
         let tokens = Tokens::read(attestation, delegation)?;
-        if size > MAX_PROOF {
+        if matches!(tokens, Tokens::Short { .. }) && !disclosed.is_empty() {
+            return Err(CarrierError::Shape);
+        }
+        let shown = disclosed.iter().map(|text| text.len()).sum::<usize>();
+        if size > MAX_PROOF || shown > MAX_DISCLOSED {
             return Err(CarrierError::TooLarge);
         }
-        Ok(Self { tokens, proof, salt })
+        Ok(Self { tokens, proof, salt, disclosed })
     }
 
-    /// Appends the canonical form. Tokens, shorthands and salt are base64url, dots and colons, so nothing needs an escape.
+    /// Appends the canonical form. Tokens, shorthands and salt are base64url, dots and colons, so nothing of them needs an escape.
     pub fn write(&self, out: &mut Vec<u8>) {
         self.tokens.write(out);
+        for (i, text) in self.disclosed.iter().enumerate() {
+            out.extend_from_slice(if i == 0 { b"],\"dis\":[" } else { b"," });
+            write_string(text, out);
+        }
         let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
         put(&[r#"],"prf":""#, self.proof, r#"","salt":""#, &b64::encode(self.salt.0), r#""}"#]);
     }

@@ -16,6 +16,7 @@ pub mod carrier;
 pub mod chain;
 pub mod checkpoint;
 pub mod claims;
+pub mod comparison;
 pub mod constraint;
 pub mod cosignature;
 pub mod delegation;

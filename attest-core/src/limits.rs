@@ -6,6 +6,10 @@ pub const MAX_REQUEST: usize = 4 << 20;
 pub const MAX_TOKEN: usize = 65_536;
 /// Longest sum of all tokens of one proof, in bytes.
 pub const MAX_PROOF: usize = 262_144;
+/// Longest sum of all texts that a proof discloses, in bytes.
+pub const MAX_DISCLOSED: usize = 262_144;
+/// Most texts that a proof discloses: there is a rule for so many components.
+pub const MAX_DISCLOSURES: usize = 4;
 /// Most tokens in a delegation chain: a root and eight derivations.
 pub const MAX_CHAIN: usize = 9;
 /// Longest life of a call proof, in seconds.

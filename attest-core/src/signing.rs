@@ -9,12 +9,20 @@ use crate::request::Call;
 use crate::sign::Sign;
 
 /// What a signer presents with each call until it renews it. Every token stands beside its hash, computed once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Credentials {
     attestation: (Digest, Arc<str>),
     leaf: Digest,
     delegation: Vec<(Digest, Arc<str>)>,
     name: Digest,
+    disclosed: Vec<Arc<str>>,
+}
+
+impl core::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        // What is disclosed to a server is not for messages.
+        f.debug_struct("Credentials").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Credentials {
@@ -25,7 +33,14 @@ impl Credentials {
         let leaf = delegation.last()?.0;
         let attestation = hashed(attestation);
         let name = name_of(attestation.0, delegation.iter().map(|(hash, _)| *hash));
-        Some(Self { attestation, leaf, delegation, name })
+        Some(Self { attestation, leaf, delegation, name, disclosed: Vec::new() })
+    }
+
+    /// The same, and with the tokens in full goes what measured digests of the attestation are over, for comparison rules. Each verifier of
+    /// a call sees it.
+    #[must_use]
+    pub fn disclosing(self, disclosed: Vec<Arc<str>>) -> Self {
+        Self { disclosed, ..self }
     }
 
     /// Names attestation and chain together ([`name_of`]): which of them a verifier has accepted in full, and so may have
@@ -89,7 +104,7 @@ pub struct Signed<'a, 'm, 'v> {
 impl Signed<'_, '_, '_> {
     /// The canonical request, with the proof. Only writing, no signing: a second form costs a copy.
     pub fn request(&self, form: Form) -> Vec<u8> {
-        let Credentials { attestation, delegation, .. } = self.credentials;
+        let Credentials { attestation, delegation, disclosed, .. } = self.credentials;
         let tokens = match form {
             Form::Full => Tokens::Full {
                 attestation: &attestation.1,
@@ -100,7 +115,11 @@ impl Signed<'_, '_, '_> {
                 delegation: delegation.iter().map(|(hash, _)| *hash).collect(),
             },
         };
-        self.call.with_proof(&self.params, &Carrier { tokens, proof: &self.token, salt: self.salt })
+        let disclosed = match form {
+            Form::Full => disclosed.iter().map(|text| &**text).collect(),
+            Form::Short => Vec::new(),
+        };
+        self.call.with_proof(&self.params, &Carrier { tokens, proof: &self.token, salt: self.salt, disclosed })
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::attestation::Attestation;
 use crate::claims::is_name;
+use crate::comparison::Rule;
 use crate::digest::Digest;
 use crate::jwk::{PublicKey, Thumbprint};
 use crate::measurement::{Component, Grade, Measurement};
@@ -64,6 +65,8 @@ pub struct Reference {
     pub grade: Grade,
     /// Whether only endorsed digests are accepted. Nobody vouches for `any`: then nothing is.
     pub endorsed: bool,
+    /// What is accepted beside these digests, of a caller that discloses what its own is over. `spec/comparison.md`.
+    pub rule: Option<Rule>,
 }
 
 /// A digest that is accepted of a component.
@@ -85,11 +88,11 @@ impl From<Digest> for AcceptedDigest {
 
 impl Reference {
     /// Whether this measurement is accepted: its grade, then its digest, then who vouches for the digest. Says whether the
-    /// digest is an endorsed one.
+    /// digest is an endorsed one. `within_rule` says whether what was disclosed of it is within the rule; nobody vouches for that.
     ///
     /// # Errors
     /// [`Reason::GradeTooLow`] and [`Reason::StateMismatch`].
-    pub fn accept(&self, measured: &Measurement) -> Result<bool, Reason> {
+    pub fn accept(&self, measured: &Measurement, within_rule: bool) -> Result<bool, Reason> {
         if measured.grade < self.grade {
             return Err(Reason::GradeTooLow);
         }
@@ -98,7 +101,9 @@ impl Reference {
             Some(accepted) => {
                 // A digest may stand there twice: in the operator's list, and by its publisher's signature.
                 let mut same = accepted.iter().filter(|a| a.digest == measured.digest).peekable();
-                same.peek().ok_or(Reason::StateMismatch)?;
+                if same.peek().is_none() && !within_rule {
+                    return Err(Reason::StateMismatch);
+                }
                 same.any(|a| a.endorsed)
             }
         };
@@ -215,7 +220,7 @@ impl Trust {
         let references = self.references(&attestation.agent);
         let endorsed = |m: &Measurement| {
             let reference = references.and_then(|references| references.get(&m.component));
-            reference.is_some_and(|reference| reference.accept(m) == Ok(true))
+            reference.is_some_and(|reference| reference.accept(m, false) == Ok(true))
         };
         attestation.measurements.iter().map(|m| (m.component, m.grade, endorsed(m))).collect()
     }
@@ -251,22 +256,38 @@ mod tests {
             AcceptedDigest { digest: Digest::of("both"), endorsed: true },
             AcceptedDigest { digest: Digest::of("endorsed"), endorsed: true },
         ];
-        Reference { digests: Some(digests), grade: Grade::OnDisk, endorsed }
+        Reference { digests: Some(digests), grade: Grade::OnDisk, endorsed, rule: None }
     }
 
     #[test]
     fn only_an_endorsed_digest_passes_where_endorsement_is_required_and_it_must_be_measured_all_the_same() {
         let required = reference(true);
         for grade in [Grade::OnDisk, Grade::InUse] {
-            assert_eq!(required.accept(&measured("endorsed", grade)), Ok(true));
-            assert_eq!(required.accept(&measured("both", grade)), Ok(true), "whichever stands first");
-            assert_eq!(required.accept(&measured("listed", grade)), Err(Reason::GradeTooLow));
-            assert_eq!(required.accept(&measured("other", grade)), Err(Reason::StateMismatch));
+            assert_eq!(required.accept(&measured("endorsed", grade), false), Ok(true));
+            assert_eq!(required.accept(&measured("both", grade), false), Ok(true), "whichever stands first");
+            assert_eq!(required.accept(&measured("listed", grade), false), Err(Reason::GradeTooLow));
+            assert_eq!(required.accept(&measured("other", grade), false), Err(Reason::StateMismatch));
         }
-        assert_eq!(required.accept(&measured("endorsed", Grade::Asserted)), Err(Reason::GradeTooLow));
-        assert_eq!(reference(false).accept(&measured("listed", Grade::OnDisk)), Ok(false));
-        let any = Reference { digests: None, grade: Grade::Asserted, endorsed: true };
-        assert_eq!(any.accept(&measured("endorsed", Grade::InUse)), Err(Reason::GradeTooLow), "nobody vouches for any");
+        assert_eq!(required.accept(&measured("endorsed", Grade::Asserted), false), Err(Reason::GradeTooLow));
+        assert_eq!(reference(false).accept(&measured("listed", Grade::OnDisk), false), Ok(false));
+        let any = Reference { digests: None, grade: Grade::Asserted, endorsed: true, rule: None };
+        assert_eq!(
+            any.accept(&measured("endorsed", Grade::InUse), false),
+            Err(Reason::GradeTooLow),
+            "nobody vouches for any"
+        );
+    }
+
+    #[test]
+    fn a_rule_changes_nothing_of_grade_and_endorsement() {
+        let other = |grade| measured("other", grade);
+        assert_eq!(reference(false).accept(&other(Grade::OnDisk), true), Ok(false));
+        assert_eq!(reference(false).accept(&other(Grade::Asserted), true), Err(Reason::GradeTooLow));
+        assert_eq!(
+            reference(true).accept(&other(Grade::InUse), true),
+            Err(Reason::GradeTooLow),
+            "nobody vouches for it"
+        );
     }
 
     #[test]
@@ -276,9 +297,12 @@ mod tests {
         for text in ["listed", "both", "endorsed", "other"] {
             for grade in GRADES {
                 let measured = measured(text, grade);
-                assert!(without.accept(&measured).is_err());
+                assert!(without.accept(&measured, false).is_err());
                 // And requiring it never lets in more than not requiring it.
-                assert!(reference(true).accept(&measured).is_err() || reference(false).accept(&measured).is_ok());
+                assert!(
+                    reference(true).accept(&measured, false).is_err()
+                        || reference(false).accept(&measured, false).is_ok()
+                );
             }
         }
     }

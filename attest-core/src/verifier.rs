@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::call_proof::CallProof;
 use crate::carrier::{Carrier, Tokens};
+use crate::comparison::Disclosed;
 use crate::digest::{Jti, Salt};
 use crate::jwk::Thumbprint;
 use crate::jws::{Unverified, Verified};
@@ -111,6 +112,7 @@ impl Verifier {
             (None, Tokens::Short { .. }) => return Err(Reason::NotCached.into()),
         };
         let proof = Unverified::<CallProof>::read(carrier.proof).map_err(|e| Refusal::of_token(e, Token::CallProof))?;
+        let disclosed = Disclosed::of(&carrier.disclosed, presented.attestation()).ok_or(Reason::BadCarrier)?;
         trace.passed(Check::Read);
         rules::times(&presented, proof.peek(), now, self.trust.skew())?;
         trace.passed(Check::Times);
@@ -140,10 +142,15 @@ impl Verifier {
             return Err(named(Reason::Replay.into()));
         }
         trace.passed(Check::Replay);
-        rules::state(attested.attestation(), &self.trust).map_err(named)?;
+        let within_rules = match attested.within_rules() {
+            // What was disclosed once need not be again: the digests are the same, and so is the configuration.
+            Some(remembered) => remembered.to_vec(),
+            None => disclosed.within_rules(attested.attestation(), &self.trust),
+        };
+        rules::state(attested.attestation(), &within_rules, &self.trust).map_err(named)?;
         trace.passed(Check::State);
         let fresh = attested.is_fresh();
-        let evidence = attested.delegate(&self.trust).map_err(named)?;
+        let evidence = attested.delegate(&self.trust, within_rules).map_err(named)?;
         trace.passed(Check::Chain);
         rules::constraints(&evidence, call, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Constraints);

@@ -8,6 +8,7 @@ use crate::chain::{self, Chain};
 use crate::delegation::Delegation;
 use crate::digest::Digest;
 use crate::jws::{Unverified, Verified};
+use crate::measurement::Component;
 use crate::refusal::{Reason, Refusal, Token};
 use crate::trust::Trust;
 
@@ -17,6 +18,8 @@ pub struct Evidence {
     attestation: Verified<Attestation>,
     chain: Chain,
     texts: Texts,
+    /// The components that a comparison rule accepted by what was disclosed. The texts themselves are not kept.
+    within_rules: Vec<Component>,
 }
 
 impl Evidence {
@@ -148,13 +151,21 @@ impl Attested {
         }
     }
 
+    /// The components that a rule accepted when these tokens came first; `None` where they come first now.
+    pub(super) fn within_rules(&self) -> Option<&[Component]> {
+        match self {
+            Self::Known(evidence) => Some(&evidence.within_rules),
+            Self::New(_) => None,
+        }
+    }
+
     /// Whether this is the first time.
     pub(super) fn is_fresh(&self) -> bool {
         matches!(self, Self::New(_))
     }
 
     /// Check 9: the chain, and that the attested key holds its leaf.
-    pub(super) fn delegate(self, trust: &Trust) -> Result<Arc<Evidence>, Refusal> {
+    pub(super) fn delegate(self, trust: &Trust, within_rules: Vec<Component>) -> Result<Arc<Evidence>, Refusal> {
         let Fresh { attestation, delegation, texts, .. } = match self {
             Self::Known(evidence) => return Ok(evidence),
             Self::New(fresh) => *fresh,
@@ -163,6 +174,6 @@ impl Attested {
         if !chain.is_held_by(&attestation.key) {
             return Err(Reason::HolderMismatch.into());
         }
-        Ok(Arc::new(Evidence { attestation, chain, texts }))
+        Ok(Arc::new(Evidence { attestation, chain, texts, within_rules }))
     }
 }

@@ -8,6 +8,7 @@ use crate::carrier::Carrier;
 use crate::delegation::Delegation;
 use crate::digest::Digest;
 use crate::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE, MAX_DELEGATION_LIFE};
+use crate::measurement::Component;
 use crate::refusal::{About, Reason, Refusal, Token};
 use crate::request::Call;
 use crate::tools::{permits, qualified};
@@ -71,7 +72,8 @@ pub(super) fn bindings(
 }
 
 /// Check 8: every component that the agent shows is one that is accepted, and every one that is required is shown.
-pub(super) fn state(attestation: &Attestation, trust: &Trust) -> Result<(), Refusal> {
+/// `within_rules` are the components of which something was disclosed that a comparison rule accepts.
+pub(super) fn state(attestation: &Attestation, within_rules: &[Component], trust: &Trust) -> Result<(), Refusal> {
     let references = trust.references(&attestation.agent).ok_or(Reason::NoReference)?;
     let about = |reason, component| Refusal::about(reason, About::Component(component));
     for component in references.keys() {
@@ -79,7 +81,8 @@ pub(super) fn state(attestation: &Attestation, trust: &Trust) -> Result<(), Refu
     }
     for measured in &attestation.measurements {
         let reference = references.get(&measured.component).ok_or(about(Reason::NoReference, measured.component))?;
-        reference.accept(measured).map_err(|reason| about(reason, measured.component))?;
+        let within_rule = within_rules.contains(&measured.component);
+        reference.accept(measured, within_rule).map_err(|reason| about(reason, measured.component))?;
     }
     Ok(())
 }

@@ -53,7 +53,12 @@ impl World {
     pub fn trust(&self) -> Trust {
         let references = BTreeMap::from([(
             Component::SystemPrompt,
-            Reference { digests: Some(vec![Digest::of("the prompt").into()]), grade: Grade::OnDisk, endorsed: false },
+            Reference {
+                digests: Some(vec![Digest::of("the prompt").into()]),
+                grade: Grade::OnDisk,
+                endorsed: false,
+                rule: None,
+            },
         )]);
         Trust::new(
             "files".to_owned(),
