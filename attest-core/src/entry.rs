@@ -219,6 +219,25 @@ pub enum Entry {
         /// When.
         time: u64,
     },
+    /// A person accepted a state of an agent, as the configuration says: who, and why.
+    Accepted {
+        /// The agent.
+        agent: String,
+        /// The verifier's audience.
+        audience: String,
+        /// Who accepted it.
+        by: String,
+        /// Of which component.
+        component: &'static str,
+        /// What was accepted.
+        digest: String,
+        /// Why.
+        reason: String,
+        /// When it was accepted.
+        since: u64,
+        /// When this was written.
+        time: u64,
+    },
     /// The log was taken over by hand, although it may not be all that was published.
     Adopted {
         /// How many entries there were.

@@ -3,14 +3,21 @@
 
 mod read;
 
+use std::path::{Path, PathBuf};
+
 use attest_core::attestation::Attestation;
 use attest_core::canon::jcs;
 use attest_core::json::JsonError;
 use attest_core::measurement::{Component, Measurement};
 use serde::Serialize;
 
+use crate::error::MeasureError;
 use crate::manifest::Manifest;
+use crate::open;
 use crate::tensors::TensorManifest;
+
+/// Largest manifest in a file: one that lists every tensor too.
+const MAX_MANIFEST: u64 = 256 << 20;
 
 /// The one form there is.
 const FORMAT: &str = "attest-manifest/1";
@@ -35,6 +42,23 @@ pub struct Lists {
     pub weights: Option<Manifest>,
     /// The tensors of `model-tensors`.
     pub tensors: Option<TensorManifest>,
+}
+
+/// Why there is no manifest in a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DocumentFileError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Read(#[from] MeasureError),
+    /// It holds none.
+    #[error("{path}: {source}", path = path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: DocumentError,
+    },
 }
 
 /// Why a text is no manifest. Nothing of the text is in it but names, printed escaped.
@@ -117,6 +141,25 @@ impl Document {
     /// [`DocumentError`].
     pub fn parse(text: &[u8]) -> Result<Self, DocumentError> {
         read::document(text)
+    }
+
+    /// Reads the manifest in a file.
+    ///
+    /// # Errors
+    /// [`DocumentFileError`].
+    pub fn read(path: &Path) -> Result<Self, DocumentFileError> {
+        let (bytes, _) = open::read_whole(path, MAX_MANIFEST)?;
+        Self::parse(&bytes).map_err(|source| DocumentFileError::Form { path: path.to_owned(), source })
+    }
+
+    /// The bytes that the digest of a component is over, where it is a list that is known.
+    pub fn list(&self, component: Component) -> Option<Vec<u8>> {
+        match component {
+            Component::Harness => self.lists.harness.as_ref().map(Manifest::canonical),
+            Component::ModelWeights => self.lists.weights.as_ref().map(Manifest::canonical),
+            Component::ModelTensors => self.lists.tensors.as_ref().map(TensorManifest::canonical),
+            _ => None,
+        }
     }
 
     /// The measurement of a component.

@@ -43,7 +43,7 @@ mod tree;
 
 pub use cache::{Cache, CacheError};
 pub use config::{Config, config, config_from};
-pub use document::{Document, DocumentError, Lists};
+pub use document::{Document, DocumentError, DocumentFileError, Lists};
 pub use error::{ConfigError, Kind, MeasureError};
 pub use fileset::FileSet;
 pub use hash::Progress;

@@ -20,7 +20,7 @@ use crate::methods::{Methods, MethodsError, Setting};
 use reference::{ComponentName, ReferenceEntry};
 
 pub use http::Http;
-pub use reference::EndorsedError;
+pub use reference::ReferenceError;
 pub use witness::{Witnesses, WitnessesError};
 
 /// A verifier's configuration, read and checked.
@@ -50,7 +50,7 @@ pub struct Config {
     pub http: Http,
     /// The witnesses of the log, where there are any.
     pub witness: Option<Witnesses>,
-    /// Digest of the file's exact bytes, and of the digests that publishers endorse: every entry of the log names it.
+    /// Digest of the file's exact bytes, and of what its references take from other files: every entry of the log names it.
     pub policy: Digest,
 }
 
@@ -100,9 +100,9 @@ pub enum ConfigError {
         /// What.
         source: TrustError,
     },
-    /// A publisher's word that does not hold.
-    #[error("{path}: agents.{agent}.{component}: endorsed: {source}", path = path.display())]
-    Endorsed {
+    /// What a reference points to: a publisher's word that does not hold, or a rule that is none.
+    #[error("{path}: agents.{agent}.{component}: {source}", path = path.display())]
+    Reference {
         /// The file.
         path: PathBuf,
         /// The agent.
@@ -110,7 +110,7 @@ pub enum ConfigError {
         /// Of which component.
         component: Component,
         /// Why not.
-        source: Box<EndorsedError>,
+        source: Box<ReferenceError>,
     },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
@@ -241,13 +241,13 @@ impl Config {
             });
         }
         let folder = path.parent().unwrap_or(Path::new(""));
-        // The entries name what was trusted. A publisher's word comes from other files, so what it came to counts as well.
+        // The entries name what was trusted. A publisher's word and a rule come from other files, so what they came to counts as well.
         let mut policy = text.as_bytes().to_vec();
         let mut agents = HashMap::new();
         for (agent, components) in file.agents {
             let mut references = References::new();
             for (ComponentName(component), entry) in components {
-                let reference = entry.reference(component, folder).map_err(|source| ConfigError::Endorsed {
+                let reference = entry.reference(component, folder).map_err(|source| ConfigError::Reference {
                     path: at(),
                     agent: agent.clone(),
                     component,
@@ -255,6 +255,7 @@ impl Config {
                 })?;
                 let endorsed = reference.digests.iter().flatten().filter(|accepted| accepted.endorsed);
                 endorsed.for_each(|accepted| policy.extend(accepted.digest.0));
+                policy.extend(reference.rule.iter().flat_map(|rule| rule.digest().0));
                 references.insert(component, reference);
             }
             agents.insert(agent, references);

@@ -12,6 +12,7 @@ _SIDES = {
     "start": "verifier",
     "decision": "verifier",
     "refused": "verifier",
+    "accepted": "verifier",
     "context": "caller",
     "call": "caller",
     "receipt": "caller",
@@ -63,7 +64,7 @@ class _Log:
                 self.writer = entry
                 if kind == "trail":
                     self.sessions.add(entry["session"])
-            case "decision" | "refused":
+            case "decision" | "refused" | "accepted":
                 names = [name for name in ("audience", "policy") if name in entry]
                 started = self.writer is not None and self.writer["type"] == "start"
                 if not started or any(self.writer[name] != entry[name] for name in names):

@@ -6,6 +6,7 @@ from forms import Refused, check, digest, name, need, whole
 from notes import Vkey, read_vkey
 from refusals import REASONS
 from strict_json import FormError, canonical, read
+from tokens import COMPONENTS
 from watched import ALERT, Form, check_event, one_of, session, true
 
 _LONGEST = 65_535
@@ -59,6 +60,10 @@ _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
     "seen": ({"event": check_event, "time": whole}, {}),
     "alert": ALERT,
     "key": ({"key": _log_key, "previous": _log_key, "time": whole}, {}),
+    "accepted": (
+        {"agent": name, "audience": name, "by": name, "component": one_of(COMPONENTS), "digest": digest, "reason": name, "since": whole, "time": whole},
+        {},
+    ),
     "adopted": ({"size": whole, "time": whole}, {}),
 }
 

@@ -25,6 +25,7 @@ mod call_proof;
 mod carrier;
 mod chain;
 mod checkpoint;
+mod comparison;
 mod constraint;
 mod cosignature;
 mod delegation;
@@ -60,6 +61,9 @@ pub const TRUST_FILE: &str = "trust.json";
 /// The same, with endorsed weights.
 pub const ENDORSED_FILE: &str = "endorsed.json";
 
+/// The same, with comparison rules.
+pub const RULES_FILE: &str = "rules.json";
+
 /// Where the committed files lie.
 pub fn directory() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "spec", "vectors"].iter().collect()
@@ -70,7 +74,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 31] = [
+    let families: [fn() -> Vec<Vector>; 32] = [
         alert::vectors,
         attestation::vectors,
         audit::vectors,
@@ -78,6 +82,7 @@ pub fn all() -> Vec<Vector> {
         carrier::vectors,
         chain::vectors,
         checkpoint::vectors,
+        comparison::vectors,
         constraint::vectors,
         cosignature::vectors,
         delegation::vectors,
@@ -116,12 +121,15 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
         let twice = files.insert(format!("{}.vec", vector.name), vector.to_bytes());
         assert!(twice.is_none(), "two vectors are named {}", vector.name);
     }
-    let mut trust = serde_json::to_vec_pretty(&trust::default_trust()).unwrap();
-    trust.push(b'\n');
-    files.insert(TRUST_FILE.to_owned(), trust);
-    let mut endorsed = serde_json::to_vec_pretty(&trust::endorsed_trust()).unwrap();
-    endorsed.push(b'\n');
-    files.insert(ENDORSED_FILE.to_owned(), endorsed);
+    for (name, trust) in [
+        (TRUST_FILE, trust::default_trust()),
+        (ENDORSED_FILE, trust::endorsed_trust()),
+        (RULES_FILE, trust::rules_trust()),
+    ] {
+        let mut text = serde_json::to_vec_pretty(&trust).unwrap();
+        text.push(b'\n');
+        files.insert(name.to_owned(), text);
+    }
     files.insert(log::KEYS.to_owned(), log::keys().into());
     files.insert(log::ROTATED.to_owned(), log::rotated().into());
     files.insert(log::POLICY.to_owned(), log::policy().into());

@@ -65,6 +65,11 @@ pub enum Fact {
         /// The audience.
         audience: u32,
     },
+    /// A person accepted a state.
+    Accepted {
+        /// The audience.
+        audience: u32,
+    },
     /// A signer starts.
     Context {
         /// The agent.
@@ -258,6 +263,7 @@ pub fn look(
             Fact::Outcome { call, audience: audience.map(|audience| names.number(&audience)) }
         }
         Written::Refused { audience, .. } => Fact::Refused { audience: names.number(&audience) },
+        Written::Accepted { audience, .. } => Fact::Accepted { audience: names.number(&audience) },
         Written::Context { agent, context, .. } => Fact::Context { agent: names.number(&agent), context },
         Written::Receipt { audience, call, checked, kept, .. } => {
             if let Some(kept) = kept {

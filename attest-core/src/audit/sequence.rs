@@ -143,7 +143,11 @@ impl Sequence {
             wrong(Fault::BeforeWitness { size });
         }
         let side = match fact {
-            Fact::Start { .. } | Fact::Allow { .. } | Fact::Deny { .. } | Fact::Refused { .. } => Some(Side::Verifier),
+            Fact::Start { .. }
+            | Fact::Allow { .. }
+            | Fact::Deny { .. }
+            | Fact::Refused { .. }
+            | Fact::Accepted { .. } => Some(Side::Verifier),
             Fact::Context { .. } | Fact::Call { .. } | Fact::Receipt { .. } => Some(Side::Caller),
             Fact::Trail { .. } => Some(Side::Host),
             _ => None,
@@ -183,7 +187,7 @@ impl Sequence {
                 self.counts.denied += 1;
                 self.of_the_verifier(name(*audience), Some(policy), &mut wrong);
             }
-            Fact::Refused { audience } => self.of_the_verifier(name(*audience), None, &mut wrong),
+            Fact::Refused { audience } | Fact::Accepted { audience } => self.of_the_verifier(name(*audience), None, &mut wrong),
             Fact::Call { call, audience, context, agent, opens, proof } => {
                 self.counts.calls += 1;
                 match &self.writer {

@@ -9,6 +9,7 @@ use crate::claims::{Claims, ClaimsError};
 use crate::digest::{Digest, Jti};
 use crate::json::{self, JsonError, Object, Value};
 use crate::limits::MAX_CHAIN;
+use crate::measurement::Component;
 use crate::note::{Kind, Vkey};
 use crate::receipt::Defect;
 use crate::refusal::Reason;
@@ -242,6 +243,25 @@ pub enum Written<'a> {
         /// When.
         time: u64,
     },
+    /// A person accepted a state.
+    Accepted {
+        /// The agent.
+        agent: Cow<'a, str>,
+        /// The verifier's audience.
+        audience: Cow<'a, str>,
+        /// Who.
+        by: Cow<'a, str>,
+        /// Of which component.
+        component: Component,
+        /// What.
+        digest: Digest,
+        /// Why.
+        reason: Cow<'a, str>,
+        /// When it was accepted.
+        since: u64,
+        /// When.
+        time: u64,
+    },
     /// The log was taken over by hand.
     Adopted {
         /// How many entries there were.
@@ -296,6 +316,7 @@ impl<'a> Written<'a> {
             Some("seen") => (seen as Reader, &["event", "time", "type"]),
             Some("alert") => (alert as Reader, &ALERT),
             Some("key") => (key as Reader, &["key", "previous", "time", "type"]),
+            Some("accepted") => (accepted as Reader, &ACCEPTED),
             Some("adopted") => (adopted as Reader, &["size", "time", "type"]),
             _ => return Err(EntryError::Invalid("type")),
         };
@@ -319,6 +340,7 @@ impl<'a> Written<'a> {
             | Self::Seen { time, .. }
             | Self::Alert { time, .. }
             | Self::Key { time, .. }
+            | Self::Accepted { time, .. }
             | Self::Adopted { time, .. } => *time,
         }
     }
@@ -387,6 +409,9 @@ const BAD: [&str; 7] = ["about", "audience", "call", "check", "receipt", "time",
 /// Members of an alert.
 const ALERT: [&str; 11] =
     ["action", "call", "entries", "reason", "rule", "server", "session", "severity", "time", "tool", "type"];
+
+/// Members of an entry about what somebody accepted.
+const ACCEPTED: [&str; 9] = ["agent", "audience", "by", "component", "digest", "reason", "since", "time", "type"];
 
 type Read<T> = Result<T, EntryError>;
 type Reader = fn(&mut Members<'_, '_>) -> Read<Written<'static>>;
@@ -607,6 +632,20 @@ fn key(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
         return Err(EntryError::Invalid("key"));
     }
     Ok(Written::Key { key, previous, time: members.number("time")? })
+}
+
+fn accepted(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    let component = Component::parse(members.0.text("component")?).ok_or(EntryError::Invalid("component"))?;
+    Ok(Written::Accepted {
+        agent: members.name("agent")?,
+        audience: members.name("audience")?,
+        by: members.name("by")?,
+        component,
+        digest: members.digest("digest")?,
+        reason: members.name("reason")?,
+        since: members.number("since")?,
+        time: members.number("time")?,
+    })
 }
 
 fn adopted(members: &mut Members<'_, '_>) -> Read<Written<'static>> {

@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 use super::{Difference, Endorsement, MAX_BUNDLE, OmsError, PublisherKey};
 use attest_core::measurement::Component;
 
-use crate::document::{Document, DocumentError};
+use crate::document::{Document, DocumentFileError};
 use crate::error::MeasureError;
 use crate::manifest::Manifest;
 use crate::open;
-
-/// Largest manifest: one that lists every tensor too.
-const MAX_MANIFEST: u64 = 256 << 20;
 
 /// A bundle, the key that it must be signed with, and the manifest of the files that it must be over.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,13 +45,8 @@ pub enum EndorseError {
         source: OmsError,
     },
     /// The manifest is none.
-    #[error("{path} (manifest): {source}", path = path.display())]
-    Manifest {
-        /// The manifest's file.
-        path: PathBuf,
-        /// Why.
-        source: DocumentError,
-    },
+    #[error("manifest: {0}")]
+    Manifest(#[from] DocumentFileError),
     /// The manifest does not list the component's files.
     #[error("{path} (manifest) does not list the files of {component}; `attest measure --manifest-out` writes one that does", path = path.display())]
     NoList {
@@ -93,9 +85,7 @@ impl EndorsedFiles {
         let (bytes, _) = open::read_whole(bundle, MAX_BUNDLE)?;
         let endorsement = Endorsement::verify(&bytes, &publisher)
             .map_err(|source| EndorseError::Bundle { path: bundle.clone(), source })?;
-        let (bytes, _) = open::read_whole(manifest, MAX_MANIFEST)?;
-        let document =
-            Document::parse(&bytes).map_err(|source| EndorseError::Manifest { path: manifest.clone(), source })?;
+        let document = Document::read(manifest)?;
         let list = match component {
             Component::Harness => document.lists.harness,
             Component::ModelWeights => document.lists.weights,

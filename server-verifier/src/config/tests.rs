@@ -111,3 +111,69 @@ fn a_publishers_word_is_about_files_and_the_grade_endorsed_needs_one() {
     let several = error(&with(&format!("harness = {{ {} }}", endorsed.replace("= {", "= [{") + "]")));
     assert!(several.contains("/etc/p.pub"), "{several}");
 }
+
+/// A folder with a template and the manifest of a model of two tensors.
+fn folder_of_rules() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("prompt.template"), "Today is {{date}}.").unwrap();
+    let (zero, empty) = (Digest::of("0").to_b64(), Digest::of("").to_b64());
+    let tensor = |name: &str| format!(r#"{{"digest":"{zero}","dtype":"F16","name":"{name}","shape":[2]}}"#);
+    let list = format!(
+        r#"[{{"file":"m.gguf","header":"{empty}","tensors":[{},{}]}}]"#,
+        tensor("a.lora_A"),
+        tensor("a.weight")
+    );
+    let row = format!(r#"{{"component":"model-tensors","digest":"{}","grade":"on-disk"}}"#, Digest::of(&list).to_b64());
+    let manifest = format!(r#"{{"agent":"a1","components":[{row}],"format":"attest-manifest/1","tensors":{list}}}"#);
+    std::fs::write(folder.path().join("base.manifest.json"), manifest).unwrap();
+    folder
+}
+
+#[test]
+fn rules_are_read_from_the_files_beside_the_configuration_and_count_in_the_policy() {
+    let folder = folder_of_rules();
+    let digest = format!("digests = [\"{}\"]", Digest::of("p").to_b64());
+    let text = good().replace(&digest, "template = \"prompt.template\"").replace(
+        "config = \"any\"",
+        "model-tensors = { manifest = \"base.manifest.json\", may_differ = [\"*lora*\"], grade = \"in-use\" }",
+    );
+    let read = || Config::parse(&text, &folder.path().join("guard.toml")).unwrap();
+    let config = read();
+    let references = config.trust.references("a1").unwrap();
+    let prompt = references[&Component::SystemPrompt].rule.as_ref().unwrap();
+    assert!(prompt.fits("Today is 2026-11-27.") && !prompt.fits("Today is Friday."));
+    assert!(references[&Component::ModelTensors].rule.as_ref().unwrap().is_for(Component::ModelTensors));
+    std::fs::write(folder.path().join("prompt.template"), "Today was {{date}}.").unwrap();
+    assert_ne!(read().policy, config.policy, "what the rule accepts is part of what was trusted");
+}
+
+#[test]
+fn a_rule_that_is_none_is_refused_with_its_place() {
+    let folder = folder_of_rules();
+    std::fs::write(folder.path().join("free.template"), "Do {{anything}}.").unwrap();
+    let refused = |entry: &str| {
+        let text = good().replace("config = \"any\"", entry);
+        Config::parse(&text, &folder.path().join("guard.toml")).unwrap_err().to_string()
+    };
+    let manifest = "manifest = \"base.manifest.json\"";
+    for (entry, said) in [
+        (
+            "config = { template = \"prompt.template\" }".to_owned(),
+            "agents.a1.config: template: there are templates of system-prompt alone",
+        ),
+        (format!("model-tensors = {{ {manifest} }}"), "needs may_differ"),
+        ("model-tensors = { may_differ = [\"*\"] }".to_owned(), "needs a manifest"),
+        (format!("model-tensors = {{ {manifest}, may_differ = [\"*qlora*\"] }}"), "\"*qlora*\" is the name of nothing"),
+        (format!("model-weights = {{ {manifest}, may_differ = [\"*\"] }}"), "has no list of model-weights"),
+        (format!("config = {{ {manifest}, may_differ = [\"*\"] }}"), "has no list of config"),
+        ("model-tensors = { manifest = \"gone.json\", may_differ = [\"*\"] }".to_owned(), "gone.json"),
+        ("model-tensors = { manifest = \"prompt.template\", may_differ = [\"*\"] }".to_owned(), "not strict JSON"),
+        (format!("model-tensors = {{ template = \"x\", {manifest}, may_differ = [\"*\"] }}"), "one rule"),
+    ] {
+        let error = refused(&entry);
+        assert!(error.contains(said), "{entry}: {error}");
+    }
+    let text = good().replace(&format!("digests = [\"{}\"]", Digest::of("p").to_b64()), "template = \"free.template\"");
+    let error = Config::parse(&text, &folder.path().join("guard.toml")).unwrap_err().to_string();
+    assert!(error.contains("free.template: the {{ at byte 3 begins no slot"), "{error}");
+}

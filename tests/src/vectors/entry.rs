@@ -67,6 +67,12 @@ fn key() -> Value {
     json!({"key": vkey("files", 6), "previous": vkey("files", 5), "time": 1_800_000_002_000u64, "type": "key"})
 }
 
+fn accepted() -> Value {
+    json!({"agent": "a1", "audience": "files", "by": "alice@example.com", "component": "model-tensors", "digest": HASH,
+        "reason": "the adapter of November", "since": 1_799_999_990_000u64, "time": 1_800_000_000_001u64,
+        "type": "accepted"})
+}
+
 fn adopted() -> Value {
     json!({"size": 2, "time": 1_800_000_003_000u64, "type": "adopted"})
 }
@@ -148,6 +154,10 @@ pub fn vectors() -> Vec<Vector> {
         good("receipt_bad", "a receipt that does not hold", &bad_receipt()),
         good("receipt_none", "no receipt, where one had to come", &no_receipt()),
         good("key", "the log's key changes", &key()),
+        good("accepted", "a person accepted a state", &accepted()),
+        with("accepted_component_unknown", "a component outside the set", accepted(), "component", json!("mood"), "invalid"),
+        with("accepted_by_empty", "nobody accepted it", accepted(), "by", json!(""), "invalid"),
+        with("accepted_reason_lines", "a reason of two lines", accepted(), "reason", json!("one\ntwo"), "invalid"),
         good("adopted", "the log was taken over by hand", &adopted()),
         good("time_zero", "the earliest time", &{
             let mut entry = adopted();
@@ -349,6 +359,7 @@ pub fn vectors() -> Vec<Vector> {
         ("receipt", receipt(), &["audience", "call", "check", "index", "log", "receipt", "size", "time"]),
         ("receipt_bad", bad_receipt(), &["about", "audience", "call", "time"]),
         ("key", key(), &["key", "previous", "time"]),
+        ("accepted", accepted(), &["agent", "audience", "by", "component", "digest", "reason", "since", "time"]),
         ("adopted", adopted(), &["size", "time"]),
     ] {
         for member in missing {

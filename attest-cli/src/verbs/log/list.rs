@@ -74,6 +74,10 @@ pub(crate) fn line(entry: &Value<'_>) -> String {
         }
         "receipt" => format!("receipt  {}{about}, call {}", text("check"), short("call")),
         "key" => format!("key      the log's key changes to {}", text("key")),
+        "accepted" => {
+            let of = [text("component"), text("agent")].join(" of ");
+            format!("accepted {of}, digest {}, by {}: {}", short("digest"), text("by"), text("reason"))
+        }
         "adopted" => format!("adopted  taken over by hand at {} entries", number("size")),
         "call" => format!("call     {called} to {}, call {}", text("audience"), short("call")),
         "trail" => format!("trail    session {}", short("session")),
