@@ -90,6 +90,29 @@ pub struct Measure {
     pub turns: Vec<FromTurns>,
     /// Whether the digests of files that nobody touched are taken from the last time.
     pub cache: bool,
+    /// What servers are shown beside the digests, for their comparison rules, each once. Every server that is called sees it.
+    pub disclose: Vec<Component>,
+}
+
+/// What can be disclosed: what there are comparison rules for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Disclose {
+    SystemPrompt,
+    ModelTensors,
+    ModelWeights,
+    Harness,
+}
+
+impl From<Disclose> for Component {
+    fn from(disclose: Disclose) -> Self {
+        match disclose {
+            Disclose::SystemPrompt => Self::SystemPrompt,
+            Disclose::ModelTensors => Self::ModelTensors,
+            Disclose::ModelWeights => Self::ModelWeights,
+            Disclose::Harness => Self::Harness,
+        }
+    }
 }
 
 /// A component that requests to the model show.
@@ -184,6 +207,14 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// Something to be disclosed that is not measured.
+    #[error("{path}: [measure] disclose names {component}, which is not measured, or is named twice; a server is shown only what a digest is over", path = path.display())]
+    Undisclosed {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        component: Component,
+    },
     /// The keys of a server's log.
     #[error("{path}: [[server]] {audience:?}: log_keys: {source}; `attest log key` prints them where the log is", path = path.display())]
     LogKeys {
@@ -275,6 +306,7 @@ struct MeasureTable {
     weights: Vec<PathBuf>,
     #[serde(default)]
     tensors: bool,
+    #[serde(default)]
     weights_except: Vec<String>,
     model: Option<Model>,
     system_prompt: Option<PathBuf>,
@@ -291,6 +323,8 @@ struct MeasureTable {
     turns: Vec<FromTurns>,
     #[serde(default = "yes")]
     cache: bool,
+    #[serde(default)]
+    disclose: Vec<Disclose>,
 }
 
 impl Config {
@@ -328,6 +362,7 @@ impl Config {
             tools: m.tools,
             turns: m.turns,
             cache: m.cache,
+            disclose: m.disclose.into_iter().map(Component::from).collect(),
         };
         if measure.is_empty() {
             return Err(ConfigError::NothingMeasured { path: at() });
@@ -393,6 +428,17 @@ impl Measure {
     pub fn check(&self, path: &Path) -> Result<(), ConfigError> {
         if self.tensors && self.weights.is_empty() {
             return Err(ConfigError::TensorsOfNothing { path: path.to_owned() });
+        }
+        for (n, component) in self.disclose.iter().enumerate() {
+            let measured = match component {
+                Component::SystemPrompt => self.system_prompt.is_some(),
+                Component::ModelTensors => self.tensors,
+                Component::Harness => !self.harness.is_empty(),
+                _ => !self.weights.is_empty(),
+            };
+            if !measured || self.disclose.iter().take(n).any(|earlier| earlier == component) {
+                return Err(ConfigError::Undisclosed { path: path.to_owned(), component: *component });
+            }
         }
         Ok(())
     }

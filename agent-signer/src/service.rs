@@ -408,9 +408,11 @@ fn attest(
     grant: Grant,
     given: (u64, Vec<Measurement>),
 ) -> Result<Current, StartError> {
-    let attestation = attestation(config, attester, key, measurements(config, &state, &given.1))?;
+    let measurements = measurements(config, &state, &given.1);
+    let disclosed = state.disclosed(&measurements);
+    let attestation = attestation(config, attester, key, measurements)?;
     let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
-    let credentials = Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?;
+    let credentials = Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?.disclosing(disclosed);
     // Two thirds of its life leave time to measure again, and for clocks that differ.
     let presented = Arc::new(Presented { credentials, logged: AtomicBool::new(false) });
     Ok(Current { state, grant, presented, given, renew_at: now() + config.attestation_seconds * 2 / 3 })

@@ -1,8 +1,11 @@
 //! The agent's state: measured, and noticed when it changes.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use attest_core::digest::Digest;
+use attest_core::limits::MAX_DISCLOSED;
 use attest_core::measurement::{Component, Grade, Measurement};
 use attest_measure::{Cache, FileSet, Lists, MeasureError, Progress, Stamp};
 
@@ -10,11 +13,19 @@ use crate::config::{Config, Measure};
 use crate::view;
 
 /// What was measured, and the state of the files it was measured from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct State {
     /// One per component, in ascending order.
     pub measurements: Vec<Measurement>,
     watched: Vec<(FileSet, Stamp)>,
+    disclosed: Vec<(Component, Arc<str>)>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A prompt may be confidential.
+        f.debug_struct("State").field("measurements", &self.measurements).finish_non_exhaustive()
+    }
 }
 
 impl State {
@@ -23,15 +34,17 @@ impl State {
         Ok(Self::measure_with_lists(config, report)?.0)
     }
 
-    /// As [`measure`](Self::measure), with the lists of files and tensors that some of the digests are over. A signer keeps none of them.
+    /// As [`measure`](Self::measure), with the lists of files and tensors that some of the digests are over. A signer keeps none of them but
+    /// those that it discloses.
     pub fn measure_with_lists(
         config: &Config,
         report: &(dyn Fn(Component, Progress) + Sync),
     ) -> Result<(Self, Lists), MeasureError> {
         let Measure { weights, tensors, model, system_prompt, config: settings, config_env, harness, signer, .. } =
             &config.measure;
-        let mut state = Self { measurements: Vec::new(), watched: Vec::new() };
+        let mut state = Self { measurements: Vec::new(), watched: Vec::new(), disclosed: Vec::new() };
         let mut lists = Lists::default();
+        let mut prompt = None;
         let cache = cache(config);
         let mut add = |component, digest, grade, watch: Option<(FileSet, Stamp)>| {
             state.measurements.push(Measurement { component, digest, grade });
@@ -84,8 +97,41 @@ impl State {
             let path = held.map_or_else(|| path.clone(), view::system_prompt);
             let measured = attest_measure::prompt(&path)?;
             add(Component::SystemPrompt, measured.value.digest, grade, Some((one(&path), measured.stamp)));
+            prompt = Some(measured.value.text);
         }
+        let disclosed = config.measure.disclose.iter().filter_map(|component| {
+            let text = match component {
+                Component::SystemPrompt => prompt.take(),
+                component => lists.bytes(*component).and_then(|bytes| String::from_utf8(bytes).ok()),
+            };
+            Some((*component, text?.into()))
+        });
+        state.disclosed = disclosed.collect();
         Ok((state, lists))
+    }
+
+    /// What goes to servers beside the digests, so far as it is what one of these is over and a proof may hold it: a prompt that stands on disk
+    /// is not the one that was sent to the model, where that is what is attested.
+    pub fn disclosed(&self, attested: &[Measurement]) -> Vec<Arc<str>> {
+        let mut texts: Vec<Arc<str>> = Vec::new();
+        let mut room = MAX_DISCLOSED;
+        for (component, text) in &self.disclosed {
+            let digest = Digest::of(&**text);
+            if !attested.iter().any(|m| m.component == *component && m.digest == digest) || texts.contains(text) {
+                continue;
+            }
+            match room.checked_sub(text.len()) {
+                Some(left) => {
+                    room = left;
+                    texts.push(text.clone());
+                }
+                None => tracing::warn!(
+                    "{component} is not disclosed: with {} bytes it is more than the {room} that are left of {MAX_DISCLOSED}",
+                    text.len()
+                ),
+            }
+        }
+        texts
     }
 
     /// Whether a file was touched since, so that the state must be measured again. Costs a look at each file, no reading.

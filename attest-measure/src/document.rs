@@ -44,6 +44,18 @@ pub struct Lists {
     pub tensors: Option<TensorManifest>,
 }
 
+impl Lists {
+    /// The bytes that the digest of a component is over, where it is a list that is known.
+    pub fn bytes(&self, component: Component) -> Option<Vec<u8>> {
+        match component {
+            Component::Harness => self.harness.as_ref().map(Manifest::canonical),
+            Component::ModelWeights => self.weights.as_ref().map(Manifest::canonical),
+            Component::ModelTensors => self.tensors.as_ref().map(TensorManifest::canonical),
+            _ => None,
+        }
+    }
+}
+
 /// Why there is no manifest in a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -150,16 +162,6 @@ impl Document {
     pub fn read(path: &Path) -> Result<Self, DocumentFileError> {
         let (bytes, _) = open::read_whole(path, MAX_MANIFEST)?;
         Self::parse(&bytes).map_err(|source| DocumentFileError::Form { path: path.to_owned(), source })
-    }
-
-    /// The bytes that the digest of a component is over, where it is a list that is known.
-    pub fn list(&self, component: Component) -> Option<Vec<u8>> {
-        match component {
-            Component::Harness => self.lists.harness.as_ref().map(Manifest::canonical),
-            Component::ModelWeights => self.lists.weights.as_ref().map(Manifest::canonical),
-            Component::ModelTensors => self.lists.tensors.as_ref().map(TensorManifest::canonical),
-            _ => None,
-        }
     }
 
     /// The measurement of a component.

@@ -17,8 +17,11 @@ use serde::Deserialize;
 
 use crate::methods::{Methods, MethodsError, Setting};
 
+use accepted::AcceptedTable;
 use reference::{ComponentName, ReferenceEntry};
 
+pub use accepted::{Acceptance, AcceptedError};
+pub use edit::{EditError, accept};
 pub use http::Http;
 pub use reference::ReferenceError;
 pub use witness::{Witnesses, WitnessesError};
@@ -50,6 +53,8 @@ pub struct Config {
     pub http: Http,
     /// The witnesses of the log, where there are any.
     pub witness: Option<Witnesses>,
+    /// States that a person accepted by hand, in the order of the file.
+    pub accepted: Vec<Acceptance>,
     /// Digest of the file's exact bytes, and of what its references take from other files: every entry of the log names it.
     pub policy: Digest,
 }
@@ -112,6 +117,16 @@ pub enum ConfigError {
         /// Why not.
         source: Box<ReferenceError>,
     },
+    /// A table that says nothing that can be written down.
+    #[error("{path}: [[accepted]] number {number}: {source}", path = path.display())]
+    Accepted {
+        /// The file.
+        path: PathBuf,
+        /// Which of them, from 1.
+        number: usize,
+        /// What.
+        source: AcceptedError,
+    },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
     Methods {
@@ -164,6 +179,8 @@ struct File {
     root: Vec<RootEntry>,
     #[serde(default)]
     agents: BTreeMap<String, BTreeMap<ComponentName, ReferenceEntry>>,
+    #[serde(default)]
+    accepted: Vec<AcceptedTable>,
     #[serde(default)]
     methods: BTreeMap<String, Setting>,
     #[serde(default)]
@@ -260,6 +277,10 @@ impl Config {
             }
             agents.insert(agent, references);
         }
+        let accepted = file.accepted.into_iter().enumerate().map(|(n, table)| {
+            table.try_into().map_err(|source| ConfigError::Accepted { path: at(), number: n + 1, source })
+        });
+        let accepted = accepted.collect::<Result<_, _>>()?;
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
         let trust = Trust::new(file.audience, attesters, roots, agents).and_then(|t| t.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
@@ -288,11 +309,14 @@ impl Config {
             methods,
             http,
             witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
+            accepted,
             policy: Digest::of(policy),
         })
     }
 }
 
+pub(crate) mod accepted;
+mod edit;
 mod http;
 mod reference;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The gate: verdict, entry, and only then the call. Independent of the transport.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,13 +18,13 @@ use attest_core::seen::{Called, What};
 use attest_core::sign::Sign as _;
 use attest_core::tlog_proof::TlogProof;
 use attest_core::verifier::{Accepted, CallId, Verifier};
-use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, LogKeyError, Record, ReplayKey, Token};
+use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, LogKeyError, Reader, Record, ReplayKey, Token};
 use attest_trail::observer::Draft;
 use attest_trail::{Recorder, Session, Writing};
 use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
-use crate::config::Config;
+use crate::config::{Acceptance, Config, accepted};
 use crate::methods::{Methods, Setting};
 use crate::tally::{Due, Tally};
 use crate::witness::{Witnessing, WitnessingError};
@@ -94,6 +95,9 @@ pub enum GateError {
     /// A witness's key is somebody else's too.
     #[error("the key of the witness {0} is also the log's own, an attester's or a root's: a key has one role")]
     WitnessKey(String),
+    /// The log cannot be read.
+    #[error("cannot read the log: {0}")]
+    Read(#[from] attest_log::ReadError),
     /// The trail.
     #[error(transparent)]
     Trail(#[from] attest_trail::OpenError),
@@ -152,6 +156,10 @@ impl Gate {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         gate.log.append(Record::new(start.to_bytes()), now()).await?;
+        for accepted in unwritten(&config.log, recovery.next, config.accepted)? {
+            let entry = accepted.entry(gate.audience(), now_ms());
+            gate.log.append(Record::new(entry.to_bytes()), now()).await?;
+        }
         if let Some(table) = &config.trail {
             let recorder = Arc::new(attest_trail::open(&gate.log, table, Writing::default())?);
             let session = Arc::new(Session::begin(recorder.clone(), gate.audience(), None).await?);
@@ -403,6 +411,25 @@ impl Gate {
     fn tally(&self) -> std::sync::MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How many entries are looked through for what somebody accepted. What stands before them is written once more.
+const LOOKED_THROUGH: u64 = 10_000;
+
+/// What somebody accepted and the log's last entries do not say yet. The whole log would take its time with each start.
+fn unwritten(log: &Path, end: u64, accepted: Vec<Acceptance>) -> Result<Vec<Acceptance>, GateError> {
+    if accepted.is_empty() {
+        return Ok(accepted);
+    }
+    let mut found = Vec::new();
+    let from = end.saturating_sub(LOOKED_THROUGH);
+    Reader::open(log)?.walk(from..end, |_, body, _| {
+        if body.ends_with(b"\"type\":\"accepted\"}") {
+            found.push(body.to_vec());
+        }
+        Ok::<_, attest_log::ReadError>(())
+    })?;
+    Ok(accepted::unwritten(accepted, &found))
 }
 
 /// A refusal of a call whose caller is known.

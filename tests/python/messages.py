@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Collection
 
 from extension import era
-from forms import Refused, array, b64_decode, check, commitment, digest, members, name, need, reading
+from forms import Refused, array, b64_decode, check, commitment, digest, members, name, need, reading, text
 from strict_json import JsonDefect, canonical, read
 
 OURS = "io.github.agent-attest/"
@@ -12,6 +12,7 @@ CARRIER = OURS + "proof"
 CALL_METHOD = "tools/call"
 SHORTHAND = "sha256:"
 MAX_CHAIN, MAX_TOKENS = 9, 262144
+MAX_DISCLOSURES, MAX_DISCLOSED = 4, 262144
 _TOP = {"jsonrpc", "id", "method", "params", "result", "error"}
 _PARAMS = {"_meta", "arguments", "inputResponses", "name", "requestState", "task"}
 _FOLD = {**{ord(c): c.lower() for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, 0x17F: "s", 0x212A: "k"}
@@ -119,21 +120,26 @@ class Carrier:
     prf: str
     salt: bytes
     short: bool
+    disclosed: list[str]
 
 
 def read_carrier(call: Call) -> Carrier:
     """carrier.md, "Reading, in this order"."""
     check(CARRIER in call.meta, "no-proof", "extension" if era(call.message) == "modern" else None)
     with reading("bad-carrier"):
-        value = members(call.meta[CARRIER], ("att", "del", "prf", "salt"))
+        value = members(call.meta[CARRIER], ("att", "del", "prf", "salt"), ("dis",))
         need(len(array(value["del"])) > 0)
         check(len(value["del"]) <= MAX_CHAIN, "too-large")
         texts = [value["att"], value["prf"], *value["del"]]
         need(all(isinstance(text, str) for text in texts))
         salt = b64_decode(value["salt"], 16)
         att, *delegations = _shorthands([value["att"], *value["del"]])
+        short = att != value["att"]
+        disclosed = [text(t) for t in array(value["dis"])] if "dis" in value else []
+        need("dis" not in value or (1 <= len(disclosed) <= MAX_DISCLOSURES and not short))
     check(sum(len(text.encode("utf-8")) for text in texts) <= MAX_TOKENS, "too-large")  # rule 3
-    return Carrier(att, delegations, value["prf"], salt, att != value["att"])
+    check(sum(len(t.encode("utf-8")) for t in disclosed) <= MAX_DISCLOSED, "too-large")  # rule 11
+    return Carrier(att, delegations, value["prf"], salt, short, disclosed)
 
 
 def _shorthands(tokens: list[str]) -> list[str]:

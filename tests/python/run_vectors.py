@@ -10,6 +10,7 @@ import receipts
 import tasks
 import trees
 from audit import audit
+from comparison import read_listing, read_template
 from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
 from entries import read_entry
 from extension import declare, era, offer, offered, withhold
@@ -93,6 +94,13 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "tools-narrow":
             value = read(body)
             return {"expect": yes(tools_narrow(read_tools(value["parent"]), read_tools(value["child"])))}
+        case "template":
+            value = read(body)
+            return {"expect": yes(read_template(value["template"]).fits(value["text"]))}
+        case "listing":
+            value = read(body)
+            rule = read_listing(value["component"], {name: value[name] for name in ("like", "may_differ")})
+            return {"expect": yes(rule.fits(value["list"]))}
         case "outcome":
             status, digest = outcome(body, b64_decode(header["salt"], 16))
             return {"expect": status, "digest": digest}

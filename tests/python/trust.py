@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from comparison import Listing, Template, read_listing, read_template
 from forms import array, digest, members, name, need, qualified, text, whole
 from keys import Key, read_key
 from strict_json import read
@@ -32,12 +33,13 @@ class Root:
 
 @dataclass
 class Reference:
-    """Accepted digests, None for `any`; those of them that are endorsed; the weakest accepted grade; and whether only the endorsed are."""
+    """Accepted digests, None for `any`; those of them that are endorsed; the weakest accepted grade; whether only the endorsed are; a rule."""
 
     digests: list[str] | None
     endorsed: list[str]
     grade: int
     only_endorsed: bool
+    rule: Template | Listing | None
 
 
 @dataclass
@@ -78,15 +80,25 @@ def _references(value: Any) -> dict[str, Reference]:
     for component, entry in value.items():
         need(isinstance(entry, dict))
         with_endorsed = "endorsed" in entry
-        members(entry, ("digests", "endorsed", "grade") if with_endorsed else ("digests", "grade"))
+        members(entry, ("digests", "grade"), ("endorsed", "listing", "template"))
         need(component in COMPONENTS)
+        rule = _rule(component, entry)
         endorsed = [digest(d) for d in array(entry["endorsed"])] if with_endorsed else []
         need(not with_endorsed or (len(endorsed) > 0 and component in ("harness", "model-weights")))  # rule 13
         digests = None if entry["digests"] == "any" else [digest(d) for d in array(entry["digests"])] + endorsed
-        need(digests is None or len(digests) > 0)  # rule 6
-        need(digests is not None or not endorsed)
+        need(digests is None or len(digests) > 0 or rule is not None)  # rule 6
+        need(digests is not None or not (endorsed or rule))
         only_endorsed = entry["grade"] == "endorsed"
         need(entry["grade"] in GRADES or (only_endorsed and len(endorsed) > 0))
         grade = "on-disk" if only_endorsed else entry["grade"]
-        references[component] = Reference(digests, endorsed, GRADES.index(grade), only_endorsed)
+        references[component] = Reference(digests, endorsed, GRADES.index(grade), only_endorsed, rule)
     return references
+
+
+def _rule(component: str, entry: dict[str, Any]) -> Template | Listing | None:
+    """Rule 16."""
+    need(not ("template" in entry and "listing" in entry))
+    if "template" in entry:
+        need(component == "system-prompt")
+        return read_template(entry["template"])
+    return read_listing(component, entry["listing"]) if "listing" in entry else None

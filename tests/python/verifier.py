@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Collection
 
 from constraints import arguments_allowed, tools_narrow
-from forms import Refused, check, commitment
+from forms import Refused, check, commitment, sha256
 from keys import Key
 from messages import Call, Carrier, read_carrier, read_message
 from refusals import wire
@@ -29,7 +29,7 @@ class Verifier:
     def __init__(self, trust: Trust, methods: Collection[str] = ()) -> None:
         self.trust = trust
         self.methods = methods  # besides tools/call, those that need a proof
-        self.remembered: dict[tuple[str, ...], tuple[Attestation, list[Delegation]]] = {}  # by the tokens' digests
+        self.remembered: dict[tuple[str, ...], tuple[Attestation, list[Delegation], set[str]]] = {}  # by the tokens' digests
         self.calls: set[tuple[str, str]] = set()  # (thumbprint of the call key, jti) of accepted calls
 
     def verify(self, message: bytes, now: int) -> Verdict:
@@ -45,11 +45,15 @@ class Verifier:
             return Verdict("pass")
         carrier = read_carrier(call)
         if carrier.short:
-            attestation, chain = self._recall(carrier)
+            attestation, chain, within_rules = self._recall(carrier)
         else:
             attestation = read_token(Attestation, carrier.att, "attestation")
             chain = [read_token(Delegation, text, f"delegation {i}") for i, text in enumerate(carrier.delegations)]
+            within_rules = set()
         proof: CallProof = read_token(CallProof, carrier.prf, "call proof")
+        disclosed = {sha256(text.encode("utf-8")): text for text in carrier.disclosed}  # carrier.md, rule 12
+        check(len(disclosed) == len(carrier.disclosed), "bad-carrier")
+        check(all(any(own == m for m, _ in attestation.measurements.values()) for own in disclosed), "bad-carrier")
 
         self._times(attestation, "attestation", now)  # check 3
         for i, token in enumerate(chain):
@@ -61,14 +65,18 @@ class Verifier:
         self._bindings(call, carrier, attestation, chain, proof)  # check 6
         entry = (attestation.cnf.thumbprint, proof.jti)
         check(entry not in self.calls, "replay")  # check 7
-        self._state(attestation)  # check 8
+        if not carrier.short:
+            within_rules = self._within_rules(attestation, disclosed)
+            known = self.remembered.get((attestation.hash, *(token.hash for token in chain)))
+            within_rules |= known[2] if known else set()
+        self._state(attestation, within_rules)  # check 8
         self._chain(chain, attestation.cnf)  # check 9
         self._grant(chain[-1], call)  # check 10
         self.calls.add(entry)  # check 13, as far as memory goes
-        self.remembered[attestation.hash, *(token.hash for token in chain)] = attestation, chain
+        self.remembered[attestation.hash, *(token.hash for token in chain)] = attestation, chain, within_rules
         return Verdict("accept", forward=call.forward(proof.meta_names))
 
-    def _recall(self, carrier: Carrier) -> tuple[Attestation, list[Delegation]]:
+    def _recall(self, carrier: Carrier) -> tuple[Attestation, list[Delegation], set[str]]:
         """carrier.md, rule 8."""
         found = self.remembered.get((carrier.att, *carrier.delegations))
         if found is None:
@@ -114,7 +122,14 @@ class Verifier:
         bound = call.bound(proof.meta_names)
         check(in_order(bound) == proof.meta_names and proof.meta_digest == commitment(carrier.salt, bound), "meta-mismatch")
 
-    def _state(self, attestation: Attestation) -> None:
+    def _within_rules(self, attestation: Attestation, disclosed: dict[str, str]) -> set[str]:
+        """comparison.md, rule 3."""
+        references = self.trust.agents.get(attestation.agent, {})
+        rules = {component: reference.rule for component, reference in references.items() if reference.rule is not None}
+        shown = {component: disclosed.get(measured) for component, (measured, _) in attestation.measurements.items()}
+        return {c for c, rule in rules.items() if (text := shown.get(c)) is not None and rule.fits(text)}
+
+    def _state(self, attestation: Attestation, within_rules: set[str]) -> None:
         """measurement.md, rules 11 to 13."""
         references = self.trust.agents.get(attestation.agent)
         if references is None:  # `{}` goes on, to fail below at the first component that is shown
@@ -126,7 +141,8 @@ class Verifier:
             if reference is None:
                 raise Refused("no-reference", component)
             check(grade >= reference.grade, "grade-too-low", component)
-            check(reference.digests is None or measured in reference.digests, "state-mismatch", component)
+            accepted = reference.digests is None or measured in reference.digests or component in within_rules
+            check(accepted, "state-mismatch", component)
             check(not reference.only_endorsed or measured in reference.endorsed, "grade-too-low", component)
 
     def _chain(self, chain: list[Delegation], holder: Key) -> None:

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use attest_core::b64;
+use attest_core::comparison::{Listing, Template};
 use attest_core::constraint::Constraint;
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::{EntryError, Written};
@@ -259,6 +260,29 @@ fn constraint(value: &Value<'_>) -> Option<Constraint> {
     Constraint::read(value, &mut MAX_CONSTRAINT_NODES.clone()).ok()
 }
 
+#[test]
+fn each_template_fits_what_its_vector_says() {
+    each("template", |vector| {
+        let text = |value: &Value<'_>| value.as_str().unwrap().to_owned();
+        yes_or_no(pair(vector, ["template", "text"], |template, disclosed| {
+            Some(Template::parse(&text(template)).ok()?.fits(&text(disclosed)))
+        }))
+    });
+}
+
+#[test]
+fn each_listing_fits_what_its_vector_says() {
+    each("listing", |vector| {
+        let body = json::parse(&vector.body).unwrap();
+        let member = |name| body.as_object().unwrap().get(name).unwrap();
+        let component = Component::parse(member("component").as_str().unwrap()).unwrap();
+        let like = String::from_utf8(member("like").to_canonical()).unwrap();
+        let patterns: Vec<_> = member("may_differ").as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
+        let listing = Listing::new(component, &like, &patterns).ok();
+        yes_or_no(listing.map(|listing| listing.fits(member("list").as_str().unwrap())))
+    });
+}
+
 fn yes_or_no(verdict: Option<bool>) -> String {
     verdict.map_or("unreadable", |yes| if yes { "yes" } else { "no" }).to_owned()
 }
@@ -459,6 +483,8 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "shape",
         "audit",
         "label",
+        "template",
+        "listing",
     ];
     let families = [
         "alert",
@@ -468,6 +494,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "carrier",
         "chain",
         "checkpoint",
+        "comparison",
         "constraint",
         "cosignature",
         "delegation",

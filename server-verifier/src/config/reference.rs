@@ -97,7 +97,7 @@ impl RuleFile {
             }
             Self::Manifest(path, may_differ) => {
                 let path = folder.join(path);
-                let list = Document::read(&path)?.list(component);
+                let list = Document::read(&path)?.lists.bytes(component);
                 let Some(list) = list.as_deref().and_then(|list| str::from_utf8(list).ok()) else {
                     return Err(ReferenceError::NoList { path, component });
                 };

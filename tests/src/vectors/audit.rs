@@ -23,6 +23,11 @@ fn refused() -> Value {
     json!({"audience": "files", "count": 1, "reason": "no-proof", "since": TIME, "time": TIME, "type": "refused"})
 }
 
+fn accepted() -> Value {
+    json!({"agent": "a1", "audience": "files", "by": "alice", "component": "model-tensors", "digest": DIGEST,
+        "reason": "the adapter of November", "since": TIME, "time": TIME, "type": "accepted"})
+}
+
 fn context() -> Value {
     json!({"agent": "a1", "context": "BQUFBQUFBQUFBQUFBQUFBQ", "time": TIME, "type": "context", "version": "0.1.0"})
 }
@@ -117,6 +122,7 @@ fn good() -> Vec<Vector> {
         whole("never_answered", "a call and a notification without an answer", &[trail(), notification(), call()]),
         whole("trail_twice", "a session that starts again", &[trail(), server(), trail(), server()]),
         whole("alert_on_the_last", "an alert on the entry before it", &[trail(), on(&[0])]),
+        whole("accepted", "a state that somebody accepted, behind the start", &[start(), accepted(), deny()]),
         whole("key", "a change of keys before anything else", &[key(), trail(), server()]),
         whole(
             "time_within_skew",
@@ -165,6 +171,14 @@ fn of_the_kind_of_log() -> Vec<Vector> {
             "context",
             1,
         ),
+        wrong(
+            "accepted_before_start",
+            "a state accepted before anything started",
+            &[accepted(), start()],
+            "context",
+            0,
+        ),
+        wrong("accepted_in_a_caller", "a state accepted in a caller's log", &[context(), accepted()], "context", 1),
         wrong("decision_before_start", "a decision before anything started", &[deny(), start()], "context", 0),
         wrong("outcome_of_no_call", "the outcome of a call that nobody made", &[context(), outcome()], "outcome", 1),
     ]

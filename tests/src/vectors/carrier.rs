@@ -47,16 +47,13 @@ fn heavy(size: usize) -> Call {
     tries.find_map(|(a, b)| Some(padded(a, b)).filter(|call| length(call) == size)).expect("tokens of this sum")
 }
 
-/// A call that discloses a prompt of so many bytes, which nobody needs: as it is, and with the verdict that it is accepted.
-fn disclosed(name: &str, comment: &str, size: usize) -> (Vector, Vector) {
-    let prompt = "\n".repeat(size);
+/// A call that discloses a list of tools, of which any is accepted: as it is, and with the verdict that it passes.
+fn disclosed(name: &str, comment: &str, text: &str) -> (Vector, Vector) {
     let call = Call::with(|call| {
-        call.attestation.claims["sub"] = json!("newcomer");
-        let m = &mut call.attestation.claims["measurements"];
-        let prompt = super::call::measurement("system-prompt", &super::token::hash(&prompt), 1);
-        *m = json!([prompt, m[1]]);
+        let tools = super::call::measurement("tool-manifest", &super::token::hash(text), 2);
+        call.attestation.claims["measurements"][1] = tools;
     });
-    let sent = call.sign().with(|sent| sent.carrier["dis"] = json!([prompt]));
+    let sent = call.sign().with(|sent| sent.carrier["dis"] = json!([text]));
     let vector = Vector::request(format!("carrier_{name}"), comment, sent.bytes());
     (vector.clone(), vector.accepted(&call.forward()))
 }
@@ -107,9 +104,9 @@ pub fn vectors() -> Vec<Vector> {
             c["del"] = json!([format!("{},{}", c["del"][0].as_str().unwrap(), c["del"][1].as_str().unwrap())]);
         })
         .about("delegation 0"),
-        disclosed("dis_longest", "262144 bytes disclosed, the most", 262_144).1,
-        disclosed("dis_too_large", "262145 bytes disclosed", 262_145).0.refused("too-large"),
-        disclosed("dis_escaped", "a text that is longer in JSON than it is", 1).1,
+        disclosed("dis_longest", "262144 bytes disclosed, the most", &"x".repeat(262_144)).1,
+        disclosed("dis_too_large", "262145 bytes disclosed", &"x".repeat(262_145)).0.refused("too-large"),
+        disclosed("dis_escaped", "a text that is longer in JSON than it is", "\"\u{1}\\").1,
         {
             let longest = heavy(262_144);
             Vector::request("carrier_sum_longest", "tokens of 262144 bytes together, the most", longest.bytes())

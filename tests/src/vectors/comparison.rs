@@ -75,7 +75,13 @@ fn calls() -> Vec<Vector> {
     vec![
         accepted("good", "a prompt with another date, and another adapter", TODAY, &tuned, &both),
         accepted("good_turned", "the same in another order", TODAY, &tuned, &json!([text(&tuned), TODAY])),
-        accepted("listed_digest", "a listed prompt, which needs no disclosure", "the prompt", &tuned, &json!([text(&tuned)])),
+        accepted(
+            "listed_digest",
+            "a listed prompt, which needs no disclosure",
+            "the prompt",
+            &tuned,
+            &json!([text(&tuned)]),
+        ),
         refused("nothing_disclosed", "nothing is disclosed", TENSORS, TODAY, &tuned, &Value::Null),
         refused("prompt_not_disclosed", "the prompt is not disclosed", PROMPT, TODAY, &tuned, &json!([text(&tuned)])),
         refused("tensors_not_disclosed", "the tensors are not disclosed", TENSORS, TODAY, &tuned, &json!([TODAY])),
@@ -183,20 +189,34 @@ fn listings() -> Vec<Vector> {
         of_tensors("text", "no JSON", "no", &lora, "a text"),
         of_tensors("no_pattern", "nothing may differ", "unreadable", &json!([]), &text(&base)),
         of_tensors("pattern_empty", "a pattern of no characters", "unreadable", &json!([""]), &text(&base)),
-        of_tensors("pattern_unused", "a pattern that names nothing", "unreadable", &json!(["*lora*", "x"]), &text(&base)),
+        of_tensors(
+            "pattern_unused",
+            "a pattern that names nothing",
+            "unreadable",
+            &json!(["*lora*", "x"]),
+            &text(&base),
+        ),
         of_tensors("patterns_many", "65 patterns", "unreadable", &json!(vec!["*"; 65]), &text(&base)),
         listing("of_config", "a list of what is none", "unreadable", "config", (&base, &lora, &text(&base))),
-        listing("of_files_in_tensors", "a list of files where tensors are listed", "unreadable", TENSORS, (
-            &files("1", 4),
-            &json!(["*"]),
-            &text(&base),
-        )),
+        listing(
+            "of_files_in_tensors",
+            "a list of files where tensors are listed",
+            "unreadable",
+            TENSORS,
+            (&files("1", 4), &json!(["*"]), &text(&base)),
+        ),
         of_files("files", "a file that may differ", "yes", "*.bin", &changed),
         of_files("files_size", "of another size", "no", "*.bin", &files("2", 5)),
         of_files("star_slash", "a star for a slash too", "yes", "s*l.bin", &changed),
         of_files("star_none", "a star for no character", "yes", "sub/*model.bin", &changed),
         of_files("star_question", "a question mark stands for itself", "unreadable", "sub/model.bi?", &changed),
-        of_files("star_overlap", "beginning and end that would share characters", "unreadable", "sub/mod*model.bin", &changed),
+        of_files(
+            "star_overlap",
+            "beginning and end that would share characters",
+            "unreadable",
+            "sub/mod*model.bin",
+            &changed,
+        ),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use attest_core::comparison::{Listing, Rule, Template};
 use attest_core::digest::Digest;
 use attest_core::json::{self, Object, Value as Strict};
 use attest_core::jwk::PublicKey;
@@ -36,6 +37,13 @@ pub fn endorsed_trust() -> Value {
     trust["agents"]["newcomer"] = trust["agents"]["analyst"].clone();
     trust["agents"]["newcomer"]["model-weights"] =
         json!({"digests": [hash("listed weights")], "endorsed": [hash("endorsed weights")], "grade": "endorsed"});
+    trust
+}
+
+/// As the default, and the newcomer is let in with a state that may differ from the accepted one.
+pub fn rules_trust() -> Value {
+    let mut trust = default_trust();
+    trust["agents"]["newcomer"] = super::comparison::references();
     trust
 }
 
@@ -86,8 +94,9 @@ fn root(value: &Strict<'_>) -> Option<Root> {
 
 fn references(components: &Strict<'_>) -> Option<References> {
     let components = components.as_object()?.iter().map(|(name, reference)| {
-        let object = exactly(reference, &["digests", "grade"])
-            .or_else(|| exactly(reference, &["digests", "endorsed", "grade"]))?;
+        let object = reference.as_object()?;
+        let known = ["digests", "endorsed", "grade", "listing", "template"];
+        object.iter().all(|(name, _)| known.contains(&name)).then_some(())?;
         let list = |value: &Strict<'_>| texts(value)?.iter().map(|d| Digest::from_b64(d)).collect::<Option<Vec<_>>>();
         let endorsed = object.get("endorsed").map(|endorsed| list(endorsed).filter(|list| !list.is_empty()));
         let endorsed = match endorsed {
@@ -95,17 +104,30 @@ fn references(components: &Strict<'_>) -> Option<References> {
             None => Vec::new(),
         };
         let component = Component::parse(name)?;
+        let rule = match (object.get("template"), object.get("listing")) {
+            (None, None) => None,
+            (Some(text), None) => Some(Rule::Template(Template::parse(text.as_str()?).ok()?)),
+            (None, Some(listing)) => {
+                let parts = exactly(listing, &["like", "may_differ"])?;
+                let like = String::from_utf8(parts.get("like")?.to_canonical()).ok()?;
+                Some(Rule::Listing(Listing::new(component, &like, &texts(parts.get("may_differ")?)?).ok()?))
+            }
+            (Some(_), Some(_)) => return None,
+        };
+        if rule.as_ref().is_some_and(|rule| !rule.is_for(component)) {
+            return None;
+        }
         let of_files = matches!(component, Component::ModelWeights | Component::Harness);
         if !endorsed.is_empty() && !of_files {
             return None;
         }
         let accepted = object.get("digests")?;
         let digests = match accepted.as_str() {
-            Some("any") if endorsed.is_empty() => None,
+            Some("any") if endorsed.is_empty() && rule.is_none() => None,
             Some(_) => return None,
             None => Some(list(accepted)?),
         };
-        if digests.as_ref().is_some_and(|digests| digests.is_empty() && endorsed.is_empty()) {
+        if digests.as_ref().is_some_and(|digests| digests.is_empty() && endorsed.is_empty() && rule.is_none()) {
             return None;
         }
         let grade = object.get("grade")?.as_str()?;
@@ -118,7 +140,7 @@ fn references(components: &Strict<'_>) -> Option<References> {
             let endorsed = endorsed.into_iter().map(|digest| AcceptedDigest { digest, endorsed: true });
             digests.into_iter().map(AcceptedDigest::from).chain(endorsed).collect()
         });
-        Some((component, Reference { digests, grade, endorsed: only_endorsed }))
+        Some((component, Reference { digests, grade, endorsed: only_endorsed, rule }))
     });
     components.collect::<Option<BTreeMap<_, _>>>()
 }
@@ -207,6 +229,33 @@ pub fn vectors() -> Vec<Vector> {
         }),
         vector("endorsed_prompt", "an endorsed digest of what is no set of files", "refuse", |t| {
             t["agents"]["analyst"]["system-prompt"]["endorsed"] = json!([hash("the prompt")]);
+        }),
+        vector("rules", "a prompt with a slot, and tensors that may differ", "accept", |t| *t = rules_trust()),
+        vector("rule_any", "a rule beside `any`", "refuse", |t| {
+            *t = rules_trust();
+            t["agents"]["newcomer"]["system-prompt"]["digests"] = json!("any");
+        }),
+        vector("rule_two", "a template and a listing of one component", "refuse", |t| {
+            *t = rules_trust();
+            t["agents"]["newcomer"]["model-tensors"]["template"] = json!("{{date}}");
+        }),
+        vector("rule_template_of_config", "a template of what is no prompt", "refuse", |t| {
+            t["agents"]["analyst"]["config"] = json!({"digests": [], "grade": "on-disk", "template": "{{date}}"});
+        }),
+        vector("rule_template_no_slot", "a template without a slot", "refuse", |t| {
+            t["agents"]["analyst"]["system-prompt"]["template"] = json!("Be careful.");
+        }),
+        vector("rule_listing_of_prompt", "a listing of what is no list", "refuse", |t| {
+            *t = rules_trust();
+            t["agents"]["newcomer"]["system-prompt"] = t["agents"]["newcomer"]["model-tensors"].clone();
+        }),
+        vector("rule_listing_no_pattern", "a listing of which nothing may differ", "refuse", |t| {
+            *t = rules_trust();
+            t["agents"]["newcomer"]["model-tensors"]["listing"]["may_differ"] = json!([]);
+        }),
+        vector("rule_listing_member", "a member that a listing does not have", "refuse", |t| {
+            *t = rules_trust();
+            t["agents"]["newcomer"]["model-tensors"]["listing"]["except"] = json!([]);
         }),
         vector("key_in_two_roles", "the attester's key is a delegation root too", "refuse", |t| {
             t["roots"][0]["key"] = jwk(ATTESTER);

@@ -144,6 +144,9 @@ fn forms() -> Vec<Vector> {
         })
     };
     vec![
+        changed(CODE, "disclosed", "what is disclosed beside shorthands", |s| {
+            s.carrier["dis"] = json!(["the prompt"]);
+        }),
         changed(CODE, "full_attestation", "a token beside shorthands: the attestation", |s| {
             s.carrier["att"] = full["att"].clone();
         }),
