@@ -214,6 +214,11 @@ impl Trust {
         self.agents.get(agent)
     }
 
+    /// Every agent with its accepted state, in no order that means anything.
+    pub fn agents(&self) -> impl Iterator<Item = (&str, &References)> {
+        self.agents.iter().map(|(agent, references)| (agent.as_str(), references))
+    }
+
     /// What an attestation shows, in the verifier's own words: each component with its grade, and whether its digest is an
     /// endorsed one. A component that is not accepted is not endorsed.
     pub fn grades(&self, attestation: &Attestation) -> Vec<(Component, Grade, bool)> {

@@ -45,7 +45,8 @@ impl Parties {
         let measurements = [Component::Config, Component::ModelRef, Component::SystemPrompt]
             .map(|component| Measurement { component, digest: Digest::of(component.as_str()), grade: Grade::OnDisk });
         let references = measurements.iter().map(|m| {
-            let reference = Reference { digests: Some(vec![m.digest.into()]), grade: m.grade, endorsed: false, rule: None };
+            let reference =
+                Reference { digests: Some(vec![m.digest.into()]), grade: m.grade, endorsed: false, rule: None };
             (m.component, reference)
         });
         let trust = Trust::new(

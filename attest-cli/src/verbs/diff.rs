@@ -12,18 +12,23 @@ use attest_measure::Document;
 use attest_measure::diff::{self, Report, SettingChange, TextChange};
 use serde::Serialize;
 
+use crate::verbs::moment::Moment;
 use crate::{Ending, output};
 
 /// Compares two states of an agent, component by component. Exits with 0 where nothing differs, with 1 where something does, with 2 on errors.
 ///
-/// A state is a manifest (`attest measure --manifest-out FILE`) or an attestation (`attest issue`), which says that a component differs, not in
-/// what. Signatures are not verified: `attest verify` does that.
+/// A state is a manifest (`attest measure --manifest-out FILE`), an attestation (`attest issue`), which says that a component differs, not in
+/// what, or a moment of a log: LOG#N, the call of entry N, or LOG@TIME (RFC 3339), the last call until then, each by the attestation that the log
+/// keeps of it. Signatures are not verified: `attest verify` does that.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The first state: a manifest or an attestation
+    /// The first state: a manifest, an attestation, LOG#N or LOG@TIME
     a: PathBuf,
     /// The second
     b: PathBuf,
+    /// Whose calls, of a log in which several agents call
+    #[arg(long, value_name = "NAME")]
+    agent: Option<String>,
     /// The system prompts of both, to be compared line by line; each must be the one that was measured
     #[arg(long, num_args = 2, value_names = ["A", "B"])]
     prompt: Option<Vec<PathBuf>>,
@@ -79,7 +84,8 @@ fn show(args: &Args, compared: &Compared) -> Result<bool, Box<dyn std::error::Er
 }
 
 fn compare(args: &Args) -> Result<Compared, Box<dyn std::error::Error>> {
-    let (a, b) = (state(&args.a)?, state(&args.b)?);
+    let agent = args.agent.as_deref();
+    let (a, b) = (state(&args.a, agent)?, state(&args.b, agent)?);
     let report = diff::documents(&a, &b);
     let sides = [(&a, &args.a), (&b, &args.b)];
     let prompt = match args.prompt.as_deref() {
@@ -98,7 +104,12 @@ fn compare(args: &Args) -> Result<Compared, Box<dyn std::error::Error>> {
 }
 
 /// A manifest, or the claims of an attestation.
-fn state(path: &Path) -> Result<Document, Box<dyn std::error::Error>> {
+fn state(path: &Path, agent: Option<&str>) -> Result<Document, Box<dyn std::error::Error>> {
+    if let Some(moment) = Moment::parse(path) {
+        let text = moment.attestation(agent)?;
+        let token = Unverified::<Attestation>::read(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        return Ok(Document::from(token.peek()));
+    }
     let mut text = Vec::new();
     let read = std::fs::File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut text));
     read.map_err(|error| format!("cannot read {}: {error}", path.display()))?;

@@ -15,6 +15,7 @@ pub(crate) mod kept;
 pub(crate) mod keygen;
 pub(crate) mod log;
 pub(crate) mod measure;
+pub(crate) mod moment;
 pub(crate) mod reference;
 pub(crate) mod signer;
 pub(crate) mod verify;

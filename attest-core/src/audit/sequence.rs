@@ -187,7 +187,9 @@ impl Sequence {
                 self.counts.denied += 1;
                 self.of_the_verifier(name(*audience), Some(policy), &mut wrong);
             }
-            Fact::Refused { audience } | Fact::Accepted { audience } => self.of_the_verifier(name(*audience), None, &mut wrong),
+            Fact::Refused { audience } | Fact::Accepted { audience } => {
+                self.of_the_verifier(name(*audience), None, &mut wrong)
+            }
             Fact::Call { call, audience, context, agent, opens, proof } => {
                 self.counts.calls += 1;
                 match &self.writer {

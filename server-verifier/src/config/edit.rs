@@ -104,8 +104,7 @@ fn edited(text: &str, path: &Path, accepted: &Acceptance, grade: Grade) -> Resul
     let mut document: DocumentMut = text.parse().map_err(|_| form())?;
     let agents = document.get_mut("agents").and_then(Item::as_table_like_mut);
     let references = agents.and_then(|agents| agents.get_mut(agent)).and_then(Item::as_table_like_mut);
-    let references =
-        references.ok_or_else(|| EditError::NoAgent { path: path.to_owned(), agent: agent.clone() })?;
+    let references = references.ok_or_else(|| EditError::NoAgent { path: path.to_owned(), agent: agent.clone() })?;
     add(references, component, &digest.to_b64(), grade).map_err(|what| EditError::Reference {
         path: path.to_owned(),
         agent: agent.clone(),
@@ -132,12 +131,7 @@ fn edited(text: &str, path: &Path, accepted: &Acceptance, grade: Grade) -> Resul
 }
 
 /// Adds a digest to the reference of a component; says what stands in the way.
-fn add(
-    references: &mut dyn TableLike,
-    component: &str,
-    digest: &str,
-    grade: Grade,
-) -> Result<(), &'static str> {
+fn add(references: &mut dyn TableLike, component: &str, digest: &str, grade: Grade) -> Result<(), &'static str> {
     let Some(reference) = references.get_mut(component) else {
         let mut table = InlineTable::new();
         table.insert("digests", Value::Array([digest].into_iter().collect()));
