@@ -54,7 +54,7 @@ fn a_prompt_with_todays_date_passes_its_template_and_another_sentence_does_not()
     assert_eq!(reason(&answer), "state-mismatch", "{answer}");
     client.end();
     // Neither log holds a word of it.
-    for log in ["guard.db", "agent.db"] {
+    for log in ["guard.db", "signer.db"] {
         let said = Value::from(world.log(log)).to_string();
         assert!(!said.contains("You are care") && said.contains("echo"), "{log}: {said}");
         let file = fs::read(world.path(log)).unwrap();
@@ -108,7 +108,7 @@ fn a_person_accepts_the_state_of_a_refused_call_and_the_log_says_who_and_why() {
     passes(&world);
     world.write("prompt.txt", "You are very careful.");
     is_refused(&world, "system-prompt");
-    let calls = world.log("agent.db");
+    let calls = world.log("signer.db");
     let last = calls.iter().rposition(|entry| entry["type"] == "call").unwrap().to_string();
     let add = |from: &str, entry: &str, by: &str| {
         let who = ["--agent", "tester", "--component", "system-prompt", "--by", by, "--reason", "it was reviewed"];
@@ -120,12 +120,12 @@ fn a_person_accepts_the_state_of_a_refused_call_and_the_log_says_who_and_why() {
     let before = world.read("guard.toml");
     let denied = world.log("guard.db").iter().rposition(|entry| entry["decision"] == "deny").unwrap().to_string();
     assert!(must_fail(add("guard.db", &denied, "alice")).contains("the caller's log has it"));
-    assert!(must_fail(add("agent.db", "0", "alice")).contains("is of no call"));
-    assert!(must_fail(add("agent.db", &last, "two\nlines")).contains("by is a text"));
+    assert!(must_fail(add("signer.db", "0", "alice")).contains("is of no call"));
+    assert!(must_fail(add("signer.db", &last, "two\nlines")).contains("by is a text"));
     assert_eq!(world.read("guard.toml"), before, "nothing half-written");
 
-    must(add("agent.db", &last, "alice@example.com"));
-    assert!(must_fail(add("agent.db", &last, "alice")).contains("accepts this digest already"));
+    must(add("signer.db", &last, "alice@example.com"));
+    assert!(must_fail(add("signer.db", &last, "alice")).contains("accepts this digest already"));
     let after = world.read("guard.toml");
     let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(comments(&before), comments(&after));
@@ -148,9 +148,9 @@ fn two_moments_of_a_log_are_compared_by_the_attestations_of_their_calls() {
     passes(&world);
     world.write("prompt.txt", "You are very careful.");
     is_refused(&world, "system-prompt");
-    let calls = world.log("agent.db");
+    let calls = world.log("signer.db");
     let calls: Vec<String> =
-        calls.iter().enumerate().filter(|(_, e)| e["type"] == "call").map(|(n, _)| format!("agent.db#{n}")).collect();
+        calls.iter().enumerate().filter(|(_, e)| e["type"] == "call").map(|(n, _)| format!("signer.db#{n}")).collect();
     let diff = |a: &str, b: &str| {
         let output = world.attest(&["diff", a, b]).output().unwrap();
         let said = [output.stdout, output.stderr].concat();
@@ -159,11 +159,11 @@ fn two_moments_of_a_log_are_compared_by_the_attestations_of_their_calls() {
     assert_eq!(diff(&calls[0], &calls[1]).0, 0);
     let (code, said) = diff(&calls[0], &calls[2]);
     assert!(code == 1 && said.contains("system-prompt  CHANGED"), "{said}");
-    let (code, said) = diff(&calls[1], "agent.db@2100-01-01T00:00:00Z");
+    let (code, said) = diff(&calls[1], "signer.db@2100-01-01T00:00:00Z");
     assert!(code == 1 && said.contains("system-prompt  CHANGED"), "{said}");
-    let (code, said) = diff(&calls[1], "agent.db@2001-01-01T00:00:00Z");
+    let (code, said) = diff(&calls[1], "signer.db@2001-01-01T00:00:00Z");
     assert!(code == 2 && said.contains("has no call until 2001"), "{said}");
-    let (code, said) = diff(&calls[1], "agent.db#0");
+    let (code, said) = diff(&calls[1], "signer.db#0");
     assert!(code == 2 && said.contains("is of no call"), "{said}");
     let other = world.attest(&["diff", &calls[0], &calls[1], "--agent", "somebody"]).output().unwrap();
     assert_eq!(other.status.code(), Some(2));
