@@ -68,7 +68,7 @@ fn a_disclosed_prompt_within_the_template_is_accepted_and_the_conclusion_outlive
     assert_eq!(verdict(&verifier, &short), Err(Reason::NotCached));
     assert_eq!(verdict(&verifier, &call(TODAY, &[TODAY], Form::Full)), Ok(()));
     assert_eq!(verdict(&verifier, &short), Ok(()));
-    assert_eq!(verdict(&verifier, &without), Ok(()));
+    assert_eq!(verdict(&verifier, &without), Err(Reason::StateMismatch), "in full the verdict hangs on no memory");
 }
 
 #[test]

@@ -67,8 +67,6 @@ class Verifier:
         check(entry not in self.calls, "replay")  # check 7
         if not carrier.short:
             within_rules = self._within_rules(attestation, disclosed)
-            known = self.remembered.get((attestation.hash, *(token.hash for token in chain)))
-            within_rules |= known[2] if known else set()
         self._state(attestation, within_rules)  # check 8
         self._chain(chain, attestation.cnf)  # check 9
         self._grant(chain[-1], call)  # check 10

@@ -127,7 +127,8 @@ fn a_person_accepts_the_state_of_a_refused_call_and_the_log_says_who_and_why() {
     must(add("signer.db", &last, "alice@example.com"));
     assert!(must_fail(add("signer.db", &last, "alice")).contains("accepts this digest already"));
     let after = world.read("guard.toml");
-    let comments = |text: &str| text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    let comments =
+        |text: &str| text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(comments(&before), comments(&after));
     passes(&world);
     passes(&world);

@@ -2,6 +2,8 @@
 
 mod short;
 
+pub(super) use short::shorten;
+
 use serde_json::{Value, json};
 
 use super::call::{AGENT, Call, chain};

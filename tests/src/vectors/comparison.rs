@@ -34,14 +34,18 @@ fn text(list: &Value) -> String {
     String::from_utf8(canonical(list)).unwrap()
 }
 
-/// A newcomer's call: prompt and tensors are these, and `disclosed` goes with it.
-fn shown(name: &str, comment: &str, prompt: &str, list: &Value, disclosed: &Value) -> (Vector, Call) {
-    let call = Call::with(|call| {
+fn newcomer(prompt: &str, list: &Value) -> Call {
+    Call::with(|call| {
         call.attestation.claims["sub"] = json!("newcomer");
         let m = &mut call.attestation.claims["measurements"];
         let tensors = measurement(TENSORS, &hash(text(list)), 1);
         *m = json!([tensors, measurement(PROMPT, &hash(prompt), 1), m[1]]);
-    });
+    })
+}
+
+/// A newcomer's call: prompt and tensors are these, and `disclosed` goes with it.
+fn shown(name: &str, comment: &str, prompt: &str, list: &Value, disclosed: &Value) -> (Vector, Call) {
+    let call = newcomer(prompt, list);
     let sent = call.sign().with(|sent| {
         if !disclosed.is_null() {
             sent.carrier["dis"] = disclosed.clone();
@@ -89,6 +93,16 @@ fn calls() -> Vec<Vector> {
         refused("tensor_other", "a tensor that may not differ", TENSORS, TODAY, &more, &rule(&more)),
         refused("tensor_type", "a tensor that may differ, of another type", TENSORS, TODAY, &typed, &rule(&typed)),
         refused("tensor_header", "another header", TENSORS, TODAY, &header, &rule(&header)),
+        refused(
+            "full_again",
+            "tokens that were accepted with a disclosure, in full and without it",
+            TENSORS,
+            TODAY,
+            &tuned,
+            &Value::Null,
+        )
+        .with("after", "comparison_good.vec"),
+        short(&tuned),
         malformed("unmeasured", "a text that no digest is over", &json!([TODAY, "another"])),
         malformed("twice", "a text twice", &json!([TODAY, TODAY])),
         malformed("none", "an empty list of texts", &json!([])),
@@ -96,6 +110,16 @@ fn calls() -> Vec<Vector> {
         malformed("text", "a text in place of the list", &json!(TODAY)),
         malformed("number", "a number among the texts", &json!([TODAY, 7])),
     ]
+}
+
+/// A second call with the tokens of the good one, in shorthand.
+fn short(list: &Value) -> Vector {
+    let mut call = newcomer(TODAY, list);
+    call.proof.claims["jti"] = json!(super::token::b64([2; 16]));
+    let sent = call.sign().with(super::carrier::shorten);
+    let vector =
+        Vector::request("comparison_short", "tokens that were accepted with a disclosure, in shorthand", sent.bytes());
+    vector.with("trust", super::RULES_FILE).with("after", "comparison_good.vec").accepted(&call.forward())
 }
 
 fn template(name: &str, comment: &str, expect: &str, template: &str, text: &str) -> Vector {

@@ -16,7 +16,7 @@ fn shorthand(token: &Value) -> Value {
 }
 
 /// Puts the shorthand in place of every token but the call proof.
-fn shorten(sent: &mut Sent) {
+pub(in crate::vectors) fn shorten(sent: &mut Sent) {
     let carrier = &mut sent.carrier;
     carrier["att"] = shorthand(&carrier["att"]);
     for token in carrier["del"].as_array_mut().unwrap() {
