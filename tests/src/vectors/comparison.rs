@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::call::{Call, measurement};
+use super::call::{Call, Sent, measurement};
 use super::file::Vector;
 use super::token::{canonical, hash};
 
@@ -93,16 +93,15 @@ fn calls() -> Vec<Vector> {
         refused("tensor_other", "a tensor that may not differ", TENSORS, TODAY, &more, &rule(&more)),
         refused("tensor_type", "a tensor that may differ, of another type", TENSORS, TODAY, &typed, &rule(&typed)),
         refused("tensor_header", "another header", TENSORS, TODAY, &header, &rule(&header)),
-        refused(
-            "full_again",
-            "tokens that were accepted with a disclosure, in full and without it",
-            TENSORS,
-            TODAY,
-            &tuned,
-            &Value::Null,
-        )
-        .with("after", "comparison_good.vec"),
-        short(&tuned),
+        again("full_again", "tokens that were accepted with a disclosure, in full and without it", &tuned, |_| ())
+            .0
+            .refused("state-mismatch")
+            .about(TENSORS),
+        {
+            let comment = "tokens that were accepted with a disclosure, in shorthand";
+            let (vector, call) = again("short", comment, &tuned, super::carrier::shorten);
+            vector.accepted(&call.forward())
+        },
         malformed("unmeasured", "a text that no digest is over", &json!([TODAY, "another"])),
         malformed("twice", "a text twice", &json!([TODAY, TODAY])),
         malformed("none", "an empty list of texts", &json!([])),
@@ -112,14 +111,13 @@ fn calls() -> Vec<Vector> {
     ]
 }
 
-/// A second call with the tokens of the good one, in shorthand.
-fn short(list: &Value) -> Vector {
+/// A second call with the tokens of the good one.
+fn again(name: &str, comment: &str, list: &Value, change: impl FnOnce(&mut Sent)) -> (Vector, Call) {
     let mut call = newcomer(TODAY, list);
     call.proof.claims["jti"] = json!(super::token::b64([2; 16]));
-    let sent = call.sign().with(super::carrier::shorten);
-    let vector =
-        Vector::request("comparison_short", "tokens that were accepted with a disclosure, in shorthand", sent.bytes());
-    vector.with("trust", super::RULES_FILE).with("after", "comparison_good.vec").accepted(&call.forward())
+    let sent = call.sign().with(change);
+    let vector = Vector::request(format!("comparison_{name}"), comment, sent.bytes());
+    (vector.with("trust", super::RULES_FILE).with("after", "comparison_good.vec"), call)
 }
 
 fn template(name: &str, comment: &str, expect: &str, template: &str, text: &str) -> Vector {

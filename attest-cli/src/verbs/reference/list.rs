@@ -40,6 +40,12 @@ struct Said<'a> {
     time: u64,
 }
 
+impl<'a> Said<'a> {
+    fn of(Acceptance { by, reason, time, .. }: &'a Acceptance) -> Self {
+        Self { by, reason, time: *time }
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Ending {
     let config = Config::read(&args.config)?;
     let mut agents: Vec<_> = config.trust.agents().collect();
@@ -49,11 +55,7 @@ pub(crate) fn run(args: &Args) -> Ending {
             for accepts in accepts(reference) {
                 let is_it =
                     |a: &&Acceptance| a.agent == agent && a.component == *component && a.digest.to_b64() == accepts;
-                let said = |a| -> Said<'_> {
-                    let Acceptance { by, reason, time, .. } = a;
-                    Said { by, reason, time: *time }
-                };
-                let accepted = config.accepted.iter().filter(is_it).map(said).collect();
+                let accepted = config.accepted.iter().filter(is_it).map(Said::of).collect();
                 let grade = if reference.endorsed { "endorsed" } else { reference.grade.as_str() };
                 show(&Row { agent, component: component.as_str(), accepts, grade, accepted }, args.json)?;
             }
