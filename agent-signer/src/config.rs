@@ -90,6 +90,8 @@ pub struct Measure {
     pub turns: Vec<FromTurns>,
     /// Whether the digests of files that nobody touched are taken from the last time.
     pub cache: bool,
+    /// Seconds after which one file, picked by chance, is read again, whatever its times say; 0 for never.
+    pub recheck_seconds: u64,
 }
 
 /// A component that requests to the model show.
@@ -292,6 +294,8 @@ struct MeasureTable {
     turns: Vec<FromTurns>,
     #[serde(default = "yes")]
     cache: bool,
+    #[serde(default = "five_minutes")]
+    recheck_seconds: u64,
 }
 
 impl Config {
@@ -329,6 +333,7 @@ impl Config {
             tools: m.tools,
             turns: m.turns,
             cache: m.cache,
+            recheck_seconds: m.recheck_seconds,
         };
         if measure.is_empty() {
             return Err(ConfigError::NothingMeasured { path: at() });

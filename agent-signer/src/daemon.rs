@@ -30,6 +30,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::config::Config;
 use crate::launch::{LaunchError, socket_of};
 use crate::service::{Signer, StartError};
+use crate::watcher;
 use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Passing, Signed, Trailing, Welcome};
 
 /// Why a signer's process ends with an error.
@@ -75,7 +76,9 @@ pub async fn run(config: Config, ready: impl FnOnce(&Path)) -> Result<(), Daemon
     let signer = Arc::new(Signer::start(config).await?);
     let listener = listen(&socket, &allowed).map_err(|source| DaemonError::Listen { path: socket.clone(), source })?;
     ready(&socket);
+    let watcher = tokio::spawn(watcher::watch(signer.clone()));
     let ended = serve(&listener, &signer, allowed, idle).await;
+    watcher.abort();
     let _ = std::fs::remove_file(&socket);
     signer.close().await;
     ended.map_err(|source| DaemonError::Listen { path: socket, source })

@@ -19,6 +19,7 @@ mod server;
 pub mod service;
 pub mod state;
 mod view;
+mod watcher;
 pub mod wire;
 mod wrap;
 
