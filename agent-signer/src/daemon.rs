@@ -323,6 +323,12 @@ impl Daemon {
                         });
                     }
                 }
+                Kind::Met => {
+                    if let Some(session) = &session {
+                        let met = session.met(&frame.payload);
+                        session.recording(met.into_iter().collect()).await;
+                    }
+                }
                 Kind::Stop => {
                     if let Some(stop) = &stop {
                         let _ = stop.send(()).await;

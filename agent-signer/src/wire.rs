@@ -40,11 +40,13 @@ pub enum Kind {
     Passing = 8,
     /// Signer: what is to become of it (a byte of [`attest_trail::Judged`]).
     Judged = 9,
+    /// Wrap: the TLS key that the server showed (SubjectPublicKeyInfo, DER), before what it said under it; no answer.
+    Met = 12,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 9] = [
+        const ALL: [Kind; 10] = [
             Kind::Hello,
             Kind::Call,
             Kind::Signed,
@@ -54,6 +56,7 @@ impl Kind {
             Kind::CallShort,
             Kind::Passing,
             Kind::Judged,
+            Kind::Met,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
