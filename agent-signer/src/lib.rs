@@ -13,10 +13,12 @@ mod grant;
 pub mod launch;
 mod line;
 mod link;
+pub mod model_relay;
 pub mod serve;
 mod server;
 pub mod service;
 pub mod state;
+mod teller;
 pub mod wire;
 mod wrap;
 
