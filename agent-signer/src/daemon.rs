@@ -326,14 +326,17 @@ impl Daemon {
                     let sent = sent.and_then(|payload| serde_json::from_slice::<Sent>(payload).ok());
                     let turn = sent.and_then(|sent| sent.turn()).ok_or(io::ErrorKind::InvalidData)?;
                     self.signer.given().turn(connection, turn);
-                    let _ = answers.send(Frame { kind: Kind::Noted, number: frame.number, payload: Bytes::new() }).await;
+                    let _ =
+                        answers.send(Frame { kind: Kind::Noted, number: frame.number, payload: Bytes::new() }).await;
                 }
                 Kind::Stop => {
                     if let Some(stop) = &stop {
                         let _ = stop.send(()).await;
                     }
                 }
-                Kind::Signed | Kind::Refused | Kind::Judged | Kind::Noted => return Err(io::ErrorKind::InvalidData.into()),
+                Kind::Signed | Kind::Refused | Kind::Judged | Kind::Noted => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
             }
         }
         // A wrap that went away tells no more ends.

@@ -86,7 +86,8 @@ impl model_relay::Teller for Teller {
         let payload = serde_json::to_vec(&Sent::of(&self.turn_of(&turn)));
         let payload = Bytes::from(payload.map_err(|error| Untold(error.to_string()))?);
         let told = self.say(Some(payload));
-        let late = || Untold(format!("it does not answer within {} s; end it with `attest signer stop`", PATIENCE.as_secs()));
+        let late =
+            || Untold(format!("it does not answer within {} s; end it with `attest signer stop`", PATIENCE.as_secs()));
         timeout(PATIENCE, told).await.map_err(|_| late())?
     }
 }
@@ -102,7 +103,8 @@ mod tests {
 
     #[test]
     fn what_a_turn_does_not_show_is_absent() {
-        let turn = model_relay::Turn { system_prompt: None, model: Some(String::new()), settings: None, has_tools: true };
+        let turn =
+            model_relay::Turn { system_prompt: None, model: Some(String::new()), settings: None, has_tools: true };
         assert_eq!(teller().turn_of(&turn), Turn::default());
     }
 

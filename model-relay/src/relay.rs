@@ -24,8 +24,8 @@ use crate::turn::Turn;
 
 /// Longest body of a request, as at the APIs themselves.
 const LONGEST: usize = 32 << 20;
-/// Bodies that are read as JSON at one time: a value takes many times the room of its text.
-const READ_AT_ONCE: usize = 2;
+/// Bodies that are read as JSON at one time: values take up to thirty times the room of their text.
+const READ_AT_ONCE: usize = 1;
 
 /// The limits of a relay, for its listener too.
 pub fn limits() -> Limits {

@@ -26,7 +26,9 @@ pub(crate) fn canonical(api: Api, request: &Object<'_>, more: &[&Value<'_>]) -> 
         out.push(b':');
         let more = if name == "tools" { more } else { &[] };
         match value {
-            Value::Array(tools) if TOOLS.contains(&name) => write_tools(tools.iter().chain(more.iter().copied()), &mut out),
+            Value::Array(tools) if TOOLS.contains(&name) => {
+                write_tools(tools.iter().chain(more.iter().copied()), &mut out)
+            }
             Value::Null if !more.is_empty() => write_tools(more.iter().copied(), &mut out),
             value => write_canonical(value, &mut out),
         }

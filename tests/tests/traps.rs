@@ -105,15 +105,7 @@ fn imports_go_down_only() {
         ),
         (
             "agent-signer",
-            &[
-                "attest-core",
-                "attest-keys",
-                "attest-measure",
-                "attest-log",
-                "attest-trail",
-                "mcp-relay",
-                "model-relay",
-            ],
+            &["attest-core", "attest-keys", "attest-measure", "attest-log", "attest-trail", "mcp-relay", "model-relay"],
         ),
         (
             "server-verifier",

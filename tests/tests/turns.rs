@@ -6,9 +6,12 @@ mod passing;
 #[path = "turns/place.rs"]
 mod place;
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
 use attest_core::digest::Digest;
 use attest_core::json as strict;
-use attest_tests::client::{reason, text};
+use attest_tests::client::{eventually, reason, text};
 use attest_tests::world::PROMPT;
 use place::Place;
 use serde_json::{Value, json};
@@ -37,7 +40,11 @@ fn component(answer: &Value) -> String {
     assert_eq!(reason(answer), "state-mismatch", "{answer}");
     let text = answer.to_string();
     let names = ["system-prompt", "model-ref", "config"];
-    names.into_iter().find(|name| text.contains(name)).unwrap_or_else(|| panic!("no component is named: {text}")).to_owned()
+    names
+        .into_iter()
+        .find(|name| text.contains(name))
+        .unwrap_or_else(|| panic!("no component is named: {text}"))
+        .to_owned()
 }
 
 #[test]
@@ -128,6 +135,55 @@ fn a_turn_that_the_signer_cannot_be_told_of_does_not_reach_the_model() {
     assert_eq!(place.requests().len(), before, "the model saw nothing");
     place.world.write("agent.toml", agent);
     assert!(ran(&place.run_at(&relay, &steps)[0]), "the signer is started again");
+}
+
+/// What the signer says to this frame, after a greeting that names this audience: the kind of its answer; `None` where it hangs
+/// up.
+fn told(place: &Place, audience: Value, kind: u8, payload: &Value) -> Option<u8> {
+    let sockets = std::fs::read_dir(place.world.path("run/attest")).unwrap().flatten();
+    let socket = sockets.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|e| e == "sock")).unwrap();
+    let mut line = UnixStream::connect(socket).unwrap();
+    let mut say = |kind: u8, payload: &Value| {
+        let payload = payload.to_string();
+        let length = u32::try_from(payload.len() + 5).unwrap();
+        let frame = [&length.to_be_bytes()[..], &[kind], &7_u32.to_be_bytes(), payload.as_bytes()].concat();
+        line.write_all(&frame).unwrap();
+        let mut head = [0; 9];
+        line.read_exact(&mut head).ok()?;
+        let length = u32::from_be_bytes(head[..4].try_into().unwrap()) as usize;
+        line.read_exact(&mut vec![0; length - 5]).unwrap();
+        Some(head[4])
+    };
+    assert_eq!(say(1, &json!({"version": "x", "audience": audience, "how": null})), Some(1));
+    say(kind, payload)
+}
+
+#[test]
+fn turns_are_told_over_a_line_that_names_no_server() {
+    const TURN: u8 = 10;
+    const NOTED: u8 = 11;
+    let place = Place::new(&["system-prompt"]);
+    let _relay = place.relay(&[]);
+    let turn = json!({"system_prompt": "A".repeat(43), "model_ref": null, "config": null});
+    assert_eq!(told(&place, Value::Null, TURN, &turn), Some(NOTED));
+    assert_eq!(told(&place, json!("tools"), TURN, &turn), None);
+    for nonsense in [json!([]), json!({"system_prompt": "short"}), json!({"system_prompt": null, "more": 1})] {
+        assert_eq!(told(&place, Value::Null, TURN, &nonsense), None, "{nonsense}");
+    }
+    // Only a signer says so.
+    assert_eq!(told(&place, Value::Null, NOTED, &json!({})), None);
+}
+
+#[test]
+fn signals_are_the_agents() {
+    let place = Place::new(&["system-prompt"]);
+    let trap =
+        r#"trap 'exit 9' TERM; echo "at $OPENAI_BASE_URL and $ANTHROPIC_BASE_URL" >at; while :; do sleep 0.05; done"#;
+    let relay = place.relay_before(&["sh", "-c", trap]);
+    eventually("the agent runs", || place.world.path("at").exists().then_some(()));
+    let url = relay.url().to_owned();
+    assert_eq!(relay.end().code(), Some(9), "the agent's own code");
+    assert_eq!(place.world.read("at"), format!("at {url}/v1 and {url}\n"));
 }
 
 #[test]

@@ -155,7 +155,8 @@ fn tools_given_in_the_middle_count_like_those_at_the_top() {
         assert_eq!(settings(Api::Responses, &both), top);
     }
     json::parse(top.as_bytes()).unwrap();
-    let added = r#"{"messages":[{"role":"system","content":[{"type":"tool_addition","tool":{}},{"type":"text","text":"p"}]}]}"#;
+    let added =
+        r#"{"messages":[{"role":"system","content":[{"type":"tool_addition","tool":{}},{"type":"text","text":"p"}]}]}"#;
     assert!(settings(Api::Messages, added).contains(r#""name":"tool_addition""#));
     assert_eq!(prompt(Api::Messages, added).as_deref(), Some("p"));
 }
@@ -163,7 +164,8 @@ fn tools_given_in_the_middle_count_like_those_at_the_top() {
 #[test]
 fn what_is_read_in_two_ways_is_not_read() {
     let read = |body: &str| Turn::read(Api::Chat, body.as_bytes()).unwrap_err();
-    for body in ["", "{", r#"{"model":"a","model":"b"}"#, r#"{"model":"a","\u006dodel":"b"}"#, r#"{"seed":9007199254740993}"#]
+    for body in
+        ["", "{", r#"{"model":"a","model":"b"}"#, r#"{"model":"a","\u006dodel":"b"}"#, r#"{"seed":9007199254740993}"#]
     {
         assert!(matches!(read(body), ReadError::Json(_)), "{body}");
     }

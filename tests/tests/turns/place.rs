@@ -53,6 +53,13 @@ impl Place {
         Listening::start(command)
     }
 
+    /// A relay that starts a command.
+    pub fn relay_before(&self, words: &[&str]) -> Listening {
+        let mut command = self.model_relay();
+        command.arg("--").args(words);
+        Listening::start(command)
+    }
+
     fn agent(&self, steps: &[Value]) -> Vec<OsString> {
         let agent = tests_folder().join("tests/turns/agent.py");
         let mut words: Vec<OsString> = vec![env("models/bin/python").into(), agent.into()];
