@@ -72,6 +72,9 @@ fn bytes_go_on_as_they_came_and_what_belongs_to_a_connection_does_not() {
     assert_eq!(requests[2]["path"], "/v1/models?limit=1");
 }
 
+/// Method, path, header fields and body; the status of the answer, and words in it.
+type Case<'a> = (&'a str, &'a str, &'a [&'a str], &'a [u8], u16, &'a str);
+
 #[test]
 fn what_is_not_read_does_not_pass() {
     let place = Place::new(&["system-prompt"]);
@@ -79,7 +82,7 @@ fn what_is_not_read_does_not_pass() {
     let fine = br#"{"model":"m","messages":[],"tools":[{"name":"echo"}]}"#;
     let twice = br#"{"model":"m","model":"n","messages":[]}"#;
     let long = vec![b' '; (32 << 20) + 1];
-    let cases: [(&str, &str, &[&str], &[u8], u16, &str); 13] = [
+    let cases: [Case<'_>; 13] = [
         ("POST", CHAT, &[JSON], b"{", 400, "not strict JSON"),
         ("POST", CHAT, &[JSON], twice, 400, "the same member twice"),
         ("POST", CHAT, &[JSON], br#"{"tools":{}}"#, 400, "\"tools\" is not a list"),
