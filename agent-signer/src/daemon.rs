@@ -31,7 +31,7 @@ use crate::config::Config;
 use crate::launch::{LaunchError, socket_of};
 use crate::service::{Signer, StartError};
 use crate::watcher;
-use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Passing, Signed, Trailing, Welcome};
+use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Passing, Sent, Signed, Trailing, Welcome};
 
 /// Why a signer's process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -329,12 +329,23 @@ impl Daemon {
                         session.recording(met.into_iter().collect()).await;
                     }
                 }
+                Kind::Turn => {
+                    // A wrap passes on what servers say; of the model it knows nothing.
+                    let sent = Some(&frame.payload).filter(|_| audience.is_empty());
+                    let sent = sent.and_then(|payload| serde_json::from_slice::<Sent>(payload).ok());
+                    let turn = sent.and_then(|sent| sent.turn()).ok_or(io::ErrorKind::InvalidData)?;
+                    self.signer.given().turn(connection, turn);
+                    let _ =
+                        answers.send(Frame { kind: Kind::Noted, number: frame.number, payload: Bytes::new() }).await;
+                }
                 Kind::Stop => {
                     if let Some(stop) = &stop {
                         let _ = stop.send(()).await;
                     }
                 }
-                Kind::Signed | Kind::Refused | Kind::Judged => return Err(io::ErrorKind::InvalidData.into()),
+                Kind::Signed | Kind::Refused | Kind::Judged | Kind::Noted => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
             }
         }
         // A wrap that went away tells no more ends.

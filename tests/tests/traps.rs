@@ -98,11 +98,15 @@ fn imports_go_down_only() {
         ("attest-kept", &["attest-core", "attest-redact"]),
         ("attest-sinks", &[]),
         ("mcp-relay", &["attest-core"]),
+        ("model-relay", &["attest-core", "mcp-relay"]),
         (
             "attest-trail",
             &["attest-core", "attest-log", "attest-watch", "attest-redact", "attest-kept", "attest-sinks", "mcp-relay"],
         ),
-        ("agent-signer", &["attest-core", "attest-keys", "attest-measure", "attest-log", "attest-trail", "mcp-relay"]),
+        (
+            "agent-signer",
+            &["attest-core", "attest-keys", "attest-measure", "attest-log", "attest-trail", "mcp-relay", "model-relay"],
+        ),
         (
             "server-verifier",
             &["attest-core", "attest-keys", "attest-measure", "attest-log", "attest-trail", "mcp-relay"],

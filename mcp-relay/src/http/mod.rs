@@ -40,6 +40,8 @@ use http_body_util::combinators::UnsyncBoxBody;
 
 pub use admission::{Callers, Endpoint};
 pub use backend::Backend;
+pub use body::{Held, Room, Unread, collect};
+pub use headers::{is_framed_twice, is_plain_json, strip_hop_by_hop};
 pub use limits::Limits;
 pub use listener::{Handler, Listener};
 pub use peer::PeerKey;

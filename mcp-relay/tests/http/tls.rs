@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use http::Uri;
 use mcp_relay::http::{HostName, Listener, Upstream};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertifiedKey, PublicKeyData as _, generate_simple_self_signed};
 use tempfile::TempDir;
 
 use crate::remote::Remote;
@@ -88,7 +88,8 @@ async fn the_key_that_a_server_shows_is_known_once_it_was_believed() {
     let mut remote = Remote::start().await;
     let ours = files();
     let (_outer, url) = secured(&remote, &ours).await;
-    let upstream = |files: &Files| Upstream::new(&url.to_string(), HostName::Servers, Some(&files.certificate)).unwrap();
+    let upstream =
+        |files: &Files| Upstream::new(&url.to_string(), HostName::Servers, Some(&files.certificate)).unwrap();
     let listener = || async { Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap() };
 
     // Shown, and not believed.
@@ -109,5 +110,5 @@ async fn the_key_that_a_server_shows_is_known_once_it_was_believed() {
     events.send(&format!("data: {DONE}\n\n")).await;
     client.until(&format!("data: {DONE}\n\n")).await;
     let shown = std::fs::read_to_string(&ours.key).unwrap();
-    assert_eq!(key.get().as_deref(), Some(&rcgen::KeyPair::from_pem(&shown).unwrap().public_key_der()[..]));
+    assert_eq!(key.get().as_deref(), Some(&rcgen::KeyPair::from_pem(&shown).unwrap().subject_public_key_info()[..]));
 }
