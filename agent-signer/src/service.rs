@@ -396,6 +396,7 @@ fn attestation(
         id: Jti(random()?),
         key: key.public().clone(),
         measurements,
+        platform: None,
     };
     Ok(attestation.sign(attester)?)
 }
