@@ -18,6 +18,8 @@ pub mod serve;
 mod server;
 pub mod service;
 pub mod state;
+#[cfg(feature = "tpm")]
+pub mod tpm;
 mod view;
 pub mod wire;
 mod wrap;

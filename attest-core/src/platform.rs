@@ -181,6 +181,11 @@ impl PlatformKey {
         self.thumbprint
     }
 
+    /// As an uncompressed point (SEC 1, section 2.3.3).
+    pub fn to_sec1(&self) -> [u8; 65] {
+        self.key.to_sec1_point(false).as_bytes().try_into().unwrap_or([0; 65])
+    }
+
     /// The members that RFC 7638 requires of such a key, in their order.
     fn jwk(x: &[u8; 32], y: &[u8; 32]) -> String {
         format!(r#"{{"crv":"P-256","kty":"EC","x":"{}","y":"{}"}}"#, b64::encode(x), b64::encode(y))
