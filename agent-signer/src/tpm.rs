@@ -8,6 +8,7 @@ use std::str::FromStr as _;
 use attest_core::digest::Digest;
 use attest_core::platform::{Platform, PlatformKey};
 use tss_esapi::attributes::ObjectAttributesBuilder;
+use tss_esapi::constants::CapabilityType;
 use tss_esapi::constants::response_code::Tss2ResponseCodeKind as Kind;
 use tss_esapi::handles::{KeyHandle, ObjectHandle, PersistentTpmHandle, TpmHandle};
 use tss_esapi::interface_types::algorithm::{EccSchemeAlgorithm, HashingAlgorithm, PublicAlgorithm};
@@ -16,8 +17,9 @@ use tss_esapi::interface_types::ecc::EccCurve;
 use tss_esapi::interface_types::resource_handles::{Hierarchy, Provision};
 use tss_esapi::interface_types::session_handles::AuthSession;
 use tss_esapi::structures::{
-    Data, EccParameter, EccPoint, EccScheme, KeyDerivationFunctionScheme, PcrSelectSize, PcrSelectionList, PcrSlot, Public,
-    PublicBuilder, PublicEccParametersBuilder, Signature, SignatureScheme, SymmetricDefinitionObject,
+    CapabilityData, Data, EccParameter, EccPoint, EccScheme, KeyDerivationFunctionScheme, PcrSelectSize,
+    PcrSelectionList, PcrSlot, Public, PublicBuilder, PublicEccParametersBuilder, Signature, SignatureScheme,
+    SymmetricDefinitionObject,
 };
 use tss_esapi::traits::Marshall as _;
 use tss_esapi::{Context, Error, TctiNameConf};
@@ -29,16 +31,18 @@ use crate::config;
 #[non_exhaustive]
 pub enum TpmError {
     /// The words after `tpm =`.
-    #[error("[platform] tpm = {0:?} says no TPM; write \"device:/dev/tpmrm0\", \"tabrmd\", or \"swtpm:host=127.0.0.1,port=2321\"")]
+    #[error(
+        "[platform] tpm = {0:?} says no TPM; write \"device:/dev/tpmrm0\", \"tabrmd\", or \"swtpm:host=127.0.0.1,port=2321\""
+    )]
     Name(String),
     /// Nothing answers there.
     #[error(
-        "no TPM answers at {tpm} ({source}); is it there, may this user open it (group tss), and does nobody else hold it? /dev/tpmrm0 serves several at once, /dev/tpm0 does not"
+        "no TPM answers at {tpm}; is it there, may this user open it (group tss), and does nobody else hold it? /dev/tpmrm0 serves several at once, /dev/tpm0 does not"
     )]
     Unreachable {
         /// The TPM.
         tpm: String,
-        /// The stack's words.
+        /// A number; the stack has said more on standard error.
         source: Error,
     },
     /// It answers that it has no time.
@@ -111,13 +115,16 @@ impl Tpm {
 
     /// The attestation key, if there is one.
     fn find(&mut self) -> Result<Option<(KeyHandle, PlatformKey)>, TpmError> {
-        let found = self.context.tr_from_tpm_public(TpmHandle::Persistent(self.handle));
-        let object = match found {
-            Ok(object) => object,
-            Err(Error::Tss2Error(code)) if code.kind() == Some(Kind::Handle) => return Ok(None),
-            Err(source) => return Err(self.failed("look up its attestation key", source)),
-        };
-        let handle = KeyHandle::from(object);
+        let wanted = TpmHandle::Persistent(self.handle);
+        let look = |source| Self::error(&self.name, "look up its attestation key", source);
+        // Asked first, because the stack prints errors of its own where a handle stands for nothing. What comes is the first handle
+        // that is not below.
+        let (found, _) = self.context.get_capability(CapabilityType::Handles, self.number, 1).map_err(look)?;
+        match found {
+            CapabilityData::Handles(handles) if handles.contains(&wanted) => {}
+            _ => return Ok(None),
+        }
+        let handle = KeyHandle::from(self.context.tr_from_tpm_public(wanted).map_err(look)?);
         let (public, ..) =
             self.context.read_public(handle).map_err(|source| self.failed("show its attestation key", source))?;
         let other = || TpmError::OtherKey { tpm: self.name.clone(), handle: self.number };

@@ -145,7 +145,9 @@ pub enum TrustError {
     #[error("the platform's key {0} stands in the configuration twice: a key has one role and one entry")]
     PlatformTwice(Digest),
     /// A platform for an agent of which no hardware is required, so that nobody would look at it.
-    #[error("a platform lists the agent {0:?}, and nothing asks for it; write hardware = true among the agent's references, or take the agent out")]
+    #[error(
+        "a platform lists the agent {0:?}, and nothing asks for it; write hardware = true among the agent's references, or take the agent out"
+    )]
     HardwareNotRequired(String),
     /// Hardware that no platform can show.
     #[error("hardware is required of the agent {0:?}, and no platform lists it; add the key of its machine's TPM")]

@@ -55,7 +55,9 @@ fn warn_of_anything(config: &Config) {
         tracing::warn!("any {component} of the agent {agent:?} is accepted, because the configuration says \"any\"");
     }
     for agent in config.trust.any_start() {
-        tracing::warn!("the machine of the agent {agent:?} may be started in any way, because the configuration says \"any\"");
+        tracing::warn!(
+            "the machine of the agent {agent:?} may be started in any way, because the configuration says \"any\""
+        );
     }
 }
 

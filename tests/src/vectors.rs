@@ -120,8 +120,11 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
         let twice = files.insert(format!("{}.vec", vector.name), vector.to_bytes());
         assert!(twice.is_none(), "two vectors are named {}", vector.name);
     }
-    let trusts =
-        [(TRUST_FILE, trust::default_trust()), (ENDORSED_FILE, trust::endorsed_trust()), (PLATFORM_FILE, trust::platform_trust())];
+    let trusts = [
+        (TRUST_FILE, trust::default_trust()),
+        (ENDORSED_FILE, trust::endorsed_trust()),
+        (PLATFORM_FILE, trust::platform_trust()),
+    ];
     for (name, trust) in trusts {
         let mut text = serde_json::to_vec_pretty(&trust).unwrap();
         text.push(b'\n');

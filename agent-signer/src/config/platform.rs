@@ -20,3 +20,20 @@ pub struct Platform {
 fn default_handle() -> u32 {
     DEFAULT_HANDLE
 }
+
+#[cfg(all(test, not(feature = "tpm")))]
+mod tests {
+    use std::path::Path;
+
+    use crate::Config;
+
+    #[test]
+    fn a_program_that_knows_no_tpm_says_so_and_does_not_attest_without_its_word() {
+        let text = "agent = \"a\"\nissuer = \"i\"\nkey = \"k\"\nattester_key = \"l\"\ndelegation = \"d\"\nlog = \"s.db\"\n\
+                    [measure]\nsigner = true\nweights_except = []\n";
+        let with = format!("{text}[platform]\ntpm = \"device:/dev/tpmrm0\"\n");
+        assert!(Config::parse(text, Path::new("agent.toml")).is_ok());
+        let refused = Config::parse(&with, Path::new("agent.toml")).unwrap_err().to_string();
+        assert!(refused.contains("--features tpm"), "{refused}");
+    }
+}

@@ -211,7 +211,9 @@ fn explained(name: &str) -> &'static str {
         "call-proof" => "signed by the attested key",
         "bindings" => "this audience, these tokens, this tool, parameters and metadata",
         "replay" => "not asked of the log here",
-        "state" => "every component has an accepted reference value, and the machine vouches for it where that is required",
+        "state" => {
+            "every component has an accepted reference value, and the machine vouches for it where that is required"
+        }
         "chain" => "pinned root, signatures, links, each token narrower, holder",
         "constraints" => "the leaf grants this tool with these arguments",
         _ => "",

@@ -74,7 +74,8 @@ impl Quote {
     }
 
     fn submods(&self) -> Value {
-        let clock = [&1_000_000_u64.to_be_bytes()[..], &3_u32.to_be_bytes(), &1_u32.to_be_bytes(), &[self.safe]].concat();
+        let clock =
+            [&1_000_000_u64.to_be_bytes()[..], &3_u32.to_be_bytes(), &1_u32.to_be_bytes(), &[self.safe]].concat();
         let quote = [
             &self.magic[..],
             &self.kind,
@@ -164,9 +165,13 @@ fn malformed() -> Vec<Vector> {
     let mut all: Vec<Vector> = ["ak", "format", "quote", "sig"]
         .iter()
         .map(|member| {
-            let call = call(|_| {}, |_| {}, |claims| {
-                claims["submods"]["platform"].as_object_mut().unwrap().remove(*member);
-            });
+            let call = call(
+                |_| {},
+                |_| {},
+                |claims| {
+                    claims["submods"]["platform"].as_object_mut().unwrap().remove(*member);
+                },
+            );
             refused(format!("no_{member}"), &format!("no member {member}"), &call)
         })
         .collect();
@@ -251,9 +256,14 @@ fn refused() -> Vec<Vector> {
         refused("unknown-platform", "of_another_agent", "a quote by a key that is pinned for another agent", |q| {
             (q.ak, q.by) = (OTHER_MACHINE, OTHER_MACHINE);
         }),
-        refused("platform-signature", "signature_of_another", "another machine's signature under the key's name", |q| {
-            q.by = OTHER_MACHINE;
-        }),
+        refused(
+            "platform-signature",
+            "signature_of_another",
+            "another machine's signature under the key's name",
+            |q| {
+                q.by = OTHER_MACHINE;
+            },
+        ),
         refused("platform-signature", "signature_flipped", "a signature with one bit wrong", |q| {
             q.signature = |key, bytes| {
                 let mut signature = sign(key, bytes);
@@ -299,7 +309,8 @@ fn refused() -> Vec<Vector> {
         {
             // What is quoted over must not have the quote in it: nobody could make it.
             let call = call(|claims| claims["submods"] = json!({}), |_| {}, |_| {});
-            vector("over_empty_submods", "a quote over the claims with empty submods", &call).refused("platform-binding")
+            vector("over_empty_submods", "a quote over the claims with empty submods", &call)
+                .refused("platform-binding")
         },
         refused("platform-state", "other_registers", "a machine that was started in another way", |q| {
             q.pcrs = digest("other registers").to_vec();

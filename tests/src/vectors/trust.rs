@@ -317,7 +317,7 @@ pub fn vectors() -> Vec<Vector> {
             t["roots"][0]["tools"] = json!(["files"]);
         }),
         vector("key_of_small_order", "a pinned key of small order", "refuse", |t| {
-            t["attesters"][0]["key"]["x"] = json!(super::token::b64(super::points::small_order()[0]));
+            t["attesters"][0]["key"]["x"] = json!(b64(super::points::small_order()[0]));
         }),
     ]
 }
