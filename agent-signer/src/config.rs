@@ -285,6 +285,7 @@ struct MeasureTable {
     weights: Vec<PathBuf>,
     #[serde(default)]
     tensors: bool,
+    #[serde(default)]
     weights_except: Vec<String>,
     model: Option<Model>,
     system_prompt: Option<PathBuf>,
