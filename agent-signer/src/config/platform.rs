@@ -30,7 +30,7 @@ mod tests {
     #[test]
     fn a_program_that_knows_no_tpm_says_so_and_does_not_attest_without_its_word() {
         let text = "agent = \"a\"\nissuer = \"i\"\nkey = \"k\"\nattester_key = \"l\"\ndelegation = \"d\"\nlog = \"s.db\"\n\
-                    [measure]\nsigner = true\nweights_except = []\n";
+                    [measure]\nsigner = true\n";
         let with = format!("{text}[platform]\ntpm = \"device:/dev/tpmrm0\"\n");
         assert!(Config::parse(text, Path::new("agent.toml")).is_ok());
         let refused = Config::parse(&with, Path::new("agent.toml")).unwrap_err().to_string();
