@@ -14,6 +14,7 @@ use attest_keys::{KeyError, KeySource};
 use attest_measure::FileSet;
 use serde::{Deserialize, Serialize};
 
+pub use platform::{DEFAULT_HANDLE, Platform};
 pub use upstream::{Remote, RemoteError};
 
 /// An agent's configuration. All paths are absolute, or relative to the working directory like the file's own.
@@ -61,6 +62,8 @@ pub struct Config {
     pub log_keys: BTreeMap<String, LogKeys>,
     /// Remote servers, by the name that their guard goes by.
     pub upstream: BTreeMap<String, Remote>,
+    /// The machine's TPM; `None` for attestations without its quote.
+    pub platform: Option<Platform>,
 }
 
 /// What is measured.
@@ -186,6 +189,12 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// A TPM, for a program that knows none.
+    #[error("{path}: [platform] needs an attest that was built with --features tpm; this one was not", path = path.display())]
+    BuiltWithoutTpm {
+        /// The file.
+        path: PathBuf,
+    },
     /// The keys of a server's log.
     #[error("{path}: [[server]] {audience:?}: log_keys: {source}; `attest log key` prints them where the log is", path = path.display())]
     LogKeys {
@@ -245,6 +254,7 @@ struct File {
     server: Vec<ServerTable>,
     #[serde(default)]
     upstream: BTreeMap<String, Remote>,
+    platform: Option<Platform>,
 }
 
 fn yes() -> bool {
@@ -342,6 +352,9 @@ impl Config {
             return Err(ConfigError::ToolsUnseen { path: at() });
         }
         measure.check(path)?;
+        if file.platform.is_some() && cfg!(not(feature = "tpm")) {
+            return Err(ConfigError::BuiltWithoutTpm { path: at() });
+        }
         let mut log_keys = BTreeMap::new();
         for ServerTable { audience, log_keys: lines } in file.server {
             let keys = LogKeys::parse(&lines).map_err(|source| ConfigError::LogKeys {
@@ -375,6 +388,7 @@ impl Config {
             trail: file.trail.map(|table| table.within(folder)),
             log_keys,
             upstream: file.upstream.into_iter().map(|(name, remote)| (name, remote.within(folder))).collect(),
+            platform: file.platform,
         })
     }
 }
@@ -414,4 +428,5 @@ impl Measure {
     }
 }
 
+mod platform;
 mod upstream;

@@ -20,6 +20,8 @@ mod server;
 pub mod service;
 pub mod state;
 mod teller;
+#[cfg(feature = "tpm")]
+pub mod tpm;
 mod view;
 mod watcher;
 pub mod wire;

@@ -16,7 +16,7 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Starts an agent with the very files that were measured, and attests them as in use.
 ///
-/// The files of [measure] in agent.toml are opened once, and measured and loaded by way of the open files: what takes the place of
+/// The files that agent.toml measures are opened once, and measured and loaded by way of the open files: what takes the place of
 /// one of them later is neither. Prompt and settings are copied into memory that nobody can write to. The agent finds them at
 /// $ATTEST_WEIGHTS, $ATTEST_SYSTEM_PROMPT and $ATTEST_CONFIG, or where its command says {weights}, {system_prompt} and {config}.
 /// The signer runs as long as the agent does.

@@ -80,6 +80,10 @@ pub enum StartError {
     /// The trail takes no entry.
     #[error(transparent)]
     Unwritten(#[from] attest_trail::Unwritten),
+    /// The machine's TPM gives no quote.
+    #[cfg(feature = "tpm")]
+    #[error(transparent)]
+    Tpm(#[from] crate::tpm::TpmError),
     /// The system gives no random bits.
     #[error("the system gives no random bits: {0}")]
     Random(#[from] getrandom::Error),
@@ -319,6 +323,8 @@ impl Signer {
                 tracing::error!("the agent is not attested: {error}");
                 match error {
                     StartError::Key(_) => Refusal::from(Reason::NotSigned),
+                    #[cfg(feature = "tpm")]
+                    StartError::Tpm(_) => Refusal::from(Reason::NotSigned),
                     _ => Refusal::from(Reason::NotMeasured),
                 }
             })?;
@@ -435,8 +441,24 @@ fn attestation(
         id: Jti(random()?),
         key: key.public().clone(),
         measurements,
+        platform: None,
     };
-    Ok(attestation.sign(attester)?)
+    Ok(quoted(attestation, config)?.sign(attester)?)
+}
+
+/// With the quote of the machine's TPM, where one is configured: without it nothing is attested.
+#[cfg(feature = "tpm")]
+fn quoted(mut attestation: Attestation, config: &Config) -> Result<Attestation, StartError> {
+    if let Some(platform) = &config.platform {
+        attestation.platform = Some(crate::tpm::Tpm::open(platform)?.quote(attestation.quoted())?);
+    }
+    Ok(attestation)
+}
+
+#[cfg(not(feature = "tpm"))]
+fn quoted(attestation: Attestation, _: &Config) -> Result<Attestation, StartError> {
+    // A configuration that names a TPM was refused.
+    Ok(attestation)
 }
 
 fn attest(

@@ -48,6 +48,8 @@ enum Verb {
     Signer(verbs::signer::Args),
     #[cfg(feature = "josekit")]
     Jwk(verbs::jwk::Args),
+    #[cfg(feature = "tpm")]
+    Platform(verbs::platform::Args),
     Verify(verbs::verify::Args),
     Inspect(verbs::inspect::Args),
     Log(verbs::log::Args),
@@ -81,6 +83,8 @@ fn main() -> ExitCode {
         Verb::Signer(args) => verbs::signer::run(args),
         #[cfg(feature = "josekit")]
         Verb::Jwk(args) => verbs::jwk::run(args),
+        #[cfg(feature = "tpm")]
+        Verb::Platform(args) => verbs::platform::run(args),
         Verb::Verify(args) => verbs::verify::run(args),
         Verb::Inspect(args) => verbs::inspect::run(args),
         Verb::Log(args) => verbs::log::run(args),

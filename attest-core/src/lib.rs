@@ -32,6 +32,7 @@ pub mod merkle;
 mod named;
 pub mod names;
 pub mod note;
+pub mod platform;
 pub mod receipt;
 pub mod refusal;
 pub mod reply;

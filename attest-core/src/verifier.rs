@@ -141,8 +141,12 @@ impl Verifier {
         }
         trace.passed(Check::Replay);
         rules::state(attested.attestation(), &self.trust).map_err(named)?;
-        trace.passed(Check::State);
         let fresh = attested.is_fresh();
+        // A matter of the token and the configuration alone, and of an ECDSA signature.
+        if fresh {
+            rules::platform(attested.attestation(), &self.trust).map_err(named)?;
+        }
+        trace.passed(Check::State);
         let evidence = attested.delegate(&self.trust).map_err(named)?;
         trace.passed(Check::Chain);
         rules::constraints(&evidence, call, self.trust.audience()).map_err(named)?;

@@ -3,7 +3,7 @@
 //! Trust sentence: whoever can change this file decides who is let in; it belongs to the server's operator, and neither the
 //! agent nor the server behind should be able to write it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use attest_core::digest::Digest;
@@ -17,9 +17,11 @@ use serde::Deserialize;
 
 use crate::methods::{Methods, MethodsError, Setting};
 
-use reference::{ComponentName, ReferenceEntry};
+use agent::AgentTable;
+use platform::PlatformTable;
 
 pub use http::Http;
+pub use platform::PlatformError;
 pub use reference::EndorsedError;
 pub use witness::{Witnesses, WitnessesError};
 
@@ -50,7 +52,8 @@ pub struct Config {
     pub http: Http,
     /// The witnesses of the log, where there are any.
     pub witness: Option<Witnesses>,
-    /// Digest of the file's exact bytes, and of the digests that publishers endorse: every entry of the log names it.
+    /// Digest of the file's exact bytes, of the digests that publishers endorse and of the platforms' keys: every entry of the log
+    /// names it.
     pub policy: Digest,
 }
 
@@ -112,6 +115,14 @@ pub enum ConfigError {
         /// Why not.
         source: Box<EndorsedError>,
     },
+    /// A machine's key.
+    #[error("{path}: [[platform]]: {source}", path = path.display())]
+    Platform {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: PlatformError,
+    },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
     Methods {
@@ -163,7 +174,9 @@ struct File {
     #[serde(default)]
     root: Vec<RootEntry>,
     #[serde(default)]
-    agents: BTreeMap<String, BTreeMap<ComponentName, ReferenceEntry>>,
+    platform: Vec<PlatformTable>,
+    #[serde(default)]
+    agents: BTreeMap<String, AgentTable>,
     #[serde(default)]
     methods: BTreeMap<String, Setting>,
     #[serde(default)]
@@ -244,9 +257,14 @@ impl Config {
         // The entries name what was trusted. A publisher's word comes from other files, so what it came to counts as well.
         let mut policy = text.as_bytes().to_vec();
         let mut agents = HashMap::new();
-        for (agent, components) in file.agents {
+        let (mut hardware, mut publishers) = (BTreeSet::new(), Vec::new());
+        for (agent, AgentTable { hardware: required, components }) in file.agents {
             let mut references = References::new();
-            for (ComponentName(component), entry) in components {
+            if required {
+                hardware.insert(agent.clone());
+            }
+            for (component, entry) in components {
+                publishers.extend(entry.publishers(folder));
                 let reference = entry.reference(component, folder).map_err(|source| ConfigError::Endorsed {
                     path: at(),
                     agent: agent.clone(),
@@ -259,8 +277,13 @@ impl Config {
             }
             agents.insert(agent, references);
         }
+        let platforms = platform::pinned(file.platform, folder, &publishers)
+            .map_err(|source| ConfigError::Platform { path: at(), source })?;
+        platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
-        let trust = Trust::new(file.audience, attesters, roots, agents).and_then(|t| t.with_skew(skew));
+        let trust = Trust::new(file.audience, attesters, roots, agents)
+            .and_then(|trust| trust.with_platforms(platforms, hardware))
+            .and_then(|trust| trust.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
         let methods = Methods::new(file.methods).map_err(|source| ConfigError::Methods { path: at(), source })?;
         let max_request = file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST);
@@ -292,7 +315,9 @@ impl Config {
     }
 }
 
+mod agent;
 mod http;
+mod platform;
 mod reference;
 #[cfg(test)]
 mod tests;

@@ -62,6 +62,7 @@ class Verifier:
         entry = (attestation.cnf.thumbprint, proof.jti)
         check(entry not in self.calls, "replay")  # check 7
         self._state(attestation)  # check 8
+        self._platform(attestation)
         self._chain(chain, attestation.cnf)  # check 9
         self._grant(chain[-1], call)  # check 10
         self.calls.add(entry)  # check 13, as far as memory goes
@@ -128,6 +129,20 @@ class Verifier:
             check(grade >= reference.grade, "grade-too-low", component)
             check(reference.digests is None or measured in reference.digests, "state-mismatch", component)
             check(not reference.only_endorsed or measured in reference.endorsed, "grade-too-low", component)
+
+    def _platform(self, attestation: Attestation) -> None:
+        """platform.md, rules 15 to 19."""
+        if attestation.agent not in self.trust.hardware:
+            return
+        shown = attestation.platform
+        if shown is None:
+            raise Refused("platform-missing")
+        pinned = self.trust.platforms.get(shown.ak)
+        if pinned is None or attestation.agent not in pinned.agents:
+            raise Refused("unknown-platform")
+        check(pinned.key.verifies(shown.signature, shown.quote), "platform-signature")
+        check(shown.over == attestation.quoted, "platform-binding")
+        check(pinned.pcrs is None or shown.pcrs in pinned.pcrs, "platform-state")
 
     def _chain(self, chain: list[Delegation], holder: Key) -> None:
         """chain.md, rules 1 to 13."""

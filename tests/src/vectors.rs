@@ -38,6 +38,7 @@ mod log_policy;
 mod measurement;
 mod merkle;
 mod note;
+pub mod platform;
 pub mod receipt;
 mod refusals;
 mod request;
@@ -59,6 +60,8 @@ use file::Vector;
 pub const TRUST_FILE: &str = "trust.json";
 /// The same, with endorsed weights.
 pub const ENDORSED_FILE: &str = "endorsed.json";
+/// The same, with machines whose keys are pinned, for agents of which that is required.
+pub const PLATFORM_FILE: &str = "platform.json";
 
 /// Where the committed files lie.
 pub fn directory() -> PathBuf {
@@ -70,7 +73,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 31] = [
+    let families: [fn() -> Vec<Vector>; 32] = [
         alert::vectors,
         attestation::vectors,
         audit::vectors,
@@ -91,6 +94,7 @@ pub fn all() -> Vec<Vector> {
         measurement::vectors,
         merkle::vectors,
         note::vectors,
+        platform::vectors,
         receipt::vectors,
         refusals::vectors,
         request::vectors,
@@ -116,12 +120,16 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
         let twice = files.insert(format!("{}.vec", vector.name), vector.to_bytes());
         assert!(twice.is_none(), "two vectors are named {}", vector.name);
     }
-    let mut trust = serde_json::to_vec_pretty(&trust::default_trust()).unwrap();
-    trust.push(b'\n');
-    files.insert(TRUST_FILE.to_owned(), trust);
-    let mut endorsed = serde_json::to_vec_pretty(&trust::endorsed_trust()).unwrap();
-    endorsed.push(b'\n');
-    files.insert(ENDORSED_FILE.to_owned(), endorsed);
+    let trusts = [
+        (TRUST_FILE, trust::default_trust()),
+        (ENDORSED_FILE, trust::endorsed_trust()),
+        (PLATFORM_FILE, trust::platform_trust()),
+    ];
+    for (name, trust) in trusts {
+        let mut text = serde_json::to_vec_pretty(&trust).unwrap();
+        text.push(b'\n');
+        files.insert(name.to_owned(), text);
+    }
     files.insert(log::KEYS.to_owned(), log::keys().into());
     files.insert(log::ROTATED.to_owned(), log::rotated().into());
     files.insert(log::POLICY.to_owned(), log::policy().into());

@@ -72,8 +72,8 @@ fn the_core_can_reach_no_clock_file_network_or_randomness() {
     let lines = cargo(&["tree", "-p", "attest-core", "--all-features", "--edges", "no-dev", "--prefix", "none"]);
     let names: BTreeSet<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
     assert!(names.contains("serde_jcs"), "{names:?}");
-    let impure =
-        ["tokio", "getrandom", "rusqlite", "rustix", "mio", "rand", "rand_core", "chrono", "jiff", "time", "tempfile"];
+    // `rand_core`, which p256 brings, holds traits and no source.
+    let impure = ["tokio", "getrandom", "rusqlite", "rustix", "mio", "rand", "chrono", "jiff", "time", "tempfile"];
     for name in impure {
         assert!(!names.contains(name), "{name}: {names:?}");
     }

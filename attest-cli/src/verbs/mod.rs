@@ -15,6 +15,8 @@ pub(crate) mod kept;
 pub(crate) mod keygen;
 pub(crate) mod log;
 pub(crate) mod measure;
+#[cfg(feature = "tpm")]
+pub(crate) mod platform;
 pub(crate) mod signer;
 pub(crate) mod verify;
 pub(crate) mod witness;

@@ -23,19 +23,6 @@ pub enum EndorsedError {
     Files(#[from] EndorseError),
 }
 
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(try_from = "String")]
-pub(super) struct ComponentName(pub(super) Component);
-
-impl TryFrom<String> for ComponentName {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        let known = || Component::ALL.iter().map(|c| c.as_str()).collect::<Vec<_>>().join(", ");
-        Component::parse(&name).map(Self).ok_or_else(|| format!("no such component {name:?}; there are {}", known()))
-    }
-}
-
 /// `"any"`, or a table of digests, publishers' bundles and the weakest accepted grade.
 pub(super) struct ReferenceEntry {
     reference: Reference,
@@ -77,6 +64,11 @@ const DEFAULT_GRADE: Grade = Grade::OnDisk;
 const ENDORSED: &str = "endorsed";
 
 impl ReferenceEntry {
+    /// The files of the publishers' keys.
+    pub(super) fn publishers(&self, folder: &Path) -> Vec<PathBuf> {
+        self.endorsed.iter().map(|files| folder.join(&files.key)).collect()
+    }
+
     /// Verifies what publishers signed, and adds what they signed for to the accepted digests.
     pub(super) fn reference(self, component: Component, folder: &Path) -> Result<Reference, EndorsedError> {
         let Self { mut reference, endorsed } = self;
