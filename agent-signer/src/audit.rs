@@ -11,6 +11,7 @@ use std::sync::Arc;
 use attest_core::digest::Digest;
 use attest_log::{Log, LogKey, LogKeyError, OpenError};
 use attest_trail::{Audit, How, Session, Table, Writing};
+use mcp_relay::http::PeerKey;
 use mcp_relay::http::bridge::OwnWords;
 use mcp_relay::stdio::{self, Client};
 use rustix::fs::{FlockOperation, flock};
@@ -105,12 +106,13 @@ async fn local_server(session: Arc<Session>, server: Vec<OsString>) -> Result<u8
     let mut command = Command::new(words.next().ok_or("no server: write its command after --")?);
     command.args(words);
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
-    Ok(stdio::run(command, client, Audit::new(session), stdio::Options::default()).await?.code())
+    Ok(stdio::run(command, client, Audit::new(session, PeerKey::default()), stdio::Options::default()).await?.code())
 }
 
 async fn remote_server(session: Arc<Session>, remote: &Remote, url: &str) -> Result<u8, Failure> {
     let (upstream, limits) = (remote.connect(url)?, remote.limits());
-    Ok(bridged(upstream, limits, OwnWords::default(), Audit::new(session)).await?.code())
+    let audit = Audit::new(session, upstream.peer_key());
+    Ok(bridged(upstream, limits, OwnWords::default(), audit).await?.code())
 }
 
 fn read(path: &Path) -> Result<File, Failure> {

@@ -14,6 +14,7 @@ use attest_keys::{KeyError, KeySource};
 use attest_measure::FileSet;
 use serde::{Deserialize, Serialize};
 
+pub use platform::{DEFAULT_HANDLE, Platform};
 pub use upstream::{Remote, RemoteError};
 
 /// An agent's configuration. All paths are absolute, or relative to the working directory like the file's own.
@@ -61,6 +62,8 @@ pub struct Config {
     pub log_keys: BTreeMap<String, LogKeys>,
     /// Remote servers, by the name that their guard goes by.
     pub upstream: BTreeMap<String, Remote>,
+    /// The machine's TPM; `None` for attestations without its quote.
+    pub platform: Option<Platform>,
 }
 
 /// What is measured.
@@ -90,6 +93,8 @@ pub struct Measure {
     pub turns: Vec<FromTurns>,
     /// Whether the digests of files that nobody touched are taken from the last time.
     pub cache: bool,
+    /// Seconds after which one file, picked by chance, is read again, whatever its times say; 0 for never.
+    pub recheck_seconds: u64,
     /// What servers are shown beside the digests, for their comparison rules, each once. Every server that is called sees it.
     pub disclose: Vec<Component>,
 }
@@ -215,6 +220,12 @@ pub enum ConfigError {
         /// What.
         component: Component,
     },
+    /// A TPM, for a program that knows none.
+    #[error("{path}: [platform] needs an attest that was built with --features tpm; this one was not", path = path.display())]
+    BuiltWithoutTpm {
+        /// The file.
+        path: PathBuf,
+    },
     /// The keys of a server's log.
     #[error("{path}: [[server]] {audience:?}: log_keys: {source}; `attest log key` prints them where the log is", path = path.display())]
     LogKeys {
@@ -274,6 +285,7 @@ struct File {
     server: Vec<ServerTable>,
     #[serde(default)]
     upstream: BTreeMap<String, Remote>,
+    platform: Option<Platform>,
 }
 
 fn yes() -> bool {
@@ -325,6 +337,8 @@ struct MeasureTable {
     cache: bool,
     #[serde(default)]
     disclose: Vec<Disclose>,
+    #[serde(default = "five_minutes")]
+    recheck_seconds: u64,
 }
 
 impl Config {
@@ -363,6 +377,7 @@ impl Config {
             turns: m.turns,
             cache: m.cache,
             disclose: m.disclose.into_iter().map(Component::from).collect(),
+            recheck_seconds: m.recheck_seconds,
         };
         if measure.is_empty() {
             return Err(ConfigError::NothingMeasured { path: at() });
@@ -371,6 +386,9 @@ impl Config {
             return Err(ConfigError::ToolsUnseen { path: at() });
         }
         measure.check(path)?;
+        if file.platform.is_some() && cfg!(not(feature = "tpm")) {
+            return Err(ConfigError::BuiltWithoutTpm { path: at() });
+        }
         let mut log_keys = BTreeMap::new();
         for ServerTable { audience, log_keys: lines } in file.server {
             let keys = LogKeys::parse(&lines).map_err(|source| ConfigError::LogKeys {
@@ -404,6 +422,7 @@ impl Config {
             trail: file.trail.map(|table| table.within(folder)),
             log_keys,
             upstream: file.upstream.into_iter().map(|(name, remote)| (name, remote.within(folder))).collect(),
+            platform: file.platform,
         })
     }
 }
@@ -454,4 +473,5 @@ impl Measure {
     }
 }
 
+mod platform;
 mod upstream;

@@ -30,7 +30,8 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use crate::config::Config;
 use crate::launch::{LaunchError, socket_of};
 use crate::service::{Signer, StartError};
-use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Passing, Signed, Trailing, Welcome};
+use crate::watcher;
+use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Passing, Sent, Signed, Trailing, Welcome};
 
 /// Why a signer's process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +76,9 @@ pub async fn run(config: Config, ready: impl FnOnce(&Path)) -> Result<(), Daemon
     let signer = Arc::new(Signer::start(config).await?);
     let listener = listen(&socket, &allowed).map_err(|source| DaemonError::Listen { path: socket.clone(), source })?;
     ready(&socket);
+    let watcher = tokio::spawn(watcher::watch(signer.clone()));
     let ended = serve(&listener, &signer, allowed, idle).await;
+    watcher.abort();
     let _ = std::fs::remove_file(&socket);
     signer.close().await;
     ended.map_err(|source| DaemonError::Listen { path: socket, source })
@@ -320,12 +323,29 @@ impl Daemon {
                         });
                     }
                 }
+                Kind::Met => {
+                    if let Some(session) = &session {
+                        let met = session.met(&frame.payload);
+                        session.recording(met.into_iter().collect()).await;
+                    }
+                }
+                Kind::Turn => {
+                    // A wrap passes on what servers say; of the model it knows nothing.
+                    let sent = Some(&frame.payload).filter(|_| audience.is_empty());
+                    let sent = sent.and_then(|payload| serde_json::from_slice::<Sent>(payload).ok());
+                    let turn = sent.and_then(|sent| sent.turn()).ok_or(io::ErrorKind::InvalidData)?;
+                    self.signer.given().turn(connection, turn);
+                    let _ =
+                        answers.send(Frame { kind: Kind::Noted, number: frame.number, payload: Bytes::new() }).await;
+                }
                 Kind::Stop => {
                     if let Some(stop) = &stop {
                         let _ = stop.send(()).await;
                     }
                 }
-                Kind::Signed | Kind::Refused | Kind::Judged => return Err(io::ErrorKind::InvalidData.into()),
+                Kind::Signed | Kind::Refused | Kind::Judged | Kind::Noted => {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
             }
         }
         // A wrap that went away tells no more ends.

@@ -20,6 +20,8 @@ struct Seen {
     /// By the connection that a server's messages come over.
     tools: BTreeMap<u64, Vec<ToolEntry>>,
     turn: Turn,
+    /// The connection that told it.
+    teller: u64,
     /// Counts changes.
     generation: u64,
 }
@@ -56,17 +58,21 @@ impl Given {
         }
     }
 
-    /// The connection is gone, and its server with it.
+    /// The connection is gone, and with it its server, or the relay whose turn was the last.
     pub fn gone(&self, connection: u64) {
         let mut seen = self.seen();
-        if seen.tools.remove(&connection).is_some() {
-            seen.generation += 1;
+        let mut changed = seen.tools.remove(&connection).is_some();
+        if seen.teller == connection && seen.turn != Turn::default() {
+            seen.turn = Turn::default();
+            changed = true;
         }
+        seen.generation += u64::from(changed);
     }
 
     /// A request to the model.
-    pub fn turn(&self, turn: Turn) {
+    pub fn turn(&self, connection: u64, turn: Turn) {
         let mut seen = self.seen();
+        seen.teller = connection;
         if seen.turn != turn {
             seen.turn = turn;
             seen.generation += 1;
@@ -135,17 +141,29 @@ mod tests {
         let before = given.generation();
         given.tools(1, vec![tool("a", "x")]);
         given.gone(7);
-        given.turn(Turn::default());
+        given.turn(1, Turn::default());
         assert_eq!(given.generation(), before);
-        given.turn(Turn { system_prompt: Some(Digest::of("p")), ..Turn::default() });
+        given.turn(1, Turn { system_prompt: Some(Digest::of("p")), ..Turn::default() });
         assert_eq!(given.generation(), before + 1);
+    }
+
+    #[test]
+    fn a_turn_goes_with_the_relay_that_told_it() {
+        let given = Given::default();
+        let turn = Turn { system_prompt: Some(Digest::of("p")), ..Turn::default() };
+        given.turn(1, turn);
+        given.turn(2, turn);
+        given.gone(1);
+        assert_eq!(given.measurements(&measure()).1.len(), 1, "the other relay told the last one");
+        given.gone(2);
+        assert_eq!(given.measurements(&measure()).1, []);
     }
 
     #[test]
     fn of_a_turn_only_the_chosen_components_are_measured() {
         let given = Given::default();
         let digest = Digest::of("p");
-        given.turn(Turn { system_prompt: Some(digest), model_ref: Some(digest), config: None });
+        given.turn(1, Turn { system_prompt: Some(digest), model_ref: Some(digest), config: None });
         let wanted = Measurement { component: Component::SystemPrompt, digest, grade: Grade::InUse };
         assert_eq!(given.measurements(&measure()).1, [wanted]);
     }

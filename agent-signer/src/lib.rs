@@ -13,12 +13,17 @@ mod grant;
 pub mod launch;
 mod line;
 mod link;
+pub mod model_relay;
 pub mod run;
 pub mod serve;
 mod server;
 pub mod service;
 pub mod state;
+mod teller;
+#[cfg(feature = "tpm")]
+pub mod tpm;
 mod view;
+mod watcher;
 pub mod wire;
 mod wrap;
 

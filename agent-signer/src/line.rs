@@ -8,6 +8,7 @@ use attest_core::receipt::Verdict;
 use attest_core::response::Outcome;
 use attest_trail::{How, Judged};
 use bytes::Bytes;
+use mcp_relay::http::PeerKey;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::launch::Target;
@@ -19,6 +20,9 @@ pub(crate) struct Line {
     target: Target,
     audience: String,
     how: How,
+    /// The TLS key of a remote server, and what the signer was told of it.
+    peer: PeerKey,
+    told: Mutex<Option<Arc<[u8]>>>,
     link: Mutex<Option<Arc<Link>>>,
     /// What the signer that was found last asks of receipts: answers come also when it has gone away meanwhile.
     demand: Mutex<Arc<Demand>>,
@@ -30,11 +34,13 @@ pub(crate) struct Line {
 impl Line {
     /// A line to the signer at `target`, whose calls are made out to `audience`. Fails where there is no signer: a wrap
     /// whose agent cannot be attested says so at once, and not at the first call.
-    pub async fn open(target: Target, audience: String, how: How) -> Result<Self, LinkError> {
+    pub async fn open(target: Target, audience: String, how: How, peer: PeerKey) -> Result<Self, LinkError> {
         let line = Self {
             target,
             audience,
             how,
+            peer,
+            told: Mutex::default(),
             link: Mutex::default(),
             demand: Mutex::new(Arc::new(Demand::Nothing)),
             trail: Mutex::default(),
@@ -67,6 +73,7 @@ impl Line {
         tracing::info!(agent = link.welcome.agent, context = link.welcome.context, "signer found");
         *self.demand.lock().unwrap_or_else(PoisonError::into_inner) = link.demand.clone();
         *self.trail.lock().unwrap_or_else(PoisonError::into_inner) = link.welcome.trail;
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
         Ok(link)
     }
@@ -114,13 +121,25 @@ impl Line {
     /// Shows the trail a message. Where the signer is gone nobody is shown it; what needs the signer does not pass then.
     pub fn show(&self, passing: &Passing) {
         if let Some(link) = self.current() {
+            self.meet(&link);
             link.tell(wire::Kind::Passing, passing.to_payload());
+        }
+    }
+
+    /// Tells which key the server showed, before anything that it said under it.
+    fn meet(&self, link: &Link) {
+        let Some(key) = self.peer.get() else { return };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref() != Some(&key) {
+            link.tell(wire::Kind::Met, Bytes::copy_from_slice(&key));
+            *told = Some(key);
         }
     }
 
     /// Asks the trail what is to become of a message.
     pub async fn judged(&self, passing: &Passing) -> Judged {
         let Ok(link) = self.link().await else { return Judged::Unwritten };
+        self.meet(&link);
         let answer = link.ask(wire::Kind::Passing, passing.to_payload()).await;
         answer.and_then(|frame| Judged::from_byte(*frame.payload.first()?)).unwrap_or(Judged::Unwritten)
     }

@@ -1,14 +1,12 @@
 //! `attest run`: the agent is started with the very files that were measured.
 
 use std::ffi::{OsStr, OsString};
-use std::io::IsTerminal as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use attest_measure::View;
-use mcp_relay::Exit;
-use tokio::process::{Child, Command};
-use tokio::signal::unix::{SignalKind, signal};
+use mcp_relay::stdio;
 
 use crate::config::Config;
 use crate::launch::{self, socket_of};
@@ -18,7 +16,7 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Starts an agent with the very files that were measured, and attests them as in use.
 ///
-/// The files of [measure] in agent.toml are opened once, and measured and loaded by way of the open files: what takes the place of
+/// The files that agent.toml measures are opened once, and measured and loaded by way of the open files: what takes the place of
 /// one of them later is neither. Prompt and settings are copied into memory that nobody can write to. The agent finds them at
 /// $ATTEST_WEIGHTS, $ATTEST_SYSTEM_PROMPT and $ATTEST_CONFIG, or where its command says {weights}, {system_prompt} and {config}.
 /// The signer runs as long as the agent does.
@@ -78,35 +76,8 @@ fn started(command: &[OsString], shown: &Shown, config: &Path) -> Result<u8, Fai
                 None => command.env_remove(variable),
             };
         }
-        let child = command.spawn().map_err(|error| format!("cannot start {}: {error}", program.display()))?;
-        Ok(ended(child).await?.code())
+        Ok(stdio::beside(command).await?.code())
     })
-}
-
-/// Waits for the end, and passes on what others want of the agent.
-async fn ended(mut child: Child) -> std::io::Result<Exit> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // A terminal sends it to the agent as well.
-    let doubled = std::io::stdin().is_terminal();
-    loop {
-        let wanted = tokio::select! {
-            status = child.wait() => return Ok(status?.into()),
-            _ = terminate.recv() => rustix::process::Signal::TERM,
-            _ = hangup.recv() => rustix::process::Signal::HUP,
-            _ = interrupt.recv() => {
-                if doubled {
-                    continue;
-                }
-                rustix::process::Signal::INT
-            }
-        };
-        let process = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw);
-        if let Some(process) = process {
-            let _ = rustix::process::kill_process(process, wanted);
-        }
-    }
 }
 
 fn replaced(word: &OsStr, from: &str, to: &OsStr) -> OsString {

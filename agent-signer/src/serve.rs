@@ -6,7 +6,7 @@ use std::process::Command;
 
 use attest_trail::How;
 use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
-use mcp_relay::http::{Callers, Endpoint, Limits, Listener, Relay, Upstream};
+use mcp_relay::http::{Callers, Endpoint, Limits, Listener, PeerKey, Relay, Upstream};
 use mcp_relay::stdio::{self, Client, InProcess};
 use mcp_relay::{Exit, Interceptor};
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,15 +43,21 @@ pub enum WrapError {
     Setup(#[source] std::io::Error),
 }
 
-async fn shared(target: Target, audience: String, how: How, own_words: OwnWords) -> Result<Shared, WrapError> {
-    let line = Line::open(target, audience, how).await.map_err(|error| WrapError::Signer(error.to_string()))?;
+async fn shared(
+    target: Target,
+    audience: String,
+    how: How,
+    peer: PeerKey,
+    own_words: OwnWords,
+) -> Result<Shared, WrapError> {
+    let line = Line::open(target, audience, how, peer).await.map_err(|error| WrapError::Signer(error.to_string()))?;
     Ok(Shared::new(line, own_words))
 }
 
 /// Runs `server` with every call to it signed, for the client on our own standard input and output, until it ends.
 pub async fn over_stdio(target: Target, audience: String, server: Command) -> Result<Exit, WrapError> {
     let how = How::command(std::iter::once(server.get_program()).chain(server.get_args()));
-    let shared = shared(target, audience, how, OwnWords::default()).await?;
+    let shared = shared(target, audience, how, PeerKey::default(), OwnWords::default()).await?;
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let exit = stdio::run(server, client, Wrap::new(shared.clone()), stdio::Options::default()).await;
     shared.close().await;
@@ -67,7 +73,7 @@ pub async fn stdio_to_http(
 ) -> Result<Exit, WrapError> {
     let own_words = OwnWords::default();
     let how = How::url(&upstream.uri().to_string());
-    let shared = shared(target, audience, how, own_words.clone()).await?;
+    let shared = shared(target, audience, how, upstream.peer_key(), own_words.clone()).await?;
     let exit = bridged(upstream, limits, own_words, Wrap::new(shared.clone())).await;
     shared.close().await;
     Ok(exit?)
@@ -126,7 +132,7 @@ pub async fn over_http(
         if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     });
     let how = How::url(&upstream.uri().to_string());
-    let shared = shared(target, audience, how, OwnWords::default()).await?;
+    let shared = shared(target, audience, how, upstream.peer_key(), OwnWords::default()).await?;
     let path = upstream.path().to_owned();
     let url = format!("http://{}{path}", listener.address().map_err(listen)?);
     let relay = Relay::new(upstream, shared.clone(), Endpoint::Path(path), Callers::of_this_machine(), limits);

@@ -1,6 +1,7 @@
 //! The signer itself: calls in, signed calls out.
 
 use std::future::{Future as _, poll_fn};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
@@ -60,7 +61,7 @@ pub enum StartError {
     #[error("{path}: {what}", path = path.display())]
     Delegation {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// What is wrong with it.
         what: String,
     },
@@ -79,6 +80,10 @@ pub enum StartError {
     /// The trail takes no entry.
     #[error(transparent)]
     Unwritten(#[from] attest_trail::Unwritten),
+    /// The machine's TPM gives no quote.
+    #[cfg(feature = "tpm")]
+    #[error(transparent)]
+    Tpm(#[from] crate::tpm::TpmError),
     /// The system gives no random bits.
     #[error("the system gives no random bits: {0}")]
     Random(#[from] getrandom::Error),
@@ -95,6 +100,8 @@ pub struct Signer {
     /// What is not of one server goes here.
     own: Option<Session>,
     given: Given,
+    /// Set when a file turned out to be another than its times say: from then on nothing is taken from the last time.
+    doubted: AtomicBool,
     current: Mutex<Current>,
 }
 
@@ -161,7 +168,18 @@ impl Signer {
         };
         let given = Given::default();
         let current = attest(&config, &attester, &key, state, grant, given.measurements(&config.measure))?;
-        Ok(Self { config, key, attester, context, log, trail, own, given, current: Mutex::new(current) })
+        Ok(Self {
+            config,
+            key,
+            attester,
+            context,
+            log,
+            trail,
+            own,
+            given,
+            doubted: AtomicBool::new(false),
+            current: Mutex::new(current),
+        })
     }
 
     /// Who writes the trail, where there is one.
@@ -305,6 +323,8 @@ impl Signer {
                 tracing::error!("the agent is not attested: {error}");
                 match error {
                     StartError::Key(_) => Refusal::from(Reason::NotSigned),
+                    #[cfg(feature = "tpm")]
+                    StartError::Tpm(_) => Refusal::from(Reason::NotSigned),
                     _ => Refusal::from(Reason::NotMeasured),
                 }
             })?;
@@ -318,9 +338,34 @@ impl Signer {
         Ok(current.presented.clone())
     }
 
+    /// Every file that is measured.
+    pub(crate) async fn files(&self) -> Vec<PathBuf> {
+        self.current.lock().await.state.files()
+    }
+
+    /// Measures and attests anew if a file was touched, before anybody calls.
+    pub(crate) async fn look(&self) {
+        // It says itself why it cannot.
+        let _ = self.presented().await;
+    }
+
+    /// Reads one file again. If it is not what was measured nothing is signed until all was measured anew.
+    pub(crate) async fn read_again(&self) {
+        let Ok([chance, _]) = random_bits() else { return };
+        let chance = u64::from_be_bytes(chance.first_chunk().copied().unwrap_or_default());
+        let state = self.current.lock().await.state.clone();
+        if !tokio::task::block_in_place(|| state.holds(chance)) {
+            self.doubted.store(true, Ordering::Release);
+            self.current.lock().await.renew_at = 0;
+            self.look().await;
+        }
+    }
+
     async fn renew(&self, current: &mut MutexGuard<'_, Current>) -> Result<(), StartError> {
+        let remember = !self.doubted.load(Ordering::Acquire);
         // Reading weights takes long, so it must not hold up the tasks of other connections on this thread.
-        let state = tokio::task::block_in_place(|| State::measure(&self.config, &|_, _| ()))?;
+        let measure = || State::measure_anew(&self.config, remember);
+        let state = tokio::task::block_in_place(measure)?;
         let grant = Grant::read(&self.config, &self.key)?;
         self.attest_anew(current, state, grant).await
     }
@@ -396,8 +441,24 @@ fn attestation(
         id: Jti(random()?),
         key: key.public().clone(),
         measurements,
+        platform: None,
     };
-    Ok(attestation.sign(attester)?)
+    Ok(quoted(attestation, config)?.sign(attester)?)
+}
+
+/// With the quote of the machine's TPM, where one is configured: without it nothing is attested.
+#[cfg(feature = "tpm")]
+fn quoted(mut attestation: Attestation, config: &Config) -> Result<Attestation, StartError> {
+    if let Some(platform) = &config.platform {
+        attestation.platform = Some(crate::tpm::Tpm::open(platform)?.quote(attestation.quoted())?);
+    }
+    Ok(attestation)
+}
+
+#[cfg(not(feature = "tpm"))]
+fn quoted(attestation: Attestation, _: &Config) -> Result<Attestation, StartError> {
+    // A configuration that names a TPM was refused.
+    Ok(attestation)
 }
 
 fn attest(

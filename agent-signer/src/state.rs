@@ -7,7 +7,7 @@ use std::sync::Arc;
 use attest_core::digest::Digest;
 use attest_core::limits::MAX_DISCLOSED;
 use attest_core::measurement::{Component, Grade, Measurement};
-use attest_measure::{Cache, FileSet, Lists, MeasureError, Progress, Stamp};
+use attest_measure::{Cache, FileSet, Lists, Manifest, MeasureError, Progress, Stamp};
 
 use crate::config::{Config, Measure};
 use crate::view;
@@ -18,6 +18,8 @@ pub struct State {
     /// One per component, in ascending order.
     pub measurements: Vec<Measurement>,
     watched: Vec<(FileSet, Stamp)>,
+    /// Files whose digests are known one by one.
+    listed: Vec<(FileSet, Arc<Manifest>)>,
     disclosed: Vec<(Component, Arc<str>)>,
 }
 
@@ -34,18 +36,33 @@ impl State {
         Ok(Self::measure_with_lists(config, report)?.0)
     }
 
+    /// The same in silence; with `remember` false every file is read.
+    pub(crate) fn measure_anew(config: &Config, remember: bool) -> Result<Self, MeasureError> {
+        let cache = cache(config).filter(|_| remember);
+        Ok(Self::read(config, cache, &|_, _| ())?.0)
+    }
+
     /// As [`measure`](Self::measure), with the lists of files and tensors that some of the digests are over. A signer keeps none of them but
     /// those that it discloses.
     pub fn measure_with_lists(
         config: &Config,
         report: &(dyn Fn(Component, Progress) + Sync),
     ) -> Result<(Self, Lists), MeasureError> {
+        Self::read(config, cache(config), report)
+    }
+
+    fn read(
+        config: &Config,
+        cache: Option<Arc<Cache>>,
+        report: &(dyn Fn(Component, Progress) + Sync),
+    ) -> Result<(Self, Lists), MeasureError> {
         let Measure { weights, tensors, model, system_prompt, config: settings, config_env, harness, signer, .. } =
             &config.measure;
-        let mut state = Self { measurements: Vec::new(), watched: Vec::new(), disclosed: Vec::new() };
+        let mut state =
+            Self { measurements: Vec::new(), watched: Vec::new(), listed: Vec::new(), disclosed: Vec::new() };
+        let mut listed = Vec::new();
         let mut lists = Lists::default();
         let mut prompt = None;
-        let cache = cache(config);
         let mut add = |component, digest, grade, watch: Option<(FileSet, Stamp)>| {
             state.measurements.push(Measurement { component, digest, grade });
             state.watched.extend(watch);
@@ -62,7 +79,8 @@ impl State {
         if !harness.is_empty() {
             let files = FileSet::new(harness).remembered(cache.clone());
             let measured = files.manifest(&|p| report(Component::Harness, p))?;
-            add(Component::Harness, measured.value.digest, Grade::OnDisk, Some((files, measured.stamp)));
+            add(Component::Harness, measured.value.digest, Grade::OnDisk, Some((files.clone(), measured.stamp)));
+            listed.push((files, Arc::new(measured.value.clone())));
             lists.harness = Some(measured.value);
         }
         if let Some(model) = model {
@@ -84,7 +102,8 @@ impl State {
                 let measured = files.manifest(&report)?;
                 (measured.value, measured.stamp)
             };
-            add(Component::ModelWeights, manifest.digest, grade, Some((files, stamp)));
+            add(Component::ModelWeights, manifest.digest, grade, Some((files.clone(), stamp)));
+            listed.push((files, Arc::new(manifest.clone())));
             lists.weights = Some(manifest);
         }
         if *signer {
@@ -107,6 +126,7 @@ impl State {
             Some((*component, text?.into()))
         });
         state.disclosed = disclosed.collect();
+        state.listed = listed;
         Ok((state, lists))
     }
 
@@ -132,6 +152,26 @@ impl State {
             }
         }
         texts
+    }
+
+    /// Every file that was measured, where it can be opened.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        self.watched.iter().flat_map(|(files, _)| files.places().unwrap_or_default()).collect()
+    }
+
+    /// Reads one file again, the one that `chance` picks, and says whether it is still what was measured. Takes as long as reading it.
+    pub(crate) fn holds(&self, chance: u64) -> bool {
+        let all: u64 = self.listed.iter().map(|(_, manifest)| manifest.files.len() as u64).sum();
+        let Some(mut pick) = chance.checked_rem(all) else { return true };
+        for (files, manifest) in &self.listed {
+            let here = manifest.files.len() as u64;
+            if pick < here {
+                let entry = usize::try_from(pick).ok().and_then(|pick| manifest.files.get(pick));
+                return entry.is_none_or(|entry| files.still(entry).unwrap_or(false));
+            }
+            pick -= here;
+        }
+        true
     }
 
     /// Whether a file was touched since, so that the state must be measured again. Costs a look at each file, no reading.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::config::Receipts;
+use crate::given::Turn;
 
 /// Longest frame: twice the longest request, with room for its proof.
 const MAX_FRAME: usize = 2 * (MAX_REQUEST + (512 << 10));
@@ -40,11 +41,17 @@ pub enum Kind {
     Passing = 8,
     /// Signer: what is to become of it (a byte of [`attest_trail::Judged`]).
     Judged = 9,
+    /// Wrap: the TLS key that the server showed (SubjectPublicKeyInfo, DER), before what it said under it; no answer.
+    Met = 12,
+    /// Model relay: a turn that is about to go to the model ([`Sent`]).
+    Turn = 10,
+    /// Signer: it counts from the next call on.
+    Noted = 11,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 9] = [
+        const ALL: [Kind; 12] = [
             Kind::Hello,
             Kind::Call,
             Kind::Signed,
@@ -54,6 +61,9 @@ impl Kind {
             Kind::CallShort,
             Kind::Passing,
             Kind::Judged,
+            Kind::Met,
+            Kind::Turn,
+            Kind::Noted,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -209,6 +219,33 @@ impl Signed {
         }
         let short = payload.split_to(short);
         Some(Self { call, salt, params, credentials, full: payload, short })
+    }
+}
+
+/// What a turn shows: digests in base64url, absent where it shows nothing.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sent {
+    system_prompt: Option<String>,
+    model_ref: Option<String>,
+    config: Option<String>,
+}
+
+impl Sent {
+    /// For the way to the signer.
+    pub fn of(turn: &Turn) -> Self {
+        let text = |digest: Option<Digest>| digest.map(Digest::to_b64);
+        Self { system_prompt: text(turn.system_prompt), model_ref: text(turn.model_ref), config: text(turn.config) }
+    }
+
+    /// The turn; `None` where a digest is none.
+    pub fn turn(&self) -> Option<Turn> {
+        let digest = |text: &Option<String>| match text {
+            Some(text) => Digest::from_b64(text).map(Some),
+            None => Some(None),
+        };
+        let [system_prompt, model_ref, config] = [&self.system_prompt, &self.model_ref, &self.config].map(digest);
+        Some(Turn { system_prompt: system_prompt?, model_ref: model_ref?, config: config? })
     }
 }
 

@@ -42,12 +42,15 @@ enum Verb {
     Delegate(verbs::delegate::Args),
     Wrap(agent_signer::args::WrapArgs),
     Guard(server_verifier::args::Args),
+    ModelRelay(agent_signer::model_relay::ModelRelayArgs),
     Audit(agent_signer::audit::AuditArgs),
     Alerts(verbs::alerts::Args),
     Kept(verbs::kept::Args),
     Signer(verbs::signer::Args),
     #[cfg(feature = "josekit")]
     Jwk(verbs::jwk::Args),
+    #[cfg(feature = "tpm")]
+    Platform(verbs::platform::Args),
     Verify(verbs::verify::Args),
     Inspect(verbs::inspect::Args),
     Log(verbs::log::Args),
@@ -75,12 +78,15 @@ fn main() -> ExitCode {
         Verb::Delegate(args) => verbs::delegate::run(args),
         Verb::Wrap(args) => agent_signer::args::wrap(args, output::listening),
         Verb::Guard(args) => server_verifier::args::run(args, output::listening),
+        Verb::ModelRelay(args) => agent_signer::model_relay::run(args, output::listening),
         Verb::Audit(args) => agent_signer::audit::audit(args),
         Verb::Alerts(args) => verbs::alerts::run(args),
         Verb::Kept(args) => verbs::kept::run(args),
         Verb::Signer(args) => verbs::signer::run(args),
         #[cfg(feature = "josekit")]
         Verb::Jwk(args) => verbs::jwk::run(args),
+        #[cfg(feature = "tpm")]
+        Verb::Platform(args) => verbs::platform::run(args),
         Verb::Verify(args) => verbs::verify::run(args),
         Verb::Inspect(args) => verbs::inspect::run(args),
         Verb::Log(args) => verbs::log::run(args),

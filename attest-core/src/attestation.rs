@@ -5,11 +5,12 @@ use serde::Serialize;
 use crate::b64;
 use crate::canon::jcs;
 use crate::claims::{Claims, ClaimsError};
-use crate::digest::Jti;
+use crate::digest::{Digest, Jti};
 use crate::jwk::PublicKey;
 use crate::jws::{self, Statement};
 use crate::measurement::{Component, Measurement, read_measurements};
 use crate::names::EAT_PROFILE;
+use crate::platform::{Platform, Submods};
 use crate::sign::Sign;
 
 /// Evidence in the sense of RATS (RFC 9334): a profile of EAT (RFC 9711).
@@ -29,6 +30,8 @@ pub struct Attestation {
     pub key: PublicKey,
     /// In ascending order of component, each once.
     pub measurements: Vec<Measurement>,
+    /// A machine's word on all of that, where there is one.
+    pub platform: Option<Platform>,
 }
 
 impl Attestation {
@@ -39,9 +42,18 @@ impl Attestation {
 
     /// Signs it into a token.
     pub fn sign<S: Sign>(&self, attester: &S) -> Result<String, S::Error> {
+        jws::sign(Self::TYP, &self.payload(self.platform.as_ref()), attester)
+    }
+
+    /// What a platform quotes: the digest of every claim but the quote itself, so that it serves no other attestation.
+    pub fn quoted(&self) -> Digest {
+        Digest::of(self.payload(None))
+    }
+
+    fn payload(&self, platform: Option<&Platform>) -> Vec<u8> {
         let mut measurements = self.measurements.clone();
         measurements.sort_by_key(|m| m.component);
-        let payload = jcs(&Wire {
+        jcs(&Wire {
             cnf: Confirmation::of(&self.key),
             eat_profile: EAT_PROFILE,
             exp: self.expires,
@@ -50,8 +62,8 @@ impl Attestation {
             jti: b64::encode(self.id.0),
             measurements: measurements.iter().map(Measurement::to_wire).collect(),
             sub: &self.agent,
-        });
-        jws::sign(Self::TYP, &payload, attester)
+            submods: platform.map(Platform::to_wire),
+        })
     }
 }
 
@@ -70,6 +82,7 @@ impl Statement for Attestation {
             id: claims.jti("jti")?,
             key: claims.confirmation()?,
             measurements: read_measurements(claims)?,
+            platform: claims.optional("submods").map(Platform::read).transpose()?,
         };
         claims.finish()?;
         Ok(attestation)
@@ -86,6 +99,8 @@ struct Wire<'a> {
     jti: String,
     measurements: Vec<(u64, String)>,
     sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    submods: Option<Submods>,
 }
 
 /// A `cnf` claim (RFC 7800) as it is written.

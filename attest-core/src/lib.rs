@@ -33,6 +33,7 @@ pub mod merkle;
 mod named;
 pub mod names;
 pub mod note;
+pub mod platform;
 pub mod receipt;
 pub mod refusal;
 pub mod reply;

@@ -148,6 +148,16 @@ reasons! {
     GradeTooLow = "grade-too-low", State;
     /// A component of the agent is not in a state that the verifier accepts.
     StateMismatch = "state-mismatch", State;
+    /// The verifier lets this agent in only with a quote of its machine's TPM, and the attestation has none.
+    PlatformMissing = "platform-missing", State;
+    /// The quote is by a key that this verifier does not pin for this agent.
+    UnknownPlatform = "unknown-platform", State;
+    /// The signature of the quote does not verify.
+    PlatformSignature = "platform-signature", State;
+    /// The quote was made over other claims than those of the attestation that it stands in.
+    PlatformBinding = "platform-binding", State;
+    /// The machine was not started in a state that the verifier accepts.
+    PlatformState = "platform-state", State;
     /// The chain does not start at a delegation root that this verifier pins.
     UnknownRoot = "unknown-root", Chain;
     /// A token of the chain is not signed by the key that its parent confirms.

@@ -2,7 +2,7 @@
 //!
 //! Trust sentence: whoever can change this decides who is let in, with what, in which state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::attestation::Attestation;
 use crate::claims::is_name;
@@ -10,6 +10,7 @@ use crate::comparison::Rule;
 use crate::digest::Digest;
 use crate::jwk::{PublicKey, Thumbprint};
 use crate::measurement::{Component, Grade, Measurement};
+use crate::platform::{PlatformKey, Quote};
 use crate::refusal::Reason;
 
 /// A key that may attest, and for whom.
@@ -32,6 +33,24 @@ pub struct Root {
     pub issuer: String,
     /// The tools it may speak for.
     pub tools: Vec<Scope>,
+}
+
+/// A TPM's key, and which agents run on its machine.
+#[derive(Clone, Debug)]
+pub struct PinnedPlatform {
+    /// The pinned key.
+    pub key: PlatformKey,
+    /// The agents that it may speak for, by exact name.
+    pub agents: Vec<String>,
+    /// The accepted digests of PCR 0 to 7; `None` where the operator wrote `any`.
+    pub pcrs: Option<Vec<Digest>>,
+}
+
+impl PinnedPlatform {
+    /// Whether the machine was started in an accepted state.
+    pub fn accepts(&self, quote: &Quote) -> bool {
+        self.pcrs.as_ref().is_none_or(|accepted| accepted.contains(&quote.pcrs))
+    }
 }
 
 /// One tool of one server, or all tools of one server.
@@ -127,6 +146,20 @@ pub enum TrustError {
     /// Clocks that differ by more than this are broken.
     #[error("clocks may differ by at most {MAX_SKEW} seconds: set the clock right instead")]
     Skew,
+    /// One platform's key in two entries.
+    #[error("the platform's key {0} stands in the configuration twice: a key has one role and one entry")]
+    PlatformTwice(Digest),
+    /// A platform for an agent of which no hardware is required, so that nobody would look at it.
+    #[error(
+        "a platform lists the agent {0:?}, and nothing asks for it; write hardware = true among the agent's references, or take the agent out"
+    )]
+    HardwareNotRequired(String),
+    /// Hardware that no platform can show.
+    #[error("hardware is required of the agent {0:?}, and no platform lists it; add the key of its machine's TPM")]
+    NoPlatform(String),
+    /// Hardware of an agent that has no reference values: it is not let in anyhow, and somebody forgot a line.
+    #[error("hardware is required of the agent {0:?}, and it has no reference values")]
+    HardwareOfNobody(String),
     /// An audience that cannot stand before the `#` of a tool's name.
     #[error("the audience {0:?} is not a name of 1 to 256 bytes without `#` and control characters")]
     Audience(String),
@@ -139,6 +172,8 @@ pub struct Trust {
     attesters: HashMap<Thumbprint, Attester>,
     roots: HashMap<Thumbprint, Root>,
     agents: HashMap<String, References>,
+    platforms: HashMap<Digest, PinnedPlatform>,
+    hardware: BTreeSet<String>,
     skew: u64,
 }
 
@@ -159,7 +194,15 @@ impl Trust {
         if !is_name(&audience) || audience.contains('#') {
             return Err(TrustError::Audience(audience));
         }
-        let mut trust = Self { audience, attesters: HashMap::new(), roots: HashMap::new(), agents, skew: DEFAULT_SKEW };
+        let mut trust = Self {
+            audience,
+            attesters: HashMap::new(),
+            roots: HashMap::new(),
+            agents,
+            platforms: HashMap::new(),
+            hardware: BTreeSet::new(),
+            skew: DEFAULT_SKEW,
+        };
         for attester in attesters {
             let kid = attester.key.thumbprint().clone();
             if trust.attesters.insert(kid.clone(), attester).is_some() {
@@ -184,6 +227,32 @@ impl Trust {
         if skew > MAX_SKEW { Err(TrustError::Skew) } else { Ok(Self { skew, ..self }) }
     }
 
+    /// The same, with the agents of which hardware is required, and the platforms that show it.
+    pub fn with_platforms(
+        mut self,
+        platforms: Vec<PinnedPlatform>,
+        hardware: BTreeSet<String>,
+    ) -> Result<Self, TrustError> {
+        if let Some(agent) = hardware.iter().find(|agent| !self.agents.contains_key(*agent)) {
+            return Err(TrustError::HardwareOfNobody(agent.clone()));
+        }
+        let listed: BTreeSet<&String> = platforms.iter().flat_map(|platform| &platform.agents).collect();
+        if let Some(agent) = listed.iter().find(|agent| !hardware.contains(**agent)) {
+            return Err(TrustError::HardwareNotRequired((*agent).clone()));
+        }
+        if let Some(agent) = hardware.iter().find(|agent| !listed.contains(agent)) {
+            return Err(TrustError::NoPlatform(agent.clone()));
+        }
+        for platform in platforms {
+            let thumbprint = platform.key.thumbprint();
+            if self.platforms.insert(thumbprint, platform).is_some() {
+                return Err(TrustError::PlatformTwice(thumbprint));
+            }
+        }
+        self.hardware = hardware;
+        Ok(self)
+    }
+
     /// Seconds by which clocks may differ.
     pub fn skew(&self) -> u64 {
         self.skew
@@ -202,6 +271,22 @@ impl Trust {
     /// The pinned delegation root of this thumbprint.
     pub fn root(&self, kid: &Thumbprint) -> Option<&Root> {
         self.roots.get(kid)
+    }
+
+    /// The pinned platform of this thumbprint.
+    pub fn platform(&self, key: Digest) -> Option<&PinnedPlatform> {
+        self.platforms.get(&key)
+    }
+
+    /// Whether this agent is let in with a quote of its machine's TPM only.
+    pub fn requires_hardware(&self, agent: &str) -> bool {
+        self.hardware.contains(agent)
+    }
+
+    /// The agents that are let in however their machines were started, because `any` was written out.
+    pub fn any_start(&self) -> BTreeSet<&str> {
+        let any = self.platforms.values().filter(|platform| platform.pcrs.is_none());
+        any.flat_map(|platform| &platform.agents).map(String::as_str).collect()
     }
 
     /// Whether the key of this thumbprint has a role of its own here and so can be nobody's call key.

@@ -149,8 +149,12 @@ impl Verifier {
             _ => disclosed.within_rules(attested.attestation(), &self.trust),
         };
         rules::state(attested.attestation(), &within_rules, &self.trust).map_err(named)?;
-        trace.passed(Check::State);
         let fresh = attested.is_fresh();
+        // A matter of the token and the configuration alone, and of an ECDSA signature.
+        if fresh {
+            rules::platform(attested.attestation(), &self.trust).map_err(named)?;
+        }
+        trace.passed(Check::State);
         let evidence = attested.delegate(&self.trust, within_rules).map_err(named)?;
         trace.passed(Check::Chain);
         rules::constraints(&evidence, call, self.trust.audience()).map_err(named)?;

@@ -25,6 +25,9 @@ pub enum FormatError {
     /// A key of another algorithm or curve where a publisher's belongs.
     #[error("not a P-256 private key; make one with `openssl ecparam -name prime256v1 -genkey -noout`")]
     NotP256,
+    /// Something else where a TPM's attestation key belongs.
+    #[error("not a P-256 public key in PEM; `attest platform init` prints the one of its TPM")]
+    NotPlatform,
     /// OpenSSH's own container.
     #[error("an OpenSSH private key; add it to an agent with ssh-add and name it as `ssh-agent:<comment>`")]
     OpenSsh,

@@ -6,6 +6,7 @@
 //! | private key under a passphrase | PKCS#8 `ENCRYPTED PRIVATE KEY`, scrypt and AES-256-CBC (feature `encrypted`) |
 //! | public key | SubjectPublicKeyInfo PEM (RFC 8410); or JWK |
 //! | a publisher's P-256 private key, for bundles over models alone | PKCS#8 or SEC 1 PEM, as OpenSSL writes them |
+//! | a TPM's attestation key, its public half alone | SubjectPublicKeyInfo PEM |
 //! | key in an agent | none: `ssh-agent:SHA256:…` or `ssh-agent:<comment>` (feature `ssh-agent`) |
 //!
 //! Whoever can read a private key file can sign as its holder, and no later check can tell the difference. So a file that
@@ -26,6 +27,7 @@ mod file;
 mod jwk;
 mod p256_key;
 mod pem;
+mod platform;
 mod public;
 mod secret;
 mod source;
@@ -33,6 +35,7 @@ mod source;
 pub use error::{AgentError, FormatError, KeyError};
 pub use file::{PRIVATE_MODE, PUBLIC_MODE, create as create_file};
 pub use p256_key::P256Key;
+pub use platform::{platform_pem, read_platform_key};
 pub use public::{parse_public, public_jwk, public_pem, read_public, write_public};
 pub use secret::SecretKey;
 pub use source::{Key, KeySource};

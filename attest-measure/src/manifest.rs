@@ -1,7 +1,7 @@
 //! The manifest of a set of files: `model-weights` and `harness`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use attest_core::canon::jcs;
@@ -143,6 +143,26 @@ impl FileSet {
             files.push(FileEntry { name, size: f.stamp.size, digest });
         }
         Ok((files, found, inside, stamp))
+    }
+
+    /// Where the files are, each as it can be opened.
+    ///
+    /// # Errors
+    /// [`MeasureError`], as of [`stamp`](Self::stamp).
+    pub fn places(&self) -> Result<Vec<PathBuf>, MeasureError> {
+        Ok(self.look(SystemTime::now())?.0.into_iter().map(|found| found.path).collect())
+    }
+
+    /// Whether one file is still what a manifest says, read again from its first byte to its last.
+    ///
+    /// # Errors
+    /// [`MeasureError`].
+    pub fn still(&self, entry: &FileEntry) -> Result<bool, MeasureError> {
+        let (found, _) = self.look(SystemTime::now())?;
+        let named = self.named(&found)?;
+        let Some(at) = named.iter().position(|(name, _)| *name == entry.name) else { return Ok(false) };
+        let one = found.get(at..=at).unwrap_or_default();
+        Ok(hash::hash_all(one, &|_| {})?.first() == Some(&entry.digest))
     }
 
     /// The files with the names that they have in the manifest.

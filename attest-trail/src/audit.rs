@@ -5,31 +5,37 @@ use std::sync::Arc;
 use attest_core::digest::Digest;
 use attest_core::json::Value;
 use bytes::Bytes;
+use mcp_relay::http::PeerKey;
 use mcp_relay::{Handling, Id, Interceptor, Kind, ToClient, ToServer};
 
 use crate::judged::Judged;
+use crate::observer::Draft;
 use crate::session::Session;
 
 /// Sees the one connection of a session.
-pub struct Audit(Arc<Session>);
+pub struct Audit {
+    session: Arc<Session>,
+    peer: PeerKey,
+}
 
 /// That connection.
 const EXCHANGE: u64 = 0;
 
 impl Audit {
-    /// Of this session.
-    pub fn new(session: Arc<Session>) -> Self {
-        Self(session)
+    /// Of this session; `peer` tells the TLS key of a remote server.
+    pub fn new(session: Arc<Session>, peer: PeerKey) -> Self {
+        Self { session, peer }
     }
 }
 
 impl Interceptor for Audit {
     fn client_message(&self, _: Bytes, message: &Value<'_>) -> Handling<ToServer> {
-        self.0.asked(EXCHANGE, message, None, Handling::Now(ToServer::Pass))
+        self.session.asked(EXCHANGE, message, None, Handling::Now(ToServer::Pass))
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
-        self.0.answered(EXCHANGE, line, message, Handling::Now(ToClient::Pass))
+        let met = self.peer.get().and_then(|key| self.session.met(&key));
+        self.session.answered(EXCHANGE, line, message, met, Handling::Now(ToClient::Pass))
     }
 }
 
@@ -61,15 +67,17 @@ impl Session {
         })
     }
 
-    /// Writes a message of the server down, and says what the host gets; `to` is what it would without the trail.
+    /// Writes a message of the server down, and before it what was met with it; says what the host gets; `to` is what it would without the trail.
     pub fn answered(
         self: &Arc<Self>,
         exchange: u64,
         line: Bytes,
         message: Option<&Value<'_>>,
+        met: Option<Draft>,
         to: Handling<ToClient>,
     ) -> Handling<ToClient> {
-        let drafts = self.server(exchange, &line, message);
+        let mut drafts = self.server(exchange, &line, message);
+        drafts.splice(0..0, met);
         if drafts.is_empty() {
             return to;
         }

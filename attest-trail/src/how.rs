@@ -37,11 +37,14 @@ impl How {
         Self { command: Vec::new(), url: None, user, process: std::process::id() }
     }
 
+    pub(crate) fn host(&self) -> Option<String> {
+        self.url.as_deref().and_then(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_owned))
+    }
+
     pub(crate) fn draft(&self, salt: Salt) -> Draft {
         let text = jcs(self);
         let commitment = Digest::salted(&salt, &text);
-        let host = self.url.as_deref().and_then(|url| url.parse::<http::Uri>().ok()?.host().map(str::to_owned));
-        let server = Server { how: Some(commitment), host, ..Server::default() };
+        let server = Server { how: Some(commitment), host: self.host(), ..Server::default() };
         Draft { what: What::Server(server), kept: Some(Kept { commitment, salt, text }) }
     }
 }

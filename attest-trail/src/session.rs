@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::json::Value;
-use attest_core::seen;
+use attest_core::seen::{self, Server, What};
 
 use crate::drawn::Drawn;
 use crate::how::How;
@@ -17,6 +17,9 @@ pub struct Session {
     recorder: Arc<Recorder>,
     observer: Mutex<Observer>,
     server: Arc<str>,
+    /// The TLS name of a remote server, and the key that it showed last.
+    host: Option<String>,
+    key: Mutex<Option<Digest>>,
     id: Jti,
     clock: Clock,
 }
@@ -30,9 +33,10 @@ impl Session {
         let clock = Clock::start().map_err(|error| Unwritten(error.to_string().into()))?;
         let id = Jti(clock.salt().0);
         recorder.session(id).await?;
+        let host = how.and_then(How::host);
         let how = how.map(|how| how.draft(clock.salt()));
         let server = Arc::from(seen::name(server));
-        let session = Self { recorder, observer: Mutex::default(), server, id, clock };
+        let session = Self { recorder, observer: Mutex::default(), server, host, key: Mutex::default(), id, clock };
         session.record(how.into_iter().collect()).await?;
         Ok(session)
     }
@@ -45,6 +49,18 @@ impl Session {
     /// What a message of the server is to the trail.
     pub fn server(&self, exchange: u64, line: &[u8], message: Option<&Value<'_>>) -> Vec<Draft> {
         self.observer().server(exchange, line, message, &self.clock)
+    }
+
+    /// The server showed this TLS key (SubjectPublicKeyInfo, DER); an event where it showed none or another before.
+    pub fn met(&self, key: &[u8]) -> Option<Draft> {
+        let key = Some(Digest::of(key));
+        let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known == key {
+            return None;
+        }
+        *known = key;
+        let server = Server { host: self.host.clone(), key, ..Server::default() };
+        Some(Draft { what: What::Server(server), kept: None })
     }
 
     /// The tools as the server listed them last: name, digest of the description, digest of the input schema.

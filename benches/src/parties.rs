@@ -71,6 +71,7 @@ impl Parties {
             id: Jti(bits()?),
             key: agent.public().clone(),
             measurements: measurements.to_vec(),
+            platform: None,
         }
         .sign(&attester)?;
         let chain = chain(&holders, now)?;

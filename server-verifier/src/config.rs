@@ -3,7 +3,7 @@
 //! Trust sentence: whoever can change this file decides who is let in; it belongs to the server's operator, and neither the
 //! agent nor the server behind should be able to write it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use attest_core::digest::Digest;
@@ -18,11 +18,13 @@ use serde::Deserialize;
 use crate::methods::{Methods, MethodsError, Setting};
 
 use accepted::AcceptedTable;
-use reference::{ComponentName, ReferenceEntry};
+use agent::AgentTable;
+use platform::PlatformTable;
 
 pub use accepted::{Acceptance, AcceptedError};
 pub use edit::{EditError, accept};
 pub use http::Http;
+pub use platform::PlatformError;
 pub use reference::ReferenceError;
 pub use witness::{Witnesses, WitnessesError};
 
@@ -55,7 +57,8 @@ pub struct Config {
     pub witness: Option<Witnesses>,
     /// States that a person accepted by hand, in the order of the file.
     pub accepted: Vec<Acceptance>,
-    /// Digest of the file's exact bytes, and of what its references take from other files: every entry of the log names it.
+    /// Digest of the file's exact bytes, of what its references take from other files and of the platforms' keys: every entry of the log
+    /// names it.
     pub policy: Digest,
 }
 
@@ -127,6 +130,14 @@ pub enum ConfigError {
         /// What.
         source: AcceptedError,
     },
+    /// A machine's key.
+    #[error("{path}: [[platform]]: {source}", path = path.display())]
+    Platform {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: PlatformError,
+    },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
     Methods {
@@ -178,7 +189,9 @@ struct File {
     #[serde(default)]
     root: Vec<RootEntry>,
     #[serde(default)]
-    agents: BTreeMap<String, BTreeMap<ComponentName, ReferenceEntry>>,
+    platform: Vec<PlatformTable>,
+    #[serde(default)]
+    agents: BTreeMap<String, AgentTable>,
     #[serde(default)]
     accepted: Vec<AcceptedTable>,
     #[serde(default)]
@@ -261,9 +274,14 @@ impl Config {
         // The entries name what was trusted. A publisher's word and a rule come from other files, so what they came to counts as well.
         let mut policy = text.as_bytes().to_vec();
         let mut agents = HashMap::new();
-        for (agent, components) in file.agents {
+        let (mut hardware, mut publishers) = (BTreeSet::new(), Vec::new());
+        for (agent, AgentTable { hardware: required, components }) in file.agents {
             let mut references = References::new();
-            for (ComponentName(component), entry) in components {
+            if required {
+                hardware.insert(agent.clone());
+            }
+            for (component, entry) in components {
+                publishers.extend(entry.publishers(folder));
                 let reference = entry.reference(component, folder).map_err(|source| ConfigError::Reference {
                     path: at(),
                     agent: agent.clone(),
@@ -281,8 +299,13 @@ impl Config {
             table.try_into().map_err(|source| ConfigError::Accepted { path: at(), number: n + 1, source })
         });
         let accepted = accepted.collect::<Result<_, _>>()?;
+        let platforms = platform::pinned(file.platform, folder, &publishers)
+            .map_err(|source| ConfigError::Platform { path: at(), source })?;
+        platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
-        let trust = Trust::new(file.audience, attesters, roots, agents).and_then(|t| t.with_skew(skew));
+        let trust = Trust::new(file.audience, attesters, roots, agents)
+            .and_then(|trust| trust.with_platforms(platforms, hardware))
+            .and_then(|trust| trust.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
         let methods = Methods::new(file.methods).map_err(|source| ConfigError::Methods { path: at(), source })?;
         let max_request = file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST);
@@ -316,8 +339,10 @@ impl Config {
 }
 
 pub(crate) mod accepted;
+mod agent;
 mod edit;
 mod http;
+mod platform;
 mod reference;
 #[cfg(test)]
 mod tests;

@@ -202,7 +202,7 @@ impl Interceptor for Guard {
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
         let to = self.told(line.clone(), message);
         match self.gate.trail() {
-            Some(trail) => trail.answered(self.exchange, line, message, to),
+            Some(trail) => trail.answered(self.exchange, line, message, None, to),
             None => to,
         }
     }

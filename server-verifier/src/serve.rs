@@ -54,6 +54,11 @@ fn warn_of_anything(config: &Config) {
     for (agent, component) in config.trust.anything_goes() {
         tracing::warn!("any {component} of the agent {agent:?} is accepted, because the configuration says \"any\"");
     }
+    for agent in config.trust.any_start() {
+        tracing::warn!(
+            "the machine of the agent {agent:?} may be started in any way, because the configuration says \"any\""
+        );
+    }
 }
 
 /// Runs `server` behind a gate, for the client on our own standard input and output, until it ends.

@@ -70,6 +70,7 @@ impl Keys {
             id: Jti([1; 16]),
             key: self.agent.public().clone(),
             measurements: vec![prompt()],
+            platform: None,
         };
         let root = Delegation {
             issuer: "owner".to_owned(),

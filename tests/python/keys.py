@@ -1,4 +1,4 @@
-"""Ed25519 keys: form, enrolment, thumbprint, strict verification (spec/jwk.md).
+"""Ed25519 keys: form, enrolment, thumbprint, strict verification (spec/jwk.md); P-256 keys of platforms (spec/platform.md).
 
 The curve arithmetic is for the checks that the library does not make; the equation itself (rule 11) is OpenSSL's, which is cofactorless.
 Points are (X, Y, Z, T) in extended coordinates, x = X/Z, y = Y/Z, xy = T/Z.
@@ -9,7 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from forms import b64_decode, b64_encode, members, need, sha256
 
@@ -114,3 +117,38 @@ def enrol(x: bytes) -> Key:
     """32 bytes that pass enrolment (rules 5 to 8)."""
     need(_enrol(x))
     return Key(x)
+
+
+@dataclass(frozen=True)
+class PlatformKey:
+    """platform.md, rules 12 to 14. The equation is OpenSSL's, which takes either of s and n - s."""
+
+    x: bytes
+    y: bytes
+
+    @property
+    def thumbprint(self) -> str:
+        return sha256(b'{"crv":"P-256","kty":"EC","x":"%s","y":"%s"}' % (b64_encode(self.x).encode(), b64_encode(self.y).encode()))
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+        try:
+            self._point().verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+    def _point(self) -> ec.EllipticCurvePublicKey:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + self.x + self.y)
+
+
+def read_platform_key(value: Any) -> PlatformKey:
+    """A JWK of a point of the curve (platform.md, rule 12)."""
+    members(value, ("crv", "kty", "x", "y"))
+    need(value["crv"] == "P-256" and value["kty"] == "EC")
+    key = PlatformKey(b64_decode(value["x"], 32), b64_decode(value["y"], 32))
+    try:
+        key._point()
+    except ValueError:
+        need(False)
+    return key

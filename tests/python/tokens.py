@@ -7,6 +7,7 @@ from typing import Any
 from constraints import Tools, read_tools
 from forms import array, b64_decode, check, digest, members, name, need, reading, sha256, whole
 from keys import Key, read_key
+from platform_quote import Platform, read_platform
 from strict_json import canonical, read
 
 MAX_TOKEN = 65536
@@ -54,13 +55,19 @@ class Attestation(Token):
     longest, typ = 3600, "eat+jwt"
 
     def claims(self) -> None:
-        claims = members(self.payload, ("cnf", "eat_profile", "exp", "iat", "iss", "jti", "measurements", "sub"))
+        claims = members(self.payload, ("cnf", "eat_profile", "exp", "iat", "iss", "jti", "measurements", "sub"), ("submods",))
         self._times()
         self.cnf = read_cnf(claims["cnf"])
         need(claims["eat_profile"] == PROFILE)
         self.issuer, self.agent = name(claims["iss"]), name(claims["sub"])
         b64_decode(claims["jti"], 16)
         self.measurements = read_measurements(claims["measurements"])
+        self.platform: Platform | None = read_platform(claims["submods"]) if "submods" in claims else None
+
+    @property
+    def quoted(self) -> str:
+        """platform.md, rule 9."""
+        return sha256(canonical({name: claim for name, claim in self.payload.items() if name != "submods"}))
 
 
 class Delegation(Token):

@@ -5,7 +5,7 @@ from typing import Any
 
 from comparison import Listing, Template, read_listing, read_template
 from forms import array, digest, members, name, need, qualified, text, whole
-from keys import Key, read_key
+from keys import Key, PlatformKey, read_key, read_platform_key
 from strict_json import read
 from tokens import COMPONENTS, GRADES
 
@@ -43,16 +43,27 @@ class Reference:
 
 
 @dataclass
+class Platform:
+    """A machine's key, the agents on it, and the accepted digests of PCR 0 to 7, None for `any`."""
+
+    key: PlatformKey
+    agents: list[str]
+    pcrs: list[str] | None
+
+
+@dataclass
 class Trust:
     audience: str
     skew: int
     attesters: dict[str, Attester]  # by thumbprint, as are the roots
     roots: dict[str, Root]
     agents: dict[str, dict[str, Reference]]
+    platforms: dict[str, Platform]  # by thumbprint
+    hardware: set[str]  # the agents of which it is required
 
 
 def read_trust(data: bytes) -> Trust:
-    value = members(read(data), ("agents", "attesters", "audience", "roots", "skew"))
+    value = members(read(data), ("agents", "attesters", "audience", "roots", "skew"), ("platforms",))
     audience = name(value["audience"])
     need("#" not in audience)
     attesters: dict[str, Attester] = {}
@@ -71,13 +82,26 @@ def read_trust(data: bytes) -> Trust:
     agents = {agent: _references(components) for agent, components in value["agents"].items()}
     need(all(any(agent in attester.agents for attester in attesters.values()) for agent in agents))  # rule 8
     need(whole(value["skew"]) <= MAX_SKEW)
-    return Trust(audience, whole(value["skew"]), attesters, roots, agents)
+    hardware = {agent for agent, components in value["agents"].items() if "hardware" in components}
+    platforms: dict[str, Platform] = {}
+    for entry in array(value.get("platforms", [])):
+        members(entry, ("agents", "key", "pcrs"))
+        machine = read_platform_key(entry["key"])
+        need(machine.thumbprint not in platforms)  # rule 16
+        pcrs = None if entry["pcrs"] == "any" else [digest(d) for d in array(entry["pcrs"])]
+        need(pcrs is None or len(pcrs) > 0)
+        platforms[machine.thumbprint] = Platform(machine, [text(agent) for agent in array(entry["agents"])], pcrs)
+    need(hardware == {agent for machine in platforms.values() for agent in machine.agents})  # rule 18
+    return Trust(audience, whole(value["skew"]), attesters, roots, agents, platforms, hardware)
 
 
 def _references(value: Any) -> dict[str, Reference]:
     need(isinstance(value, dict))
     references: dict[str, Reference] = {}
     for component, entry in value.items():
+        if component == "hardware":  # rule 17
+            need(entry is True)
+            continue
         need(isinstance(entry, dict))
         with_endorsed = "endorsed" in entry
         members(entry, ("digests", "grade"), ("endorsed", "listing", "template"))

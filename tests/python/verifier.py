@@ -68,6 +68,7 @@ class Verifier:
         if not carrier.short:
             within_rules = self._within_rules(attestation, disclosed)
         self._state(attestation, within_rules)  # check 8
+        self._platform(attestation)
         self._chain(chain, attestation.cnf)  # check 9
         self._grant(chain[-1], call)  # check 10
         self.calls.add(entry)  # check 13, as far as memory goes
@@ -142,6 +143,20 @@ class Verifier:
             accepted = reference.digests is None or measured in reference.digests or component in within_rules
             check(accepted, "state-mismatch", component)
             check(not reference.only_endorsed or measured in reference.endorsed, "grade-too-low", component)
+
+    def _platform(self, attestation: Attestation) -> None:
+        """platform.md, rules 15 to 19."""
+        if attestation.agent not in self.trust.hardware:
+            return
+        shown = attestation.platform
+        if shown is None:
+            raise Refused("platform-missing")
+        pinned = self.trust.platforms.get(shown.ak)
+        if pinned is None or attestation.agent not in pinned.agents:
+            raise Refused("unknown-platform")
+        check(pinned.key.verifies(shown.signature, shown.quote), "platform-signature")
+        check(shown.over == attestation.quoted, "platform-binding")
+        check(pinned.pcrs is None or shown.pcrs in pinned.pcrs, "platform-state")
 
     def _chain(self, chain: list[Delegation], holder: Key) -> None:
         """chain.md, rules 1 to 13."""

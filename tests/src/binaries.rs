@@ -69,6 +69,9 @@ fn build() -> BTreeMap<String, PathBuf> {
     if in_release() {
         command.arg("--release");
     }
+    if cfg!(feature = "tpm") {
+        command.args(["--features", "attest-cli/tpm"]);
+    }
     let output = command.output().expect("cargo can be started");
     assert!(output.status.success(), "cargo build failed");
     // Cargo says where it put them; that holds for every target folder and target triple.

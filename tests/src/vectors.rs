@@ -39,6 +39,7 @@ mod log_policy;
 mod measurement;
 mod merkle;
 mod note;
+pub mod platform;
 pub mod receipt;
 mod refusals;
 mod request;
@@ -60,6 +61,8 @@ use file::Vector;
 pub const TRUST_FILE: &str = "trust.json";
 /// The same, with endorsed weights.
 pub const ENDORSED_FILE: &str = "endorsed.json";
+/// The same, with machines whose keys are pinned, for agents of which that is required.
+pub const PLATFORM_FILE: &str = "platform.json";
 
 /// The same, with comparison rules.
 pub const RULES_FILE: &str = "rules.json";
@@ -74,7 +77,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 32] = [
+    let families: [fn() -> Vec<Vector>; 33] = [
         alert::vectors,
         attestation::vectors,
         audit::vectors,
@@ -96,6 +99,7 @@ pub fn all() -> Vec<Vector> {
         measurement::vectors,
         merkle::vectors,
         note::vectors,
+        platform::vectors,
         receipt::vectors,
         refusals::vectors,
         request::vectors,
@@ -121,11 +125,13 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
         let twice = files.insert(format!("{}.vec", vector.name), vector.to_bytes());
         assert!(twice.is_none(), "two vectors are named {}", vector.name);
     }
-    for (name, trust) in [
+    let trusts = [
         (TRUST_FILE, trust::default_trust()),
         (ENDORSED_FILE, trust::endorsed_trust()),
+        (PLATFORM_FILE, trust::platform_trust()),
         (RULES_FILE, trust::rules_trust()),
-    ] {
+    ];
+    for (name, trust) in trusts {
         let mut text = serde_json::to_vec_pretty(&trust).unwrap();
         text.push(b'\n');
         files.insert(name.to_owned(), text);

@@ -136,6 +136,7 @@ impl World {
                 digest: Digest::of("the prompt"),
                 grade: Grade::OnDisk,
             }],
+            platform: None,
         };
         let attestation = attestation.sign(&*attester).unwrap();
         let arguments = BTreeMap::from([("path".to_owned(), Constraint::Wildcard)]);

@@ -3,13 +3,15 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::process::Command;
 
 use attest_core::digest::Digest;
 use attest_core::json;
 use attest_tests::binaries::attest;
-use attest_tests::client::{Client, reason, text};
+use attest_tests::client::{Client, eventually, reason, text};
 use attest_tests::world::{AUDIENCE, TOOLS, World, must_fail, tests_folder};
 use serde_json::{Value, json};
 
@@ -171,4 +173,66 @@ fn an_agent_is_not_started_beside_a_signer_that_measured_the_disk_and_its_code_i
     attest_tests::world::must(world.attest(&["signer", "stop"]));
     let code = world.attest(&["run", "--", "sh", "-c", "exit 7"]).status().unwrap().code();
     assert_eq!(code, Some(7));
+}
+
+/// Waits for the entry that says that a component changed.
+fn changed(world: &World, component: &str) {
+    eventually("an entry of the change", || {
+        let seen = world.log("signer.db").into_iter().filter(|entry| entry["event"]["what"] == "state");
+        seen.into_iter().find(|entry| entry["event"]["components"].to_string().contains(component))
+    });
+}
+
+#[test]
+fn a_change_is_written_down_before_anybody_calls() {
+    let running = Running::new();
+    let world = &running.world;
+    world.write("agent.toml", world.read("agent.toml") + "\n[trail]\n");
+    let mut client = running.start("true");
+    assert!(text(&client.call("echo", json!({"text": "one"}))).contains("one"));
+    let shard = world.path("weights.bin/model-00001-of-00002.safetensors");
+    fs::File::options().write(true).open(shard).unwrap().write_all(&[7]).unwrap();
+    changed(world, "model-weights");
+    assert_eq!(reason(&client.call("echo", json!({"text": "two"}))), "state-mismatch");
+}
+
+/// Writes into a file by way of memory that it shares with it: once, so that the page is dirty, and again for each line.
+const MAPPED: &str = "
+import mmap, sys
+file = open(sys.argv[1], 'r+b')
+memory = mmap.mmap(file.fileno(), 0)
+for at in range(1000):
+    memory[at] = 9
+    print(flush=True)
+    if not sys.stdin.readline(): break
+";
+
+#[test]
+fn a_file_that_changes_without_a_trace_in_its_times_is_found_out_by_reading_it_again() {
+    let running = Running::new();
+    let world = &running.world;
+    world.write("agent.toml", world.read("agent.toml") + "\n[trail]\n");
+    world.edit("agent.toml", "[measure]\n", "[measure]\nrecheck_seconds = 1\n");
+    let shard = world.path("weights.bin/model-00001-of-00002.safetensors");
+    let mut writer = Command::new("python3")
+        .args(["-c", MAPPED])
+        .arg(&shard)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(writer.stdout.take().unwrap());
+    said.read_line(&mut String::new()).unwrap();
+    // What was written just now is measured again at each call.
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    let mut client = running.start("true");
+    assert_eq!(reason(&client.call("echo", json!({"text": "one"}))), "state-mismatch", "the first byte is another");
+    let times = |path: &Path| fs::metadata(path).map(|m| (m.mtime_nsec(), m.ctime_nsec())).unwrap();
+    let before = times(&shard);
+    writer.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    said.read_line(&mut String::new()).unwrap();
+    assert_eq!(times(&shard), before, "this file system tells of such writes at once; there is nothing to test");
+    changed(world, "model-weights");
+    drop(writer.stdin.take());
+    writer.wait().unwrap();
 }

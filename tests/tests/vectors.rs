@@ -508,6 +508,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "measurement",
         "merkle",
         "note",
+        "platform",
         "receipt",
         "refusals",
         "request",

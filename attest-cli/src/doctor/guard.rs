@@ -52,6 +52,12 @@ pub(super) fn look(path: &Path, findings: &mut Findings) -> Option<(PathBuf, Con
             format_args!("any {} of the agent {agent} is accepted; pin its digest", component.as_str()),
         );
     }
+    for agent in config.trust.any_start() {
+        findings.warning(
+            ABOUT,
+            format_args!("the machine of the agent {agent} may be started in any way; pin the digest of its PCRs"),
+        );
+    }
     logs::look(&config.log, findings);
     Some((path.to_owned(), config))
 }

@@ -16,6 +16,8 @@ pub(crate) mod keygen;
 pub(crate) mod log;
 pub(crate) mod measure;
 pub(crate) mod moment;
+#[cfg(feature = "tpm")]
+pub(crate) mod platform;
 pub(crate) mod reference;
 pub(crate) mod signer;
 pub(crate) mod verify;

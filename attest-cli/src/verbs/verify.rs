@@ -41,6 +41,9 @@ struct Report {
     /// What an accepted attestation shows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     components: Vec<Shown>,
+    /// What a TPM's quote in it is worth here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<Failed>,
 }
@@ -80,6 +83,7 @@ pub(crate) fn run(args: Args) -> Ending {
         verdict: if verdict.is_ok() { "pass" } else { "fail" },
         passed: passed.iter().copied().map(name).collect(),
         components: verdict.as_ref().map_or_else(|_| Vec::new(), |seen| shown(seen, &verifier)),
+        platform: verdict.as_ref().ok().and_then(|seen| platform(seen, &verifier)),
         failed: verdict.err().map(|refusal| Failed {
             check: name(refusal.reason.check()),
             reason: refusal.reason.code(),
@@ -104,6 +108,9 @@ fn show(report: &Report) {
             for Shown { component, grade, endorsed } in &report.components {
                 output::line(format!("      {component:<14} {grade}{}", if *endorsed { ", endorsed" } else { "" }));
             }
+            if let Some(platform) = report.platform {
+                output::line(format!("      {:<14} {platform}", "platform"));
+            }
             output::line("every check passed");
         }
         Some(Failed { check, reason, about, advice }) => {
@@ -115,12 +122,17 @@ fn show(report: &Report) {
     }
 }
 
+/// The grade that only a verifier gives, or that nobody asked for it.
+fn platform(seen: &Seen, verifier: &Verifier) -> Option<&'static str> {
+    let attestation = seen.attestation()?;
+    match verifier.trust().requires_hardware(&attestation.agent) {
+        true => Some("hardware"),
+        false => attestation.platform.as_ref().map(|_| "not asked for, so not checked"),
+    }
+}
+
 fn shown(seen: &Seen, verifier: &Verifier) -> Vec<Shown> {
-    let attestation: &Attestation = match seen {
-        Seen::Call(evidence) => evidence.attestation(),
-        Seen::Attestation(attestation) => attestation,
-        Seen::Chain => return Vec::new(),
-    };
+    let Some(attestation) = seen.attestation() else { return Vec::new() };
     let grades = verifier.trust().grades(attestation).into_iter();
     let shown = |(component, grade, endorsed): (Component, Grade, bool)| Shown {
         component: component.as_str(),
@@ -135,6 +147,16 @@ enum Seen {
     Call(Arc<Evidence>),
     Attestation(Box<Verified<Attestation>>),
     Chain,
+}
+
+impl Seen {
+    fn attestation(&self) -> Option<&Attestation> {
+        match self {
+            Self::Call(evidence) => Some(evidence.attestation()),
+            Self::Attestation(attestation) => Some(attestation),
+            Self::Chain => None,
+        }
+    }
 }
 
 fn request(verifier: &Verifier, text: &str, now: u64, passed: &mut Vec<Check>) -> Result<Seen, Refusal> {
@@ -189,7 +211,9 @@ fn explained(name: &str) -> &'static str {
         "call-proof" => "signed by the attested key",
         "bindings" => "this audience, these tokens, this tool, parameters and metadata",
         "replay" => "not asked of the log here",
-        "state" => "every component has an accepted reference value",
+        "state" => {
+            "every component has an accepted reference value, and the machine vouches for it where that is required"
+        }
         "chain" => "pinned root, signatures, links, each token narrower, holder",
         "constraints" => "the leaf grants this tool with these arguments",
         _ => "",

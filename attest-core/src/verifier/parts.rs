@@ -22,6 +22,7 @@ impl Verifier {
         let attestation = evidence::attest(token, &self.trust)?;
         trace.passed(Check::Attestation);
         rules::state(&attestation, &[], &self.trust)?;
+        rules::platform(&attestation, &self.trust)?;
         trace.passed(Check::State);
         Ok(attestation)
     }

@@ -87,6 +87,20 @@ pub(super) fn state(attestation: &Attestation, within_rules: &[Component], trust
     Ok(())
 }
 
+/// Check 8, for an agent of which hardware is required: a pinned key's quote, over these claims, of an accepted start.
+pub(super) fn platform(attestation: &Attestation, trust: &Trust) -> Result<(), Refusal> {
+    if !trust.requires_hardware(&attestation.agent) {
+        return Ok(());
+    }
+    let platform = attestation.platform.as_ref().ok_or(Reason::PlatformMissing)?;
+    let pinned = trust.platform(platform.key()).filter(|pinned| pinned.agents.contains(&attestation.agent));
+    let pinned = pinned.ok_or(Reason::UnknownPlatform)?;
+    let require = |holds: bool, reason: Reason| if holds { Ok(()) } else { Err(Refusal::from(reason)) };
+    require(platform.is_by(&pinned.key), Reason::PlatformSignature)?;
+    require(platform.quote().over == attestation.quoted(), Reason::PlatformBinding)?;
+    require(pinned.accepts(platform.quote()), Reason::PlatformState)
+}
+
 /// Check 10: the leaf grants this tool of this server with these arguments; of another method, any tool of this server.
 pub(super) fn constraints(evidence: &Evidence, call: &Call<'_, '_>, audience: &str) -> Result<(), Refusal> {
     let granted = &evidence.chain().leaf().tools;

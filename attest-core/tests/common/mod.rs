@@ -90,6 +90,7 @@ impl World {
                 digest: self.digest,
                 grade: Grade::OnDisk,
             }],
+            platform: None,
         }
         .sign(&self.attester)
         .unwrap()

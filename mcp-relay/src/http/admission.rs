@@ -33,7 +33,7 @@ impl Callers {
     }
 
     /// Whether the names in `headers` are among ours.
-    fn admit(&self, headers: &HeaderMap) -> bool {
+    pub fn admit(&self, headers: &HeaderMap) -> bool {
         let Self::Knowing(names) = self else { return true };
         let is_ours = |value: &HeaderValue| {
             let uri = value.to_str().ok().and_then(|text| text.parse::<Uri>().ok());

@@ -11,9 +11,11 @@ use tokio::time::{Instant, timeout_at};
 const PAGE: usize = 1_024;
 
 /// Room for the bodies of requests, all callers together, counted in pages.
-pub(super) struct Room(Semaphore);
+#[derive(Debug)]
+pub struct Room(Semaphore);
 
 impl Room {
+    /// Room for so many bytes.
     pub fn of(bytes: usize) -> Self {
         Self(Semaphore::new((bytes / PAGE).min(Semaphore::MAX_PERMITS)))
     }
@@ -25,7 +27,8 @@ impl Room {
 }
 
 /// What one body takes of the room; dropped, it gives it back.
-pub(super) struct Held<'a> {
+#[derive(Debug)]
+pub struct Held<'a> {
     room: &'a Room,
     taken: Option<SemaphorePermit<'a>>,
 }
@@ -44,16 +47,23 @@ impl Held<'_> {
 }
 
 /// Why a body was not read.
-pub(super) enum Unread {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// Longer than the limit.
     TooLong,
+    /// Not there in time.
     Late,
+    /// It broke off, or is framed wrong.
     Broken,
     /// There is no room for it now.
     NoRoom,
 }
 
 /// Reads a body whole. `time` is for all of it. `take` says of each part whether there is room for so many bytes.
-pub(super) async fn collect<R>(
+///
+/// # Errors
+/// [`Unread`].
+pub async fn collect<R>(
     body: R,
     limit: usize,
     time: Duration,

@@ -28,7 +28,7 @@ const HOP_BY_HOP: [HeaderName; 11] = [
 ];
 
 /// Takes away what belongs to the connection it came over.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let listed: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
@@ -48,7 +48,7 @@ pub(super) fn ask_for_plain(headers: &mut HeaderMap) {
 
 /// Whether the body is said to be JSON in UTF-8, once and in so many words. Of what a server decodes it from, by a
 /// `charset`, we see nothing: in UTF-7 the same bytes are another message.
-pub(super) fn is_plain_json(headers: &HeaderMap) -> bool {
+pub fn is_plain_json(headers: &HeaderMap) -> bool {
     let mut types = headers.get_all(CONTENT_TYPE).iter();
     let (Some(kind), None) = (types.next(), types.next()) else { return false };
     let Ok(kind) = kind.to_str() else { return false };
@@ -79,7 +79,7 @@ pub(super) fn plain_type(headers: &mut HeaderMap) -> bool {
 }
 
 /// Whether the fields say in two ways where the body ends (RFC 9112, section 6.3).
-pub(super) fn is_framed_twice(headers: &HeaderMap) -> bool {
+pub fn is_framed_twice(headers: &HeaderMap) -> bool {
     headers.get_all(CONTENT_LENGTH).iter().count() > 1
         || (headers.contains_key(CONTENT_LENGTH) && headers.contains_key(TRANSFER_ENCODING))
 }

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+use super::peer::{Keeping, PeerKey};
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +73,8 @@ pub(super) fn server(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsE
     Ok(config.into())
 }
 
-/// Whom a client believes: the authorities in `roots`, or else the system's.
-pub(super) fn client(roots: Option<&Path>) -> Result<ClientConfig, TlsError> {
+/// Whom a client believes: the authorities in `roots`, or else the system's. The key that it is shown is kept in `key`.
+pub(super) fn client(roots: Option<&Path>, key: PeerKey) -> Result<ClientConfig, TlsError> {
     let mut store = RootCertStore::empty();
     match roots {
         Some(path) => {
@@ -88,8 +91,14 @@ pub(super) fn client(roots: Option<&Path>) -> Result<ClientConfig, TlsError> {
             }
         }
     }
-    Ok(ClientConfig::builder_with_provider(ring::default_provider().into())
+    let provider = Arc::new(ring::default_provider());
+    let inner = WebPkiServerVerifier::builder_with_provider(store.into(), provider.clone())
+        .build()
+        .map_err(|error| TlsError::NoRoots(error.to_string()))?;
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(store)
+        // The word is rustls's for any verifier of one's own: this one believes what its own does, and nothing else.
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Keeping { inner, key }))
         .with_no_client_auth())
 }

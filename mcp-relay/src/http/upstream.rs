@@ -16,6 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
+use super::peer::PeerKey;
 use super::tls::{self, TlsError};
 use super::{BoxError, Request, Response};
 
@@ -58,6 +59,7 @@ pub struct Upstream {
     endpoint: PathAndQuery,
     host: HostName,
     headers: HeaderMap,
+    key: PeerKey,
 }
 
 impl Upstream {
@@ -75,8 +77,9 @@ impl Upstream {
         tcp.set_connect_timeout(Some(CONNECT));
         tcp.enforce_http(false);
         let builder = HttpsConnectorBuilder::new();
+        let key = PeerKey::default();
         let connector = if scheme == Scheme::HTTPS {
-            builder.with_tls_config(tls::client(roots)?).https_only().enable_http1().wrap_connector(tcp)
+            builder.with_tls_config(tls::client(roots, key.clone())?).https_only().enable_http1().wrap_connector(tcp)
         } else if scheme == Scheme::HTTP {
             // Never used for TLS, so it needs no authorities.
             let none = rustls::RootCertStore::empty();
@@ -95,7 +98,7 @@ impl Upstream {
             .pool_idle_timeout(IDLE)
             .build(connector);
         let endpoint = parts.path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        Ok(Self { client, scheme, authority, endpoint, host, headers: HeaderMap::new() })
+        Ok(Self { client, scheme, authority, endpoint, host, headers: HeaderMap::new(), key })
     }
 
     /// Adds a header to every request, in place of the client's of that name.
@@ -106,6 +109,11 @@ impl Upstream {
         value.set_sensitive(true);
         self.headers.insert(name.parse::<HeaderName>().map_err(|_| wrong())?, value);
         Ok(self)
+    }
+
+    /// The key that the server shows.
+    pub fn peer_key(&self) -> PeerKey {
+        self.key.clone()
     }
 
     /// The path of the MCP endpoint.

@@ -40,6 +40,7 @@ use std::time::Duration;
 
 pub use client::Client;
 pub use in_process::InProcess;
+pub use process::beside;
 
 use crate::{Exit, Interceptor};
 use engine::Engine;

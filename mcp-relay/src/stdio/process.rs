@@ -34,6 +34,20 @@ pub(super) fn start(mut command: Command, grace: Duration) -> Result<Server, Rel
     Ok(Server { stdin, stdout, exit, lease, dismissal: None })
 }
 
+/// Runs `command` to its end, on our own standard input and output, and passes signals on to it.
+///
+/// # Errors
+/// [`RelayError::Spawn`], [`RelayError::Setup`] and [`RelayError::Wait`].
+pub async fn beside(command: Command) -> Result<Exit, RelayError> {
+    let signals = Signals::listen().map_err(RelayError::Setup)?;
+    let program = command.get_program().to_owned();
+    let child = tokio::process::Command::from(command).spawn();
+    let child = child.map_err(|source| RelayError::Spawn { program, source })?;
+    // Nobody hurries it.
+    let (_lease, expired) = oneshot::channel();
+    supervise(child, signals, expired, Duration::ZERO).await.map_err(RelayError::Wait)
+}
+
 /// Passes signals on until the server has ended. Once `lease` expires the server has `grace` to end by itself, then as
 /// long again after SIGTERM, then it is killed.
 async fn supervise(

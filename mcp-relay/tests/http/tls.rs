@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use http::Uri;
 use mcp_relay::http::{HostName, Listener, Upstream};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rcgen::{CertifiedKey, PublicKeyData as _, generate_simple_self_signed};
 use tempfile::TempDir;
 
 use crate::remote::Remote;
@@ -81,4 +81,34 @@ async fn plain_http_gets_nothing_from_a_listener_with_tls() {
     let mut client = world.post("", CALL).await;
     assert!(!client.closes().await.starts_with(b"HTTP/"));
     assert!(remote.is_quiet());
+}
+
+#[tokio::test]
+async fn the_key_that_a_server_shows_is_known_once_it_was_believed() {
+    let mut remote = Remote::start().await;
+    let ours = files();
+    let (_outer, url) = secured(&remote, &ours).await;
+    let upstream =
+        |files: &Files| Upstream::new(&url.to_string(), HostName::Servers, Some(&files.certificate)).unwrap();
+    let listener = || async { Listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap() };
+
+    // Shown, and not believed.
+    let other = upstream(&files());
+    let unbelieved = other.peer_key();
+    let mut inner = Setup::default().over(other, listener().await);
+    assert_eq!(inner.post("", CALL).await.answer().await.status, 502);
+    inner.hears(0, ServerGone).await;
+    assert_eq!(unbelieved.get(), None);
+
+    let upstream = upstream(&ours);
+    let key = upstream.peer_key();
+    assert_eq!(key.get(), None, "nobody was asked yet");
+    let inner = Setup::default().over(upstream, listener().await);
+    let mut client = inner.post("", CALL).await;
+    let arrived = remote.next().await;
+    let events = arrived.events(&[]);
+    events.send(&format!("data: {DONE}\n\n")).await;
+    client.until(&format!("data: {DONE}\n\n")).await;
+    let shown = std::fs::read_to_string(&ours.key).unwrap();
+    assert_eq!(key.get().as_deref(), Some(&rcgen::KeyPair::from_pem(&shown).unwrap().subject_public_key_info()[..]));
 }

@@ -58,7 +58,8 @@ pub enum ReferenceError {
     },
 }
 
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+/// A component's name.
+#[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct ComponentName(pub(super) Component);
 
@@ -147,6 +148,11 @@ const DEFAULT_GRADE: Grade = Grade::OnDisk;
 const ENDORSED: &str = "endorsed";
 
 impl ReferenceEntry {
+    /// The files of the publishers' keys.
+    pub(super) fn publishers(&self, folder: &Path) -> Vec<PathBuf> {
+        self.endorsed.iter().map(|files| folder.join(&files.key)).collect()
+    }
+
     /// Verifies what publishers signed, adds what they signed for to the accepted digests, and reads the rule.
     pub(super) fn reference(self, component: Component, folder: &Path) -> Result<Reference, ReferenceError> {
         let Self { mut reference, endorsed, rule } = self;

@@ -177,3 +177,64 @@ fn a_rule_that_is_none_is_refused_with_its_place() {
     let error = Config::parse(&text, &folder.path().join("guard.toml")).unwrap_err().to_string();
     assert!(error.contains("free.template: the {{ at byte 3 begins no slot"), "{error}");
 }
+
+/// P-256 keys that nobody holds.
+const AK: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt
+6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==
+-----END PUBLIC KEY-----
+";
+
+#[test]
+fn hardware_is_required_by_name_and_shown_by_pinned_platforms_only() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ak.pem"), AK).unwrap();
+    let (one, two) = (Digest::of("one").to_b64(), Digest::of("two").to_b64());
+    let platform = |pcrs: &str| format!("[[platform]]\nkey = \"ak.pem\"\nagents = [\"a1\"]\npcrs = {pcrs}\n");
+    let required = |text: &str| text.replace("[agents.a1]\n", "[agents.a1]\nhardware = true\n");
+    let read = |text: &str| Config::parse(text, &folder.path().join("guard.toml"));
+    let with = |pcrs: &str| read(&(required(&good()) + &platform(pcrs)));
+    let refused = |text: &str| read(text).err().unwrap().to_string();
+
+    let config = with(&format!("[\"{one}\", \"{two}\"]")).unwrap();
+    assert!(config.trust.requires_hardware("a1") && config.trust.any_start().is_empty());
+    assert!(with(&format!("\"{one}\"")).is_ok());
+    assert_eq!(with("\"any\"").unwrap().trust.any_start().into_iter().collect::<Vec<_>>(), ["a1"]);
+    for pcrs in ["[]", "\"all\"", "[\"any\"]"] {
+        let said = with(pcrs).err().unwrap().to_string();
+        assert!(said.contains("attest platform show"), "{pcrs}: {said}");
+    }
+    assert!(!read(&good()).unwrap().trust.requires_hardware("a1"));
+    assert!(refused(&required(&good())).contains("no platform lists it"));
+    assert!(refused(&(good() + &platform("\"any\""))).contains("hardware = true"));
+    assert!(refused(&(required(&good()) + &platform("\"any\"") + &platform("\"any\""))).contains("twice"));
+    assert!(refused(&(required(&good()) + &platform("\"any\"").replace("ak.pem", "gone.pem"))).contains("gone.pem"));
+    assert!(refused(&good().replace("[agents.a1]\n", "[agents.a1]\nhardwear = true\n")).contains("hardwear"));
+    assert!(refused(&good().replace("[agents.a1]\n", "[agents.a1]\nhardware = 1\n")).contains("boolean"));
+}
+
+#[test]
+fn the_policy_of_the_entries_is_over_the_platforms_keys_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("guard.toml");
+    let text = good().replace("[agents.a1]\n", "[agents.a1]\nhardware = true\n")
+        + "[[platform]]\nkey = \"ak.pem\"\nagents = [\"a1\"]\npcrs = \"any\"\n";
+    std::fs::write(folder.path().join("ak.pem"), AK).unwrap();
+    let key = attest_keys::read_platform_key(&folder.path().join("ak.pem")).unwrap().thumbprint();
+    let config = Config::parse(&text, &path).unwrap();
+    assert_eq!(config.policy, Digest::of([text.as_bytes(), &key.0].concat()));
+}
+
+#[test]
+fn a_publishers_key_is_nobodys_platform() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["ak.pem", "publisher.pub"] {
+        std::fs::write(folder.path().join(name), AK).unwrap();
+    }
+    let table = "key = \"ak.pem\"\nagents = [\"a1\"]\npcrs = \"any\"\n";
+    let table = || toml::from_str::<PlatformTable>(table).unwrap();
+    let pinned = |publishers: &[PathBuf]| platform::pinned(vec![table()], folder.path(), publishers);
+    assert!(pinned(&[folder.path().join("gone.pub")]).is_ok());
+    let same = pinned(&[folder.path().join("publisher.pub")]).unwrap_err().to_string();
+    assert!(same.contains("publisher.pub") && same.contains("one role"), "{same}");
+}

@@ -1,18 +1,20 @@
 //! The trust configuration of the vectors, its JSON form, and the family `trust`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use attest_core::comparison::{Listing, Rule, Template};
 use attest_core::digest::Digest;
 use attest_core::json::{self, Object, Value as Strict};
 use attest_core::jwk::PublicKey;
 use attest_core::measurement::{Component, Grade};
-use attest_core::trust::{AcceptedDigest, Attester, Reference, References, Root, Scope, Trust};
+use attest_core::platform::PlatformKey;
+use attest_core::trust::{AcceptedDigest, Attester, PinnedPlatform, Reference, References, Root, Scope, Trust};
 use serde_json::{Value, json};
 
 use super::call::{ATTESTER, NARROW_ROOT, ROOT};
 use super::file::Vector;
-use super::token::{hash, jwk};
+use super::platform::{MACHINE, machine, registers};
+use super::token::{b64, hash, jwk};
 
 /// What the request vectors are checked with.
 pub fn default_trust() -> Value {
@@ -47,22 +49,44 @@ pub fn rules_trust() -> Value {
     trust
 }
 
+/// As the default, and the newcomer is let in, from one machine as it was started.
+pub fn platform_trust() -> Value {
+    let mut trust = default_trust();
+    trust["agents"]["newcomer"] = trust["agents"]["analyst"].clone();
+    for agent in ["newcomer", "blank"] {
+        trust["agents"][agent]["hardware"] = json!(true);
+    }
+    trust["platforms"] = json!([
+        {"agents": ["newcomer"], "key": machine(MACHINE), "pcrs": [b64([0; 32]), b64(registers())]},
+        {"agents": ["blank"], "key": machine(MACHINE + 1), "pcrs": "any"},
+    ]);
+    trust
+}
+
 /// Reads the JSON form; `None` where something in it is refused.
 pub fn read(text: &[u8]) -> Option<Trust> {
     let value = json::parse(text).ok()?;
-    let object = exactly(&value, &["agents", "attesters", "audience", "roots", "skew"])?;
+    let object = exactly(&value, &["agents", "attesters", "audience", "roots", "skew"])
+        .or_else(|| exactly(&value, &["agents", "attesters", "audience", "platforms", "roots", "skew"]))?;
     let list = |name| object.get(name).and_then(Strict::as_array);
     let attesters = list("attesters")?.iter().map(attester).collect::<Option<_>>()?;
     let roots = list("roots")?.iter().map(root).collect::<Option<_>>()?;
-    let agents = object
-        .get("agents")?
-        .as_object()?
-        .iter()
-        .map(|(agent, components)| Some((agent.to_owned(), references(components)?)));
+    let entries = object.get("agents")?.as_object()?;
+    let agents = entries.iter().map(|(agent, components)| Some((agent.to_owned(), references(components)?)));
     let agents = agents.collect::<Option<HashMap<_, _>>>()?;
+    let hardware = |(agent, entry): (&str, &Strict<'_>)| entry.as_object()?.get(HARDWARE).map(|_| agent.to_owned());
+    let hardware: BTreeSet<String> = entries.iter().filter_map(hardware).collect();
+    let platforms = match object.get("platforms") {
+        Some(platforms) => platforms.as_array()?.iter().map(platform).collect::<Option<_>>()?,
+        None => Vec::new(),
+    };
     let audience = object.get("audience")?.as_str()?.to_owned();
-    Trust::new(audience, attesters, roots, agents).ok()?.with_skew(object.get("skew")?.as_u53()?).ok()
+    let trust = Trust::new(audience, attesters, roots, agents).ok()?.with_platforms(platforms, hardware).ok()?;
+    trust.with_skew(object.get("skew")?.as_u53()?).ok()
 }
+
+/// The member of an agent's references that is no component.
+const HARDWARE: &str = "hardware";
 
 /// An object of these members and no others.
 fn exactly<'o, 'v>(value: &'o Strict<'v>, names: &[&str]) -> Option<&'o Object<'v>> {
@@ -92,8 +116,27 @@ fn root(value: &Strict<'_>) -> Option<Root> {
     Some(Root { key, issuer, tools })
 }
 
+fn platform(value: &Strict<'_>) -> Option<PinnedPlatform> {
+    let object = exactly(value, &["agents", "key", "pcrs"])?;
+    let key = PlatformKey::from_jwk(object.get("key")?)?;
+    let pcrs = object.get("pcrs")?;
+    let pcrs = match pcrs.as_str() {
+        Some("any") => None,
+        Some(_) => return None,
+        None => Some(texts(pcrs)?.iter().map(|d| Digest::from_b64(d)).collect::<Option<Vec<_>>>()?),
+    };
+    if pcrs.as_ref().is_some_and(Vec::is_empty) {
+        return None;
+    }
+    Some(PinnedPlatform { key, agents: texts(object.get("agents")?)?, pcrs })
+}
+
 fn references(components: &Strict<'_>) -> Option<References> {
-    let components = components.as_object()?.iter().map(|(name, reference)| {
+    let components = components.as_object()?;
+    if components.get(HARDWARE).is_some_and(|required| required.as_bool() != Some(true)) {
+        return None;
+    }
+    let components = components.iter().filter(|(name, _)| *name != HARDWARE).map(|(name, reference)| {
         let object = reference.as_object()?;
         let known = ["digests", "endorsed", "grade", "listing", "template"];
         object.iter().all(|(name, _)| known.contains(&name)).then_some(())?;
@@ -208,7 +251,7 @@ pub fn vectors() -> Vec<Vector> {
             t["agents"]["analyst"]["system-prompt"]["digests"] = json!("all");
         }),
         vector("digest_short", "a digest of 31 bytes", "refuse", |t| {
-            t["agents"]["analyst"]["system-prompt"]["digests"] = json!([super::token::b64([1; 31])]);
+            t["agents"]["analyst"]["system-prompt"]["digests"] = json!([b64([1; 31])]);
         }),
         vector("endorsed", "weights that a publisher endorses, beside others", "accept", |t| *t = endorsed_trust()),
         vector("endorsed_alone", "no digest but the endorsed one, and a grade of the signer's", "accept", |t| {
@@ -257,6 +300,52 @@ pub fn vectors() -> Vec<Vector> {
             *t = rules_trust();
             t["agents"]["newcomer"]["model-tensors"]["listing"]["except"] = json!([]);
         }),
+        vector("platforms", "machines whose keys are pinned", "accept", |t| *t = platform_trust()),
+        vector("platforms_none", "an empty list of machines, and nobody of whom one is required", "accept", |t| {
+            t["platforms"] = json!([]);
+        }),
+        vector("hardware_false", "hardware that is said not to be required", "refuse", |t| {
+            t["agents"]["analyst"]["hardware"] = json!(false);
+        }),
+        vector("hardware_without_platform", "hardware is required, and no machine is pinned", "refuse", |t| {
+            t["agents"]["analyst"]["hardware"] = json!(true);
+        }),
+        vector("platform_not_required", "a machine of an agent of which none is required", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][0]["agents"] = json!(["newcomer", "analyst"]);
+        }),
+        vector("platform_twice", "one machine's key in two entries", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][1]["key"] = machine(MACHINE);
+        }),
+        vector("platform_member", "a member that a machine does not have", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][0]["issuer"] = json!("acme");
+        }),
+        vector("platform_no_pcrs", "nothing is said of how a machine is started", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][0].as_object_mut().unwrap().remove("pcrs");
+        }),
+        vector("platform_pcrs_empty", "no way in which a machine may be started", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][0]["pcrs"] = json!([]);
+        }),
+        vector("platform_pcrs_all", "another word than any", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][0]["pcrs"] = json!("all");
+        }),
+        vector("platform_key_ed25519", "a machine's key of another kind", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][0]["key"] = jwk(MACHINE);
+        }),
+        vector("platform_key_off_the_curve", "a machine's key that is no point of the curve", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][0]["key"]["y"] = t["platforms"][0]["key"]["x"].clone();
+        }),
+        vector("platform_key_private", "a machine's private key", "refuse", |t| {
+            *t = platform_trust();
+            t["platforms"][0]["key"]["d"] = json!(b64([MACHINE; 32]));
+        }),
         vector("key_in_two_roles", "the attester's key is a delegation root too", "refuse", |t| {
             t["roots"][0]["key"] = jwk(ATTESTER);
         }),
@@ -277,7 +366,7 @@ pub fn vectors() -> Vec<Vector> {
             t["roots"][0]["tools"] = json!(["files"]);
         }),
         vector("key_of_small_order", "a pinned key of small order", "refuse", |t| {
-            t["attesters"][0]["key"]["x"] = json!(super::token::b64(super::points::small_order()[0]));
+            t["attesters"][0]["key"]["x"] = json!(b64(super::points::small_order()[0]));
         }),
     ]
 }
