@@ -139,7 +139,7 @@ fn a_person_accepts_the_state_of_a_refused_call_and_the_log_says_who_and_why() {
     assert_eq!(accepted["component"], "system-prompt");
     let listed = String::from_utf8(must(world.attest(&["reference", "list"])).stdout).unwrap();
     assert!(listed.contains("by alice@example.com at ") && listed.contains("it was reviewed"), "{listed}");
-    must(world.attest(&["log", "verify", "guard.db"]));
+    must(world.attest(&["log", "verify", "guard.db", "--unpinned"]));
 }
 
 #[test]
