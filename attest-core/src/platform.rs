@@ -1,7 +1,7 @@
 //! A machine's word on an attestation: a TPM 2.0 quote over its claims. `spec/platform.md`.
 //!
 //! Checked without a TPM library. The reader knows the seven fields of a quote and nothing else: `tpm2-protocol`, which reads all of
-//! TPM 2.0, is ten thousand lines with casts that need `unsafe`, and most of what is asked here of a quote would still have to be
+//! TPM 2.0, is ten thousand lines with casts that Rust does not check, and most of what is asked here of a quote would still have to be
 //! asked of its result. It is the oracle in the tests.
 
 use p256::ecdsa::signature::Verifier as _;

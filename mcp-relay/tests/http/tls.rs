@@ -97,6 +97,7 @@ async fn the_key_that_a_server_shows_is_known_once_it_was_believed() {
     let unbelieved = other.peer_key();
     let mut inner = Setup::default().over(other, listener().await);
     assert_eq!(inner.post("", CALL).await.answer().await.status, 502);
+    inner.heard().await;
     inner.hears(0, ServerGone).await;
     assert_eq!(unbelieved.get(), None);
 
