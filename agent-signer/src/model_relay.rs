@@ -22,7 +22,7 @@ type Failure = Box<dyn std::error::Error>;
 /// Measures what an agent sends to its model: system prompt, model and settings, each turn, before the model sees them.
 ///
 /// Point the agent's API client at it, or have it start the agent: everything after `--` is run with OPENAI_BASE_URL and
-/// ANTHROPIC_BASE_URL set, and its exit code is ours. Which components are taken from turns says `turns` in [measure] of
+/// ANTHROPIC_BASE_URL set, and its exit code is ours. Which components are taken from turns says `measure.turns` of
 /// agent.toml; from then on a tool call is made with those of the last turn.
 #[derive(Debug, clap::Args)]
 #[allow(rustdoc::bare_urls, reason = "these comments are the command's help")]

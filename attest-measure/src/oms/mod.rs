@@ -2,7 +2,7 @@
 //!
 //! A bundle is one JSON file (Sigstore bundle v0.3) around a DSSE envelope around an in-toto statement that lists each file
 //! with its digest. [`Endorsement::verify`] reads it under one pinned P-256 key, and [`Endorsement::check`] holds it against a
-//! [`Manifest`] of ours: what is endorsed is exactly the list. [`Draft`] writes one.
+//! [`Manifest`](crate::Manifest) of ours: what is endorsed is exactly the list. [`Draft`] writes one.
 //!
 //! The tool's own identity of a model, the subject's digest, is over the digests alone and binds no names. So it is checked,
 //! for a bundle that contradicts itself is no good, and never used: what a verifier accepts is the manifest's digest.
