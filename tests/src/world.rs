@@ -131,6 +131,7 @@ impl World {
         command
             .current_dir(self.folder.path())
             .env("XDG_RUNTIME_DIR", self.path("run"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
             .env_remove("ATTEST_AGENT_CONFIG")
             .env_remove("ATTEST_GUARD_CONFIG")
             .env_remove("ATTEST_LOG");
