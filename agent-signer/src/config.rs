@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::claims::is_name;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
-use attest_core::measurement::Component;
+use attest_core::measurement::{Component, Measurement};
 use attest_keys::{KeyError, KeySource};
 use attest_measure::FileSet;
 use serde::{Deserialize, Serialize};
@@ -54,6 +54,9 @@ pub struct Config {
     pub measure: Measure,
     /// The folder in which files that are held open are shown, of an agent that was started with them. No part of the file.
     pub view: Option<PathBuf>,
+    /// What the program that this signer is part of measured itself, as it loaded it; stands in the place of what is on disk. No part of the
+    /// file.
+    pub loaded: Vec<Measurement>,
     /// The trail of every message that matters, in the caller's log; `None` for none.
     pub trail: Option<attest_trail::Table>,
     /// What is asked of receipts; `None` for what follows from the pinned keys.
@@ -418,6 +421,7 @@ impl Config {
             strict: file.strict,
             measure,
             view: None,
+            loaded: Vec::new(),
             receipts: file.receipts,
             trail: file.trail.map(|table| table.within(folder)),
             log_keys,

@@ -420,7 +420,9 @@ pub fn issue(config: &Config, state: State) -> Result<String, StartError> {
 /// agent was given.
 fn measurements(config: &Config, state: &State, given: &[Measurement]) -> Vec<Measurement> {
     let replaced = |m: &Measurement| config.measure.turns.iter().any(|from| Component::from(*from) == m.component);
-    let on_disk = state.measurements.iter().filter(|m| !replaced(m));
+    let loaded = &config.loaded;
+    let on_disk = state.measurements.iter().filter(|m| !loaded.iter().any(|l| l.component == m.component));
+    let on_disk = on_disk.chain(loaded).filter(|m| !replaced(m));
     let mut all: Vec<Measurement> = on_disk.chain(given).copied().collect();
     all.sort_by_key(|m| m.component);
     all

@@ -17,7 +17,7 @@ use crate::tensors::{self, FileTensors, TensorManifest};
 use crate::tree::Found;
 
 /// Sizes are JSON numbers, which are exact up to here.
-const MAX_SIZE: u64 = (1 << 53) - 1;
+pub(crate) const MAX_SIZE: u64 = (1 << 53) - 1;
 
 /// A file as it stands in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
