@@ -18,6 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::Deserialize;
 
 use crate::config::Remote;
+use crate::folders;
 use crate::serve::bridged;
 
 type Failure = Box<dyn std::error::Error>;
@@ -143,8 +144,7 @@ fn stem(name: &str) -> String {
 }
 
 fn state_folder() -> Result<PathBuf, Failure> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
+    let state = folders::of_user("XDG_STATE_HOME", ".local/state");
     Ok(state.ok_or("neither XDG_STATE_HOME nor HOME is set; say --folder")?.join("attest/audit"))
 }
 

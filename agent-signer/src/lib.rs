@@ -8,6 +8,7 @@ pub mod args;
 pub mod audit;
 pub mod config;
 pub mod daemon;
+mod folders;
 pub mod given;
 mod grant;
 pub mod launch;

@@ -5,12 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::task::Poll;
 
-use mcp_relay::http::{HostName, Listener, Upstream};
+use mcp_relay::http::{HostName, Listener, Upstream, told_to_stop};
 use mcp_relay::stdio;
 use model_relay::{Relay, limits};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::config::Config;
@@ -127,16 +125,6 @@ async fn serve(
         Err(stdio::RelayError::Spawn { program, source }) => Err(format!("cannot start {program:?}: {source}").into()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Resolves at SIGTERM, SIGINT or SIGHUP.
-fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
-    let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-    let mut signals = kinds.into_iter().map(signal).collect::<Result<Vec<_>, _>>()?;
-    Ok(std::future::poll_fn(move |cx| {
-        let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
-        if told { Poll::Ready(()) } else { Poll::Pending }
-    }))
 }
 
 /// What clients are told in place of the API's own address. Paths go on as they come, so ours has the same path.

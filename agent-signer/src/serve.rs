@@ -6,10 +6,9 @@ use std::process::Command;
 
 use attest_trail::How;
 use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
-use mcp_relay::http::{Callers, Endpoint, Limits, Listener, PeerKey, Relay, Upstream};
+use mcp_relay::http::{Callers, Endpoint, Limits, Listener, PeerKey, Relay, Upstream, told_to_stop};
 use mcp_relay::stdio::{self, Client, InProcess};
 use mcp_relay::{Exit, Interceptor};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::launch::Target;
 use crate::line::Line;
@@ -123,14 +122,7 @@ pub async fn over_http(
     }
     let listen = |source| WrapError::Listen { address, source };
     let listener = Listener::bind(address).await.map_err(listen)?;
-    let mut signals = Vec::new();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
-        signals.push(signal(kind).map_err(WrapError::Setup)?);
-    }
-    let stop = std::future::poll_fn(move |cx| {
-        let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
-        if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    });
+    let stop = told_to_stop().map_err(WrapError::Setup)?;
     let how = How::url(&upstream.uri().to_string());
     let shared = shared(target, audience, how, upstream.peer_key(), OwnWords::default()).await?;
     let path = upstream.path().to_owned();

@@ -329,11 +329,17 @@ impl Signer {
                 }
             })?;
         } else if self.given.generation() != current.given.0 {
-            let (state, grant) = (current.state.clone(), current.grant.clone());
-            self.attest_anew(&mut current, state, grant).await.map_err(|error| {
-                tracing::error!("the agent is not attested: {error}");
-                Refusal::from(Reason::NotSigned)
-            })?;
+            let given = self.given.measurements(&self.config.measure);
+            if given.1 == current.given.1 {
+                // What was given is another, and nothing of it is measured.
+                current.given = given;
+            } else {
+                let (state, grant) = (current.state.clone(), current.grant.clone());
+                self.attest_anew(&mut current, state, grant).await.map_err(|error| {
+                    tracing::error!("the agent is not attested: {error}");
+                    Refusal::from(Reason::NotSigned)
+                })?;
+            }
         }
         Ok(current.presented.clone())
     }
@@ -395,7 +401,9 @@ impl Signer {
                 own.record(vec![Draft { what, kept: None }]).await?;
             }
         }
-        **current = attest(&self.config, &self.attester, &self.key, state, grant, given)?;
+        // An attester key that is elsewhere, and a TPM, take their time.
+        let attest = || attest(&self.config, &self.attester, &self.key, state, grant, given);
+        **current = tokio::task::block_in_place(attest)?;
         Ok(())
     }
 

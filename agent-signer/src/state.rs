@@ -10,7 +10,7 @@ use attest_core::measurement::{Component, Grade, Measurement};
 use attest_measure::{Cache, FileSet, Lists, Manifest, MeasureError, Progress, Stamp};
 
 use crate::config::{Config, Measure};
-use crate::view;
+use crate::{folders, view};
 
 /// What was measured, and the state of the files it was measured from.
 #[derive(Clone)]
@@ -185,8 +185,7 @@ fn cache(config: &Config) -> Option<Arc<Cache>> {
     if config.strict || !config.measure.cache {
         return None;
     }
-    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let folder = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")))?.join("attest");
+    let folder = folders::of_user("XDG_CACHE_HOME", ".cache")?.join("attest");
     Cache::open(&folder).map(Arc::new).inspect_err(|error| tracing::warn!("{error}")).ok()
 }
 

@@ -1,6 +1,5 @@
 //! The relay: a request is read, told, and goes on, in this order.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use mcp_relay::http::{
     Backend as _, Callers, Handler, Held, Limits, Request, Response, Room, Unread, Upstream, collect, is_framed_twice,
-    is_plain_json, strip_hop_by_hop,
+    is_plain_json, strip_hop_by_hop, with_causes,
 };
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -201,14 +200,4 @@ impl<T: Teller> Inner<T> {
         strip_hop_by_hop(answer.headers_mut());
         Ok(answer.map(|body| body.boxed_unsync()))
     }
-}
-
-fn with_causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use mcp_relay::Exit;
 use mcp_relay::http::gateway::{Gateway, GatewayOptions};
-use mcp_relay::http::{Backend, Callers, Endpoint, HostName, Listener, Relay, TlsError, Upstream, UpstreamError};
+use mcp_relay::http::{
+    Backend, Callers, Endpoint, HostName, Listener, Relay, TlsError, Upstream, UpstreamError, told_to_stop,
+};
 use mcp_relay::stdio::{self, Client};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{Config, Http};
 use crate::exchanges::Guards;
@@ -145,7 +146,7 @@ async fn serve(
     if let Some((certificate, key)) = http.tls() {
         listener = listener.with_tls(certificate, key)?;
     }
-    let stop = stop()?;
+    let stop = told_to_stop().map_err(GuardError::Setup)?;
     let gate = Arc::new(Gate::open(config).await?);
     let url = format!("{}://{}{path}", listener.scheme(), listener.address().map_err(listen)?);
     let relay = Relay::new(behind, Guards(gate.clone()), Endpoint::Path(path), callers, http.limits);
@@ -154,16 +155,4 @@ async fn serve(
     relay.close().await;
     gate.close().await;
     Ok(())
-}
-
-/// Resolves when the process is told to end.
-fn stop() -> Result<impl Future<Output = ()>, GuardError> {
-    let mut signals = Vec::new();
-    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
-        signals.push(signal(kind).map_err(GuardError::Setup)?);
-    }
-    Ok(std::future::poll_fn(move |cx| {
-        let told = signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready());
-        if told { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    }))
 }

@@ -73,7 +73,8 @@ impl<S, E: Exchanges> Open<S, E> {
     }
 }
 
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+/// What an error says, and what it says of its causes.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

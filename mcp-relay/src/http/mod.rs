@@ -30,6 +30,7 @@ mod parked;
 mod peer;
 mod relay;
 mod shown;
+mod stop;
 mod tls;
 mod upstream;
 mod version;
@@ -39,6 +40,7 @@ use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
 
 pub use admission::{Callers, Endpoint};
+pub use ask::with_causes;
 pub use backend::Backend;
 pub use body::{Held, Room, Unread, collect};
 pub use headers::{is_framed_twice, is_plain_json, strip_hop_by_hop};
@@ -46,6 +48,7 @@ pub use limits::Limits;
 pub use listener::{Handler, Listener};
 pub use peer::PeerKey;
 pub use relay::{Exchange, Exchanges, Relay};
+pub use stop::told_to_stop;
 pub use tls::TlsError;
 pub use upstream::{HostName, Upstream, UpstreamError};
 
