@@ -171,7 +171,9 @@ fn own(path: &Path, options: &mut OpenOptions) -> Result<File, CacheError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::FileSet;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
 
     fn stamp(inode: u64) -> FileStamp {
         FileStamp { device: 1, inode, size: 3, modified: (7, 8), changed: (-9, 10) }
@@ -247,6 +249,33 @@ mod tests {
             std::os::unix::fs::symlink("elsewhere", &path).unwrap();
             assert!(matches!(Cache::open(folder.path()).unwrap_err(), CacheError::Io { .. }));
         }
+    }
+
+    #[test]
+    fn files_that_nobody_touched_are_taken_from_the_cache_and_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let (weights, at) = (folder.path().join("weights"), folder.path().join("cache"));
+        fs::write(&weights, b"bytes").unwrap();
+        let kept = || fs::read_to_string(at.join(NAME)).unwrap().lines().filter(|line| !line.is_empty()).count();
+        let measured = |remember: bool| {
+            let cache = remember.then(|| Arc::new(Cache::open(&at).unwrap()));
+            let set = FileSet::new([&weights]).remembered(cache);
+            set.manifest(&|_| {}).unwrap().value.files.first().unwrap().digest
+        };
+        // So soon after a write another one could leave the same times.
+        measured(true);
+        assert_eq!(kept(), 0);
+        std::thread::sleep(std::time::Duration::from_millis(2100));
+        let honest = measured(true);
+        assert_eq!(kept(), 1);
+        // What the cache says is believed, and not made again.
+        let other = Digest::of("other");
+        let stamp = FileStamp::of(&fs::metadata(&weights).unwrap());
+        Cache::open(&at).unwrap().put(&stamp, &other).unwrap();
+        assert_eq!(measured(true), other);
+        assert_eq!(measured(false), honest);
+        fs::write(&weights, b"bytes").unwrap();
+        assert_eq!(measured(true), honest, "touched");
     }
 
     #[test]

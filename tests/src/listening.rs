@@ -112,7 +112,9 @@ fn listen_to(output: impl Read + Send + 'static, found: Sender<String>, said: Ar
     thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
-            let url = line.split_whitespace().find(|word| word.starts_with("http://"));
+            let url = line
+                .split_whitespace()
+                .find(|word| ["http://", "https://"].iter().any(|scheme| word.starts_with(scheme)));
             // The line first, so that whoever hears of the URL finds it.
             said.lock().unwrap().push_str(&(line.clone() + "\n"));
             if let Some(url) = url {

@@ -236,3 +236,13 @@ fn a_file_that_changes_without_a_trace_in_its_times_is_found_out_by_reading_it_a
     drop(writer.stdin.take());
     writer.wait().unwrap();
 }
+
+#[test]
+fn a_signer_ends_with_whoever_held_its_files_however_that_one_ended() {
+    let running = Running::new();
+    let mut client = running.start("true");
+    assert!(text(&client.call("echo", json!({"text": "one"}))).contains("one"));
+    assert!(running.world.signer().is_some());
+    client.kill();
+    eventually("the end of the signer", || running.world.signer().is_none().then_some(()));
+}

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use attest_core::digest::Digest;
 use attest_tests::binaries;
 use attest_tests::client::{Client, eventually, reason, text};
 use attest_tests::world::{AUDIENCE, World, must, tests_folder};
@@ -394,4 +395,82 @@ fn the_rules_of_an_agents_trail_hold_its_answers_back_and_refuse_its_calls() {
     };
     assert_eq!(under("[hidden-instructions]\naction = \"hold\"\n"), ("alert".to_owned(), 1), "it ran, and is held");
     assert_eq!(under("[first-seen]\naction = \"refuse\"\nafter = 0\n"), ("alert".to_owned(), 0), "it did not run");
+}
+
+/// A guard's folder with a certificate for localhost, and a guard that listens with it.
+fn secured() -> (World, attest_tests::listening::Listening, String) {
+    let world = World::new();
+    must({
+        let mut openssl = Command::new("openssl");
+        let name = [
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-keyout",
+            "tls.key",
+            "-out",
+            "tls.pem",
+        ];
+        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
+        openssl.args(["req", "-x509", "-nodes", "-days", "2"]).args(curve).args(name);
+        world.place(openssl)
+    });
+    let tls = "[http]\ntls_certificate = \"tls.pem\"\ntls_key = \"tls.key\"\n";
+    world.write("guard.toml", format!("{}\n{tls}", world.read("guard.toml")));
+    let mut behind = vec![OsString::from("--")];
+    behind.extend(world.server());
+    let guard = world.listening_guard(&behind);
+    let url = guard.url().replace("127.0.0.1", "localhost");
+    (world, guard, url)
+}
+
+/// SHA-256 over the certificate's key, as OpenSSL writes it out.
+fn key_of_the_certificate(world: &World) -> String {
+    let openssl = |words: &[&str]| {
+        let mut command = Command::new("openssl");
+        command.args(words);
+        must(world.place(command)).stdout
+    };
+    world.write("public.pem", openssl(&["x509", "-in", "tls.pem", "-noout", "-pubkey"]));
+    Digest::of(openssl(&["pkey", "-pubin", "-in", "public.pem", "-outform", "DER"])).to_b64()
+}
+
+/// The TLS keys and names that a log has of its servers.
+fn keys(entries: &[Value]) -> Vec<(&str, &str)> {
+    let servers = entries.iter().filter(|entry| entry["event"]["what"] == "server");
+    servers.filter_map(|e| Some((e["event"]["key"].as_str()?, e["event"]["host"].as_str()?))).collect()
+}
+
+#[test]
+fn the_tls_key_of_a_remote_server_is_written_down_by_an_audit_and_by_an_agents_signer() {
+    let (world, _guard, url) = secured();
+    let key = key_of_the_certificate(&world);
+    let roots = format!("[upstream.{AUDIENCE}]\nroots = \"tls.pem\"\n");
+
+    world.write("trail.toml", &roots);
+    let mut audit = world.attest(&["audit", "--name", AUDIENCE, "--config", "trail.toml", "--upstream", &url]);
+    audit.env("XDG_STATE_HOME", world.path("state"));
+    let mut client = Client::start(audit);
+    initialize(&mut client);
+    client.end();
+    let log = entries(&world.path(&format!("state/attest/audit/{AUDIENCE}.db")));
+    assert_eq!(keys(&log), [(key.as_str(), "localhost")]);
+
+    world.write("agent.toml", format!("{}\n[trail]\n{roots}", world.read("agent.toml")));
+    let wrap = ["wrap", "--config", "agent.toml", "--audience", AUDIENCE, "--upstream", &url];
+    let mut client = Client::start(world.attest(&wrap));
+    initialize(&mut client);
+    client.call("echo", json!({"text": "hello"}));
+    client.end();
+    let log = world.log("signer.db");
+    assert_eq!(keys(&log), [(key.as_str(), "localhost")]);
+}
+
+fn initialize(client: &mut Client) {
+    let id = client.ask(
+        "initialize",
+        json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "host", "version": "1"}}),
+    );
+    assert!(client.answer(id)["result"].is_object());
 }
