@@ -98,7 +98,8 @@ fn every_message_that_matters_is_written_down_and_no_argument_or_secret_is() {
     let answer = client.call("weather", json!({"city": format!("Bern {SECRET}")}));
     assert!(text(&answer).contains(SECRET), "the host gets what the server said: {answer}");
     let id = client.ask("resources/read", json!({"uri": "file:///secret-plan.txt"}));
-    assert!(client.answer(id)["result"].is_object());
+    let answer = client.answer(id);
+    assert!(answer["result"].is_object(), "{answer}");
     client.end();
     let entries = watched.entries();
     let whats: Vec<&str> = entries.iter().filter_map(|entry| entry["event"]["what"].as_str()).collect();
@@ -400,22 +401,10 @@ fn the_rules_of_an_agents_trail_hold_its_answers_back_and_refuse_its_calls() {
 /// A guard's folder with a certificate for localhost, and a guard that listens with it.
 fn secured() -> (World, attest_tests::listening::Listening, String) {
     let world = World::new();
-    must({
-        let mut openssl = Command::new("openssl");
-        let name = [
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            "tls.key",
-            "-out",
-            "tls.pem",
-        ];
-        let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"];
-        openssl.args(["req", "-x509", "-nodes", "-days", "2"]).args(curve).args(name);
-        world.place(openssl)
-    });
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    world.write("tls.pem", cert.pem());
+    world.write("tls.key", signing_key.serialize_pem());
     let tls = "[http]\ntls_certificate = \"tls.pem\"\ntls_key = \"tls.key\"\n";
     world.write("guard.toml", format!("{}\n{tls}", world.read("guard.toml")));
     let mut behind = vec![OsString::from("--")];
@@ -472,5 +461,6 @@ fn initialize(client: &mut Client) {
         "initialize",
         json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "host", "version": "1"}}),
     );
-    assert!(client.answer(id)["result"].is_object());
+    let answer = client.answer(id);
+    assert!(answer["result"].is_object(), "{answer}");
 }
