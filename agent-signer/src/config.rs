@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::claims::is_name;
+use attest_core::labels::Labels;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_core::measurement::{Component, Measurement};
 use attest_keys::{KeyError, KeySource};
 use attest_measure::FileSet;
 use serde::{Deserialize, Serialize};
 
+pub use crate::lineage::FlowTable;
 pub use platform::{DEFAULT_HANDLE, Platform};
 pub use upstream::{Remote, RemoteError};
 
@@ -63,6 +65,10 @@ pub struct Config {
     pub receipts: Option<Receipts>,
     /// The pinned keys of servers' logs, by audience.
     pub log_keys: BTreeMap<String, LogKeys>,
+    /// Whether and how what the agent's contexts have seen is kept; `None` for not at all.
+    pub flow: Option<FlowTable>,
+    /// The labels of what servers say without a receipt, by audience.
+    pub labels: BTreeMap<String, Labels>,
     /// Remote servers, by the name that their guard goes by.
     pub upstream: BTreeMap<String, Remote>,
     /// The machine's TPM; `None` for attestations without its quote.
@@ -239,6 +245,14 @@ pub enum ConfigError {
         /// Why not.
         source: LogKeysError,
     },
+    /// Not labels.
+    #[error("{path}: [[server]] {audience:?}: labels: a label is 1 to 64 characters of a-z, 0-9, `.`, `_`, `:`, `/` and `-`, or \"*\" for every label", path = path.display())]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// The server.
+        audience: String,
+    },
     /// A server that is none, or there twice.
     #[error("{path}: [[server]] {audience:?} is no audience, or is there twice", path = path.display())]
     Server {
@@ -289,6 +303,7 @@ struct File {
     #[serde(default)]
     upstream: BTreeMap<String, Remote>,
     platform: Option<Platform>,
+    flow: Option<FlowTable>,
 }
 
 fn yes() -> bool {
@@ -311,7 +326,10 @@ fn half_an_hour() -> u64 {
 #[serde(deny_unknown_fields)]
 struct ServerTable {
     audience: String,
+    #[serde(default)]
     log_keys: Vec<String>,
+    #[serde(default)]
+    labels: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -392,16 +410,23 @@ impl Config {
         if file.platform.is_some() && cfg!(not(feature = "tpm")) {
             return Err(ConfigError::BuiltWithoutTpm { path: at() });
         }
-        let mut log_keys = BTreeMap::new();
-        for ServerTable { audience, log_keys: lines } in file.server {
+        let (mut log_keys, mut labels) = (BTreeMap::new(), BTreeMap::new());
+        for ServerTable { audience, log_keys: lines, labels: listed } in file.server {
+            let of =
+                Labels::of(&listed).ok_or_else(|| ConfigError::Labels { path: at(), audience: audience.clone() })?;
+            let known = labels.insert(audience.clone(), of).is_some();
+            if !is_name(&audience) || audience.contains('#') || known {
+                return Err(ConfigError::Server { path: at(), audience });
+            }
+            if lines.is_empty() && !listed.is_empty() {
+                continue;
+            }
             let keys = LogKeys::parse(&lines).map_err(|source| ConfigError::LogKeys {
                 path: at(),
                 audience: audience.clone(),
                 source,
             })?;
-            if !is_name(&audience) || audience.contains('#') || log_keys.insert(audience.clone(), keys).is_some() {
-                return Err(ConfigError::Server { path: at(), audience });
-            }
+            log_keys.insert(audience, keys);
         }
         Ok(Self {
             path: at(),
@@ -425,6 +450,8 @@ impl Config {
             receipts: file.receipts,
             trail: file.trail.map(|table| table.within(folder)),
             log_keys,
+            flow: file.flow.map(|table| table.within(folder)),
+            labels,
             upstream: file.upstream.into_iter().map(|(name, remote)| (name, remote.within(folder))).collect(),
             platform: file.platform,
         })
@@ -438,6 +465,12 @@ impl Config {
         let keys = self.log_keys.get(audience);
         let asked = self.receipts.unwrap_or(if keys.is_some() { Receipts::Required } else { Receipts::Ignored });
         (asked, keys)
+    }
+
+    /// The labels of what this server says without a receipt; `None` where nothing is kept of what was seen.
+    pub(crate) fn labels_of(&self, audience: &str) -> Option<Vec<String>> {
+        self.flow.as_ref()?;
+        Some(self.labels.get(audience).into_iter().flat_map(Labels::iter).map(str::to_owned).collect())
     }
 }
 

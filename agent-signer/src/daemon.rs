@@ -263,6 +263,7 @@ impl Daemon {
                         receipts,
                         log_keys: keys.map(LogKeys::to_lines).unwrap_or_default(),
                         trail,
+                        labels: self.signer.config().labels_of(&audience),
                     };
                     let payload = serde_json::to_vec(&welcome)?.into();
                     let _ = answers.send(Frame { payload, ..frame }).await;
@@ -335,6 +336,13 @@ impl Daemon {
                     let sent = sent.and_then(|payload| serde_json::from_slice::<Sent>(payload).ok());
                     let turn = sent.and_then(|sent| sent.turn()).ok_or(io::ErrorKind::InvalidData)?;
                     self.signer.given().turn(connection, turn);
+                    let _ =
+                        answers.send(Frame { kind: Kind::Noted, number: frame.number, payload: Bytes::new() }).await;
+                }
+                Kind::Saw => {
+                    let saw = serde_json::from_slice(&frame.payload).map_err(io::Error::from)?;
+                    // Here and not beside: what is signed after it is signed by somebody who knows it.
+                    self.signer.saw(&saw);
                     let _ =
                         answers.send(Frame { kind: Kind::Noted, number: frame.number, payload: Bytes::new() }).await;
                 }

@@ -13,6 +13,7 @@ pub mod given;
 mod grant;
 pub mod launch;
 mod line;
+pub mod lineage;
 mod link;
 pub mod model_relay;
 pub mod run;

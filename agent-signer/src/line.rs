@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use attest_core::digest::Digest;
+use attest_core::labels::Labels;
 use attest_core::receipt::Verdict;
 use attest_core::response::Outcome;
 use attest_trail::{How, Judged};
@@ -12,6 +13,7 @@ use mcp_relay::http::PeerKey;
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::launch::Target;
+use crate::lineage::{Saw, Seen};
 use crate::link::{Demand, Link, LinkError};
 use crate::wire::{self, Checked, Ended, Passing, Signed, Trailing};
 
@@ -28,6 +30,9 @@ pub(crate) struct Line {
     demand: Mutex<Arc<Demand>>,
     /// What its trail asks for, for the same reason.
     trail: Mutex<Trailing>,
+    /// What the host has seen by this wrap, for a signer that was started anew; and the labels of what has no receipt.
+    seen: Mutex<Seen>,
+    unvouched: Mutex<Option<Labels>>,
     opening: AsyncMutex<()>,
 }
 
@@ -44,6 +49,8 @@ impl Line {
             link: Mutex::default(),
             demand: Mutex::new(Arc::new(Demand::Nothing)),
             trail: Mutex::default(),
+            seen: Mutex::default(),
+            unvouched: Mutex::default(),
             opening: AsyncMutex::default(),
         };
         // One that is just ending still takes a connection, and then hangs up; the next try starts another.
@@ -74,6 +81,14 @@ impl Line {
         *self.demand.lock().unwrap_or_else(PoisonError::into_inner) = link.demand.clone();
         *self.trail.lock().unwrap_or_else(PoisonError::into_inner) = link.welcome.trail;
         *self.told.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let unvouched = link.welcome.labels.as_ref().map(|labels| Labels::of(labels).unwrap_or(Labels::Every));
+        let keeps = unvouched.is_some();
+        *self.unvouched.lock().unwrap_or_else(PoisonError::into_inner) = unvouched;
+        // A new signer has a new context; the host still knows what it knew.
+        let all = self.seen.lock().unwrap_or_else(PoisonError::into_inner).all();
+        if keeps && !all.is_empty() {
+            link.saw(&all).await.ok_or(LinkError::Io(std::io::ErrorKind::UnexpectedEof.into()))?;
+        }
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Some(link.clone());
         Ok(link)
     }
@@ -111,6 +126,31 @@ impl Line {
     /// What is asked of receipts.
     pub fn demand(&self) -> Arc<Demand> {
         self.demand.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The labels of what this server says without a receipt; `None` where nothing is kept of what was seen.
+    pub fn unvouched(&self) -> Option<Labels> {
+        self.unvouched.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells the signer what the host is about to see; whether that was taken note of. The next call, to whichever server, is made by
+    /// somebody who knows it.
+    pub async fn saw(&self, saw: &Saw) -> bool {
+        if saw.is_empty() || self.unvouched().is_none() {
+            return true;
+        }
+        // What this wrap told before needs no telling: a signer that was started since then was told all of it.
+        let new = self.seen.lock().unwrap_or_else(PoisonError::into_inner).add(saw);
+        match (new, self.current()) {
+            (false, Some(_)) => true,
+            _ => match self.link().await {
+                Ok(link) => link.saw(saw).await.is_some(),
+                Err(error) => {
+                    tracing::error!("{error}");
+                    false
+                }
+            },
+        }
     }
 
     /// What the signer's trail asks for.

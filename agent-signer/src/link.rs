@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::Receipts;
 use crate::launch::{self, LaunchError, Target};
+use crate::lineage::Saw;
 use crate::wire::{self, Frame, Hello, Kind, Welcome};
 
 /// Why a line cannot be used.
@@ -150,6 +151,12 @@ impl Link {
         };
         self.put(Frame { kind, number, payload })?;
         answer.await.ok()
+    }
+
+    /// Tells what the host is about to see, and waits until it counts.
+    pub async fn saw(&self, saw: &Saw) -> Option<()> {
+        let payload = serde_json::to_vec(saw).ok()?.into();
+        self.ask(Kind::Saw, payload).await.filter(|frame| frame.kind == Kind::Noted).map(|_| ())
     }
 
     /// Says something that has no answer.

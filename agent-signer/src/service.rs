@@ -8,8 +8,10 @@ use std::task::Poll;
 
 use attest_core::attestation::Attestation;
 use attest_core::b64;
+use attest_core::delegation::Delegation;
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::entry::{Entry, Status};
+use attest_core::jws::Unverified;
 use attest_core::measurement::{Component, Grade, Measurement};
 use attest_core::receipt::{self, Verdict};
 use attest_core::refusal::{Reason, Refusal};
@@ -17,7 +19,7 @@ use attest_core::request::Call;
 use attest_core::response::Outcome;
 use attest_core::seen::What;
 use attest_core::sign::Sign as _;
-use attest_core::signing::{Credentials, Form, Particulars, Signed, SigningError, sign_call};
+use attest_core::signing::{Credentials, Form, Lineage, Particulars, Signed, SigningError, sign_call};
 use attest_keys::{Key, KeyError};
 use attest_log::clock::{now, now_ms};
 use attest_log::{AppendError, Log, LogKey, LogKeyError, Record, Token};
@@ -30,6 +32,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::config::{Config, ConfigError};
 use crate::given::Given;
 use crate::grant::Grant;
+use crate::lineage::{self, Context, Saw};
 use crate::state::State;
 use crate::wire;
 
@@ -100,6 +103,8 @@ pub struct Signer {
     /// What is not of one server goes here.
     own: Option<Session>,
     given: Given,
+    /// What this context has seen.
+    seen: Context,
     /// Set when a file turned out to be another than its times say: from then on nothing is taken from the last time.
     doubted: AtomicBool,
     current: Mutex<Current>,
@@ -177,6 +182,7 @@ impl Signer {
             trail,
             own,
             given,
+            seen: Context::default(),
             doubted: AtomicBool::new(false),
             current: Mutex::new(current),
         })
@@ -197,6 +203,11 @@ impl Signer {
         &self.config
     }
 
+    /// The host is about to see something.
+    pub(crate) fn saw(&self, saw: &Saw) {
+        self.seen.saw(saw);
+    }
+
     /// The context that all calls of this signer share.
     pub fn context(&self) -> Jti {
         self.context
@@ -209,6 +220,21 @@ impl Signer {
             return Err(Reason::CallerLogUnavailable.into());
         }
         let presented = self.presented().await?;
+        let told = call.told();
+        if let Some(told) = &told {
+            self.seen.works_for(told.cause);
+        }
+        let shown = self.seen.shown();
+        // A chain that came down with the request, if it is ours to use.
+        let granted = told.as_ref().and_then(|told| self.granted(&presented.credentials, &told.grant));
+        let credentials = granted.as_ref().unwrap_or(&presented.credentials);
+        let declassified = match self.config.flow.as_ref().and_then(|flow| flow.declassified.as_deref()) {
+            Some(folder) if !shown.is_empty() => {
+                let key = self.key.public().thumbprint();
+                tokio::task::block_in_place(|| lineage::declassified(folder, call, audience, key, now()))
+            }
+            _ => Vec::new(),
+        };
         // One request to the system for both.
         let [id, salt] = random_bits().map_err(|_| Refusal::from(Reason::NotSigned))?;
         let salt = Salt(salt);
@@ -219,8 +245,15 @@ impl Signer {
             salt,
             now: now(),
             life: self.config.call_seconds,
+            lineage: Lineage {
+                labels: Some(&shown.labels),
+                receipts: &shown.receipts,
+                cause: told.as_ref().map(|told| told.cause),
+                grant: &[],
+                declassifications: &declassified,
+            },
         };
-        let sign = || sign_call(call, &presented.credentials, particulars, &self.key);
+        let sign = || sign_call(call, credentials, particulars, &self.key);
         let signed = if self.key.may_wait() { tokio::task::block_in_place(sign) } else { sign() };
         let signed = signed.map_err(|error| {
             if let SigningError::Key(error) = error {
@@ -229,15 +262,27 @@ impl Signer {
             Refusal::from(Reason::NotSigned)
         })?;
         let hash = Digest::of(&signed.token);
-        self.record(&signed, hash, &presented, call.id().is_some()).await?;
+        self.record(&signed, hash, &presented, granted.as_ref(), call.id().is_some()).await?;
         Ok(wire::Signed {
             call: hash,
             salt,
             params: signed.proof.params,
-            credentials: presented.credentials.name(),
+            credentials: credentials.name(),
             full: signed.request(Form::Full).into(),
             short: if short { signed.request(Form::Short).into() } else { Bytes::new() },
         })
+    }
+
+    /// The present attestation with a chain that somebody passed on, if its leaf is held by our key.
+    fn granted(&self, present: &Credentials, grant: &[&str]) -> Option<Credentials> {
+        let leaf = Unverified::<Delegation>::read(grant.last()?).ok()?;
+        if leaf.peek().key != *self.key.public() {
+            tracing::warn!(
+                "a chain came with a request, and its last token is not held by this agent's key; it is not used"
+            );
+            return None;
+        }
+        Credentials::new(&present.attestation().1, grant)
     }
 
     /// Writes the caller's entry: durable before the call leaves where `strict` is set, else with the next group.
@@ -247,13 +292,15 @@ impl Signer {
         signed: &Signed<'_, '_, '_>,
         call: Digest,
         presented: &Presented,
+        granted: Option<&Credentials>,
         answered: bool,
     ) -> Result<(), Refusal> {
-        let credentials = &presented.credentials;
+        let credentials = granted.unwrap_or(&presented.credentials);
         let delegation = credentials.delegation().iter().map(|(hash, _)| *hash);
         let entry = Entry::call(&signed.proof, call, delegation, now_ms()).of_notification(!answered);
         let mut tokens = Vec::new();
-        let fresh = !presented.logged.load(Ordering::Acquire);
+        // A chain that came with one request may never come again.
+        let fresh = granted.is_some() || !presented.logged.load(Ordering::Acquire);
         if fresh {
             let presented = std::iter::once(credentials.attestation()).chain(credentials.delegation());
             tokens.extend(presented.map(|(hash, text)| Token::hashed(hash.0, text.clone())));
@@ -266,7 +313,7 @@ impl Signer {
         } else {
             self.queue(record).await
         };
-        if written.is_ok() && fresh {
+        if written.is_ok() && fresh && granted.is_none() {
             presented.logged.store(true, Ordering::Release);
         }
         written.map_err(|error| {

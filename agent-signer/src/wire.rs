@@ -6,6 +6,7 @@
 use std::io;
 
 use attest_core::digest::{Digest, Salt};
+use attest_core::labels::Labels;
 use attest_core::limits::MAX_REQUEST;
 use attest_core::receipt::{self, Bad, Defect, Proved, Verdict};
 use attest_trail::How;
@@ -47,11 +48,13 @@ pub enum Kind {
     Turn = 10,
     /// Signer: it counts from the next call on.
     Noted = 11,
+    /// Wrap: what the host is about to see ([`crate::lineage::Saw`]).
+    Saw = 13,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 12] = [
+        const ALL: [Kind; 13] = [
             Kind::Hello,
             Kind::Call,
             Kind::Signed,
@@ -64,6 +67,7 @@ impl Kind {
             Kind::Met,
             Kind::Turn,
             Kind::Noted,
+            Kind::Saw,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -97,6 +101,8 @@ pub struct Welcome {
     pub log_keys: Vec<String>,
     /// What the trail asks for.
     pub trail: Trailing,
+    /// The labels of what this server says without a receipt; `None` where nothing is kept of what was seen.
+    pub labels: Option<Vec<String>>,
 }
 
 /// What a signer's trail asks of a wrap.
@@ -270,6 +276,7 @@ pub struct Checked {
     index: u64,
     log: String,
     size: u64,
+    labels: Vec<String>,
     /// Receipt and proof.
     text: Option<String>,
 }
@@ -279,11 +286,13 @@ impl Checked {
     pub fn of(verdict: &Verdict) -> Self {
         let text = receipt::kept(verdict).map(str::to_owned);
         match verdict {
-            Ok(Proved { index, log, size, .. }) => {
-                Self { defect: None, index: *index, log: log.clone(), size: *size, text }
+            Ok(Proved { index, log, labels, size, .. }) => {
+                let labels = labels.iter().map(str::to_owned).collect();
+                Self { defect: None, index: *index, log: log.clone(), size: *size, labels, text }
             }
             Err(Bad { defect, .. }) => {
-                Self { defect: Some(defect.word().to_owned()), index: 0, log: String::new(), size: 0, text }
+                let (defect, labels) = (Some(defect.word().to_owned()), Vec::new());
+                Self { defect, index: 0, log: String::new(), size: 0, labels, text }
             }
         }
     }
@@ -296,7 +305,10 @@ impl Checked {
                 let defect = Defect::ALL.into_iter().find(|defect| defect.word() == word)?;
                 Some(Err(Bad { defect, text }))
             }
-            None => Some(Ok(Proved { index: self.index, log: self.log, size: self.size, text: text? })),
+            None => {
+                let labels = Labels::of(&self.labels)?;
+                Some(Ok(Proved { index: self.index, labels, log: self.log, size: self.size, text: text? }))
+            }
         }
     }
 }

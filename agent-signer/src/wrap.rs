@@ -21,6 +21,7 @@ use mcp_relay::http::{Exchange, Exchanges};
 use mcp_relay::{BoxFuture, Exit, Handling, Id, InFlight, Interceptor, Kind, Tasks, ToClient, ToServer, might_answer};
 
 use crate::line::Line;
+use crate::lineage::Saw;
 use crate::link::Demand;
 use crate::server::Server;
 use crate::wire::{self, Passing, Trailing};
@@ -114,6 +115,11 @@ fn refused(id: Option<&Value<'_>>, refusal: &Refusal) -> Handling<ToServer> {
     Handling::Now(ToServer::Reply(reply::refuse(id, refusal, Shape::Error).into()))
 }
 
+/// There is no signer to ask.
+fn gone(id: &Id) -> Bytes {
+    reply::refuse(Some(&id.to_value()), &Reason::SignerGone.into(), Shape::Error).into()
+}
+
 impl Wrap {
     pub fn new(shared: Shared) -> Self {
         let exchange = shared.exchanges.fetch_add(1, Ordering::Relaxed);
@@ -139,10 +145,7 @@ impl Wrap {
                 }
                 // Nobody could say that the hashes of a notification were not understood.
                 (Ok(signed), None) => ToServer::Forward(signed.full),
-                (Err(reply), Some(id)) => {
-                    let gone = || reply::refuse(Some(&id.to_value()), &Reason::SignerGone.into(), Shape::Error).into();
-                    ToServer::Reply(reply.unwrap_or_else(gone))
-                }
+                (Err(reply), Some(id)) => ToServer::Reply(reply.unwrap_or_else(|| gone(id))),
                 (Err(_), None) => {
                     tracing::warn!("dropped a notification that could not be signed");
                     ToServer::Drop
@@ -160,7 +163,7 @@ impl Wrap {
         let to = declared.map_or(ToServer::Pass, |new| ToServer::Forward(new.to_canonical().into()));
         let Kind::Request { id, method } = Kind::of(message) else { return Handling::Now(to) };
         let passing = Passing { from_server: false, exchange: self.exchange, line };
-        match (self.shared.line.trail(), attest_trail::is_content(method)) {
+        let handling = match (self.shared.line.trail(), attest_trail::is_content(method)) {
             (Trailing::Off, _) => Handling::Now(to),
             (_, false) => {
                 self.shared.line.show(&passing);
@@ -171,7 +174,18 @@ impl Wrap {
                 let shared = self.shared.clone();
                 Handling::later(async move { shared.line.judged(&passing).await.request(Some(&id), to) })
             }
-        }
+        };
+        // What it brings in has no receipt, but for the end of a call's task.
+        let of_call = About::of(message, |task| self.waits(task)).is_some();
+        let unvouched = self.shared.line.unvouched().filter(|_| attest_trail::is_content(method) && !of_call);
+        let Some(defaults) = unvouched else { return handling };
+        let shared = self.shared.clone();
+        Handling::later(async move {
+            match shared.line.saw(&Saw::unvouched(&defaults)).await {
+                true => handling.known().await,
+                false => ToServer::Reply(gone(&id)),
+            }
+        })
     }
 
     /// What the trail has to say of an answer, before the host sees it.
@@ -250,15 +264,18 @@ impl Wrap {
     }
 
     /// What the host is told where a message ends calls: the message as the server sent it, or why it is withheld.
-    fn settle(&self, id: Option<&Id>, line: &Bytes, message: Option<&Value<'_>>, ends: Ends) -> ToClient {
+    fn settle(&self, id: Option<&Id>, line: &Bytes, message: Option<&Value<'_>>, ends: Ends) -> (ToClient, Saw) {
         let line_to_signer = &self.shared.line;
         let demand = line_to_signer.demand();
+        let unvouched = || line_to_signer.unvouched().map(|defaults| Saw::unvouched(&defaults)).unwrap_or_default();
         let Demand::Receipts { keys, audience, always } = &*demand else {
+            let saw = if ends.calls.is_empty() { Saw::default() } else { unvouched() };
             for (call, outcome, _) in ends.calls {
                 line_to_signer.ended(call.call, outcome, None);
             }
-            return shown(line, message);
+            return (shown(line, message), saw);
         };
+        let mut saw = Saw::default();
         let ended = ends.calls.iter();
         let ended = ended.map(|(call, outcome, _)| Ended { call: call.call, params: call.params, outcome: *outcome });
         let ended: Vec<_> = ended.collect();
@@ -267,6 +284,11 @@ impl Wrap {
         let mut withheld = ends.contradicts;
         for ((call, outcome, task), verdict) in ends.calls.into_iter().zip(&verdicts) {
             line_to_signer.ended(call.call, outcome, Some(verdict));
+            saw = match verdict {
+                Ok(proved) if proved.labels.is_empty() => saw,
+                Ok(proved) => saw.and(proved.token().map_or_else(unvouched, |text| Saw::receipt(&text))),
+                Err(_) => saw.and(unvouched()),
+            };
             if let Err(bad) = verdict {
                 tracing::warn!("the answer to call {}: {bad}", call.call);
                 withheld = withheld.or(Some(bad.defect).filter(|defect| *always || *defect != Defect::Missing));
@@ -277,13 +299,15 @@ impl Wrap {
             }
         }
         match (withheld, id) {
-            (None, _) => shown(line, message),
+            (None, _) => (shown(line, message), saw),
+            // What is withheld is not seen.
             (Some(defect), Some(id)) => {
                 let refusal = defect.reason().into();
-                ToClient::Replace(reply::refuse(Some(&id.to_value()), &refusal, Shape::Error).into())
+                let refused = reply::refuse(Some(&id.to_value()), &refusal, Shape::Error).into();
+                (ToClient::Replace(refused), Saw::default())
             }
             // A notification has nobody to tell that it is withheld.
-            (Some(_), None) => ToClient::Drop,
+            (Some(_), None) => (ToClient::Drop, Saw::default()),
         }
     }
 }
@@ -314,8 +338,22 @@ impl Interceptor for Wrap {
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
-        let to = self.judge(line.clone(), message);
-        self.trailed(line, message, to)
+        let (to, saw) = self.judge(line.clone(), message);
+        let id = message.and_then(Id::of_answer).or_else(|| Id::of_opaque_answer(&line));
+        let handling = self.trailed(line, message, to);
+        if saw.is_empty() {
+            return handling;
+        }
+        // The next call, to whichever server, is made by somebody who knows it: so the signer is told first.
+        let shared = self.shared.clone();
+        Handling::later(async move {
+            let to = handling.known().await;
+            match (shared.line.saw(&saw).await, id) {
+                (true, _) => to,
+                (false, Some(id)) => ToClient::Replace(gone(&id)),
+                (false, None) => ToClient::Drop,
+            }
+        })
     }
 
     fn server_gone(&self, _: Option<Exit>) -> BoxFuture<Vec<Bytes>> {
@@ -328,13 +366,14 @@ impl Interceptor for Wrap {
 
 impl Wrap {
     /// What the host may see of a server's message.
-    fn judge(&self, line: Bytes, message: Option<&Value<'_>>) -> ToClient {
+    fn judge(&self, line: Bytes, message: Option<&Value<'_>>) -> (ToClient, Saw) {
+        let plainly = |to: ToClient| (to, Saw::default());
         let own = self.shared.own_words.take(&line);
         let (id, watched) = match self.in_flight.answered(&line, message) {
             Ok(answered) => answered,
             Err(stray) => {
                 tracing::warn!("dropped {stray}");
-                return ToClient::Drop;
+                return plainly(ToClient::Drop);
             }
         };
         let demanded = !matches!(*self.shared.line.demand(), Demand::Nothing);
@@ -344,7 +383,7 @@ impl Wrap {
             tracing::error!(
                 "dropped a text of the server that is no message, and that the host might read as an answer"
             );
-            return ToClient::Drop;
+            return plainly(ToClient::Drop);
         }
         // What a bridge of our own says, or a verifier that let nothing through, is no answer to have a receipt of.
         let refusal = message.filter(|_| !own).and_then(|message| self.refusal(message));
@@ -356,7 +395,7 @@ impl Wrap {
                     self.shared.server.forgot(&credentials);
                     let again = Signed { call: call.clone(), credentials, full: None };
                     if self.in_flight.watch(id.clone(), Watched::Call { call: again, about: about.clone() }).is_ok() {
-                        return ToClient::Resend(full);
+                        return plainly(ToClient::Resend(full));
                     }
                 }
                 // A verifier remembers what it has accepted.
@@ -365,7 +404,7 @@ impl Wrap {
                 }
                 if own || refusal.is_some() {
                     self.shared.line.ended(call.call, Outcome::of(message, &call.salt), None);
-                    return self.retold(line, refusal);
+                    return plainly(self.retold(line, refusal));
                 }
                 self.of_call(call, message, &mut ends);
                 if let Some(about) = about {
@@ -374,7 +413,7 @@ impl Wrap {
             }
             Some(Watched::Task(about)) => {
                 if own || refusal.is_some() {
-                    return self.retold(line, refusal);
+                    return plainly(self.retold(line, refusal));
                 }
                 self.of_asked(&about, message, &mut ends);
             }
@@ -382,7 +421,7 @@ impl Wrap {
                 self.shared.server.offers(message.and_then(|answer| extension::offered(answer, era)));
                 // The host speaks MCP alone; that we speak to a verifier is not its matter.
                 let clean = message.and_then(extension::without_offer);
-                return clean.map_or(ToClient::Pass, |c| ToClient::Replace(c.to_canonical().into()));
+                return plainly(clean.map_or(ToClient::Pass, |c| ToClient::Replace(c.to_canonical().into())));
             }
             None => {
                 if let Some((task, m)) = message.and_then(|m| Some((task::told(m)?, m))) {
@@ -390,7 +429,11 @@ impl Wrap {
                 }
             }
         }
-        self.settle(id.as_ref(), &line, message, ends)
+        let (to, saw) = self.settle(id.as_ref(), &line, message, ends);
+        // What a server asks of the host is its own word too.
+        let asks = message.is_some_and(|message| matches!(Kind::of(message), Kind::Request { .. }));
+        let unvouched = self.shared.line.unvouched().filter(|_| asks);
+        (to, unvouched.map_or(Saw::default(), |defaults| Saw::unvouched(&defaults)).and(saw))
     }
 }
 

@@ -300,5 +300,8 @@ fn token(token: Token) -> String {
         Token::Attestation => "the attestation".to_owned(),
         Token::Delegation(n) => format!("token {} of the chain", n + 1),
         Token::CallProof => "the call proof".to_owned(),
+        Token::Receipt(n) => format!("receipt {}", n + 1),
+        Token::Cause => "the cause".to_owned(),
+        Token::Declassification(n) => format!("declassification {}", n + 1),
     }
 }

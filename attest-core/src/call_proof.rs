@@ -8,7 +8,8 @@ use crate::claims::{Claims, ClaimsError, is_name};
 use crate::digest::{Digest, Jti};
 use crate::json::write_string;
 use crate::jws::{self, Statement};
-use crate::limits::MAX_META_NAMES;
+use crate::labels::Labels;
+use crate::limits::{MAX_META_NAMES, MAX_SHOWN};
 use crate::names::{CALL, PROVENANCE};
 use crate::sign::Sign;
 
@@ -37,6 +38,12 @@ pub struct CallProof {
     pub meta: MetaBinding,
     /// The caller's context: calls of one context share what they have seen.
     pub context: Jti,
+    /// Labels that the context has, besides those of the receipts: a claim, which can only add.
+    pub labels: Labels,
+    /// Hashes of the receipts that come with the call, in their order.
+    pub parents: Vec<Digest>,
+    /// Hash of the decision on whose behalf the call is made; `None` where the agent acts of its own accord.
+    pub cause: Option<Digest>,
 }
 
 /// Names of the bound `_meta` members, in canonical order, and the salted hash of the object of them.
@@ -50,7 +57,7 @@ pub struct MetaBinding {
 
 /// The method that is always signed, and the one that names a tool.
 pub const TOOLS_CALL: &str = "tools/call";
-/// The one origin that this version knows: the agent acts of its own accord.
+/// The agent acts of its own accord.
 const ORIGIN_SELF: &str = "self";
 
 impl CallProof {
@@ -84,8 +91,21 @@ impl CallProof {
         if let Some(tool) = &self.tool {
             put(&[",\"tool\":", &quoted(tool)]);
         }
-        put(&["},\"", PROVENANCE, "\":{\"ctx\":\"", &b64::encode(self.context.0)]);
-        put(&["\",\"labels\":[],\"origin\":\"", ORIGIN_SELF, "\",\"parents\":[]},\"jti\":\"", &b64::encode(self.id.0)]);
+        put(&["},\"", PROVENANCE, "\":{"]);
+        if let Some(cause) = &self.cause {
+            put(&["\"cause\":\"", &cause.to_b64(), "\","]);
+        }
+        put(&["\"ctx\":\"", &b64::encode(self.context.0), "\",\"labels\":"]);
+        self.labels.write(&mut out);
+        let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        if self.cause.is_none() {
+            put(&[",\"origin\":\"", ORIGIN_SELF, "\""]);
+        }
+        put(&[",\"parents\":["]);
+        for (n, parent) in self.parents.iter().enumerate() {
+            put(&[if n > 0 { ",\"" } else { "\"" }, &parent.to_b64(), "\""]);
+        }
+        put(&["]},\"jti\":\"", &b64::encode(self.id.0)]);
         put(&[
             "\",\"oth\":{\"del\":\"",
             &self.delegation.to_b64(),
@@ -119,13 +139,21 @@ impl Statement for CallProof {
         if meta.names.len() > MAX_META_NAMES || !all_names {
             return Err(ClaimsError::Invalid(CALL));
         }
-        let context = claims.object(PROVENANCE, |provenance| {
-            let empty = provenance.array("labels")?.is_empty() && provenance.array("parents")?.is_empty();
-            // Flow is not checked in this version, so a proof that would need it is not understood, and not accepted.
-            if provenance.text("origin")? != ORIGIN_SELF || !empty {
-                return Err(ClaimsError::Invalid(PROVENANCE));
+        let (context, labels, parents, cause) = claims.object(PROVENANCE, |provenance| {
+            let invalid = ClaimsError::Invalid(PROVENANCE);
+            // Either a cause or an origin, and never both: it would say two things.
+            let cause = match provenance.optional("cause") {
+                Some(cause) => Some(cause.as_str().and_then(Digest::from_b64).ok_or(invalid)?),
+                None if provenance.text("origin")? == ORIGIN_SELF => None,
+                None => return Err(invalid),
+            };
+            let parents = provenance.array("parents")?;
+            if parents.len() > MAX_SHOWN {
+                return Err(invalid);
             }
-            provenance.jti("ctx")
+            let parents = parents.iter().map(|parent| parent.as_str().and_then(Digest::from_b64));
+            let parents = parents.collect::<Option<Vec<_>>>().ok_or(invalid)?;
+            Ok((provenance.jti("ctx")?, provenance.labels("labels")?, parents, cause))
         })?;
         let proof = Self {
             audience: claims.name("aud")?,
@@ -139,6 +167,9 @@ impl Statement for CallProof {
             params,
             meta,
             context,
+            labels,
+            parents,
+            cause,
         };
         claims.finish()?;
         Ok(proof)

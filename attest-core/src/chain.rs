@@ -1,10 +1,14 @@
 //! Chains of delegation: root first, each token narrower than its parent. `spec/chain.md`.
 
+use crate::attestation::Attestation;
 use crate::delegation::{Delegation, thumbprint_uri};
 use crate::digest::Digest;
-use crate::jwk::PublicKey;
+use crate::flow::Flow;
+use crate::jwk::{PublicKey, Thumbprint};
 use crate::jws::{Unverified, Verified};
+use crate::labels::Labels;
 use crate::limits::MAX_CHAIN;
+use crate::pins::{self, Pins};
 use crate::tools::split;
 use crate::trust::{Root, Trust};
 
@@ -33,9 +37,15 @@ pub enum ChainError {
     /// A child grants what its parent does not.
     #[error("a token of the chain grants what its parent does not")]
     Widened,
-    /// The root grants a tool that its key may not speak for.
-    #[error("the root grants a tool that its key may not speak for")]
+    /// The root grants a tool, or releases a label, that its key may not speak for.
+    #[error("the root grants a tool, or releases a label, that its key may not speak for")]
     RootScope,
+    /// A token whose signer's state is pinned brings no attestation of his that holds.
+    #[error("a token of the chain was derived under a pin, and brings no attestation of its signer that holds")]
+    Holder,
+    /// A holder does not show the pinned state.
+    #[error("a holder in the chain is not in the state that the chain pins")]
+    Pinned,
     /// A token of the chain is held by a key that has another role at this verifier.
     #[error("a token of the chain is held by a key that this verifier pins in another role")]
     HolderRole,
@@ -46,6 +56,8 @@ pub enum ChainError {
 pub struct Chain {
     tokens: Vec<Verified<Delegation>>,
     leaf: Verified<Delegation>,
+    /// When the first attestation of a pinned holder above the leaf is too old.
+    until: u64,
 }
 
 impl Chain {
@@ -81,11 +93,54 @@ pub fn verify(tokens: Vec<Unverified<Delegation>>, trust: &Trust) -> Result<Chai
         above = Some((this, signing_input));
     }
     let (leaf, _) = above.ok_or(ChainError::Length)?;
-    Ok(Chain { tokens: verified, leaf })
+    let until = holders(&verified, trust)?;
+    Ok(Chain { tokens: verified, leaf, until })
+}
+
+/// Checks the attestation of everybody who derived a token of the chain under a pin; returns when the first of them is too old.
+fn holders(tokens: &[Verified<Delegation>], trust: &Trust) -> Result<u64, ChainError> {
+    let mut until = u64::MAX;
+    for (n, pair) in tokens.windows(2).enumerate() {
+        let [parent, child] = pair else { continue };
+        let above = tokens.get(..=n).unwrap_or_default();
+        let Some(text) = &child.by else {
+            if pinned(above).next().is_some() { return Err(ChainError::Holder) } else { continue }
+        };
+        let attestation = Unverified::<Attestation>::read(text).map_err(|_| ChainError::Holder)?;
+        let attestation = trust.attested(attestation).map_err(|_| ChainError::Holder)?;
+        // He was in this state when he signed.
+        let then = attestation.issued_at <= child.issued_at.saturating_add(trust.skew())
+            && child.issued_at < attestation.expires;
+        if attestation.key != parent.key || !then {
+            return Err(ChainError::Holder);
+        }
+        until = until.min(show(&attestation, above)?);
+    }
+    Ok(until)
+}
+
+/// What the holder of the last of these tokens must show, and for how long an attestation stands for it.
+fn pinned(tokens: &[Verified<Delegation>]) -> impl Iterator<Item = (&pins::Accepted, u64)> {
+    let last = tokens.len().saturating_sub(1);
+    tokens.iter().enumerate().filter_map(move |(n, token)| {
+        let Pins { holder, below, max_age } = token.pins.as_ref()?;
+        let asked = if n == last { holder } else { below };
+        (!asked.is_empty()).then_some((asked, *max_age))
+    })
+}
+
+/// Whether an attestation shows all that the holder of the last of these tokens must show; returns when it is too old.
+fn show(attestation: &Attestation, tokens: &[Verified<Delegation>]) -> Result<u64, ChainError> {
+    let mut until = u64::MAX;
+    for (accepted, max_age) in pinned(tokens) {
+        pins::shows(attestation, accepted).map_err(|_| ChainError::Pinned)?;
+        until = until.min(attestation.issued_at.saturating_add(max_age));
+    }
+    Ok(until)
 }
 
 fn verify_root(token: Unverified<Delegation>, trust: &Trust) -> Result<Verified<Delegation>, ChainError> {
-    let Root { key, issuer, tools } = trust.root(token.kid()).ok_or(ChainError::UnknownRoot)?;
+    let Root { key, issuer, tools, labels } = trust.root(token.kid()).ok_or(ChainError::UnknownRoot)?;
     let root = token.verify(key).map_err(|_| ChainError::Signature)?;
     if root.issuer != *issuer {
         return Err(ChainError::UnknownRoot);
@@ -98,7 +153,9 @@ fn verify_root(token: Unverified<Delegation>, trust: &Trust) -> Result<Verified<
     }
     let in_scope =
         |name: &String| split(name).is_some_and(|(audience, tool)| tools.iter().any(|s| s.covers(audience, tool)));
-    if !root.tools.0.keys().all(in_scope) {
+    let released = root.flow.as_ref().map_or(Labels::None, Flow::all);
+    // Nobody above signed a root, so there is nobody's state to show.
+    if !root.tools.0.keys().all(in_scope) || !released.within(labels) || root.by.is_some() {
         return Err(ChainError::RootScope);
     }
     Ok(root)
@@ -135,5 +192,39 @@ impl Chain {
     /// Whether the holder of the leaf is `key`.
     pub fn is_held_by(&self, key: &PublicKey) -> bool {
         self.leaf.key == *key
+    }
+
+    /// Whether the caller, by this attestation of his, is in the state that the chain pins; returns until when the attestations of all its
+    /// holders stand for that.
+    ///
+    /// # Errors
+    /// [`ChainError::Pinned`].
+    pub fn shown_by(&self, attestation: &Attestation) -> Result<u64, ChainError> {
+        Ok(self.until.min(show(attestation, &self.tokens)?))
+    }
+
+    /// Whether every token lets its holder act of its own accord.
+    pub fn is_of_own_accord(&self) -> bool {
+        self.flows().all(|flow| flow.of_own_accord)
+    }
+
+    /// Whether every token lets these labels be released to this tool.
+    pub fn releases(&self, tool: &str, labels: &Labels) -> bool {
+        self.flows().all(|flow| flow.releases(tool, labels))
+    }
+
+    /// Whether the holder of `key` passed on what the leaf's holder has, or somebody below him did.
+    pub fn passes_through(&self, key: &Thumbprint) -> bool {
+        let above = self.tokens.len().saturating_sub(1);
+        self.tokens.iter().take(above).any(|token| token.key.thumbprint() == key)
+    }
+
+    /// What each token says about flow. A root that says nothing releases nothing.
+    fn flows(&self) -> impl Iterator<Item = &Flow> {
+        self.tokens.iter().enumerate().filter_map(|(n, token)| match (&token.flow, n) {
+            (Some(flow), _) => Some(flow),
+            (None, 0) => Some(Flow::public()),
+            (None, _) => None,
+        })
     }
 }

@@ -3,6 +3,7 @@
 use crate::digest::{Digest, Jti};
 use crate::json::{Object, Value};
 use crate::jwk::{KeyError, PublicKey};
+use crate::labels::Labels;
 use crate::limits::MAX_NAME;
 
 /// What is wrong with a payload's claims.
@@ -79,6 +80,11 @@ impl<'o, 'v> Claims<'o, 'v> {
     /// 128 bits.
     pub fn jti(&mut self, name: &'static str) -> Result<Jti, ClaimsError> {
         crate::b64::decode_exact(self.text(name)?).map(Jti).ok_or(ClaimsError::Invalid(name))
+    }
+
+    /// A set of labels.
+    pub fn labels(&mut self, name: &'static str) -> Result<Labels, ClaimsError> {
+        Labels::read(self.required(name)?).ok_or(ClaimsError::Invalid(name))
     }
 
     /// An object, read by `read`, none of its members left over.

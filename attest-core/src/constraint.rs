@@ -6,6 +6,7 @@ use serde::ser::{SerializeMap as _, Serializer};
 
 use crate::json::{Object, Value};
 use crate::limits::{MAX_CLAUSES, MAX_COMPARED_ITEMS, MAX_CONSTRAINT_DEPTH, MAX_CONSTRAINT_NODES};
+use crate::names::PATH_PREFIX;
 
 /// What an argument's value must be.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,12 +24,50 @@ pub enum Constraint {
     Contains(Vec<Value<'static>>),
     /// An array of nothing but these.
     Subset(Vec<Value<'static>>),
+    /// A string that is the path of something below this folder, whichever reader takes it.
+    PathPrefix(Folder),
     /// Any value at all; written out, never implied.
     Wildcard,
     /// All of these constraints.
     All(Vec<Constraint>),
     /// At least one of these constraints.
     Any(Vec<Constraint>),
+}
+
+/// A folder's path, from the root: `/` or `/srv/data`, without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder(String);
+
+/// Whether each step of a path names something below the step before, for every reader: no empty step, none of dots, no backslash, no
+/// control character, and nothing that a reader might decode.
+fn is_plain_path(path: &str) -> bool {
+    let step = |step: &str| {
+        let odd = |c: char| c.is_control() || matches!(c, '\\' | '%');
+        !step.is_empty() && !step.chars().all(|c| c == '.') && !step.contains(odd) && step.trim() == step
+    };
+    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(step))
+}
+
+impl Folder {
+    /// The folder of this path.
+    pub fn new(path: &str) -> Option<Self> {
+        (path == "/" || is_plain_path(path)).then(|| Self(path.to_owned()))
+    }
+
+    /// Whether a path leads to something below the folder.
+    fn holds(&self, path: &str) -> bool {
+        let below = if self.0 == "/" {
+            path.strip_prefix('/')
+        } else {
+            path.strip_prefix(&*self.0).and_then(|rest| rest.strip_prefix('/'))
+        };
+        is_plain_path(path) && below.is_some_and(|rest| !rest.is_empty())
+    }
+
+    /// Whether all that is below this folder is below the other too.
+    fn within(&self, wide: &Self) -> bool {
+        self == wide || wide.holds(&self.0)
+    }
 }
 
 /// Bounds of a number; an absent bound is open.
@@ -84,6 +123,7 @@ impl Constraint {
                 items(value).is_some_and(|items| required.iter().all(|wanted| items.contains(wanted)))
             }
             Self::Subset(allowed) => items(value).is_some_and(|items| items.iter().all(|i| allowed.contains(i))),
+            Self::PathPrefix(folder) => value.as_str().is_some_and(|path| folder.holds(path)),
             Self::Wildcard => true,
             Self::All(clauses) => clauses.iter().all(|clause| clause.allows(value)),
             Self::Any(clauses) => clauses.iter().any(|clause| clause.allows(value)),
@@ -99,6 +139,9 @@ impl Constraint {
             (Self::Exact(_) | Self::Range(_) | Self::OneOf(_) | Self::NotOneOf(_), Self::Exact(value)) => {
                 parent.allows(value)
             }
+            (Self::PathPrefix(_), Self::Exact(value)) => parent.allows(value),
+            (Self::PathPrefix(_), Self::OneOf(values)) => values.iter().all(|value| parent.allows(value)),
+            (Self::PathPrefix(wide), Self::PathPrefix(narrow)) => narrow.within(wide),
             (Self::Range(wide), Self::Range(narrow)) => narrow.within(wide),
             (Self::OneOf(wide), Self::OneOf(narrow)) => all_in(narrow, wide),
             (Self::NotOneOf(wide), Self::NotOneOf(narrow)) => all_in(wide, narrow),
@@ -198,6 +241,10 @@ fn read_at(value: &Value<'_>, depth: usize, budget: &mut usize) -> Result<Constr
         "not_one_of" => values(only("excluded")?, budget).map(Constraint::NotOneOf),
         "contains" => values(only("required")?, budget).map(Constraint::Contains),
         "subset" => values(only("allowed")?, budget).map(Constraint::Subset),
+        PATH_PREFIX => {
+            let folder = only("prefix")?.as_str().and_then(Folder::new);
+            folder.map(Constraint::PathPrefix).ok_or(ConstraintError::Shape)
+        }
         "wildcard" if object.len() == 1 => Ok(Constraint::Wildcard),
         "wildcard" => Err(ConstraintError::Shape),
         "all" => clauses(only("constraints")?, depth, budget).map(Constraint::All),
@@ -277,6 +324,10 @@ impl Serialize for Constraint {
             Self::Subset(values) => {
                 map.serialize_entry("allowed", values)?;
                 "subset"
+            }
+            Self::PathPrefix(folder) => {
+                map.serialize_entry("prefix", &folder.0)?;
+                PATH_PREFIX
             }
             Self::Wildcard => "wildcard",
             Self::All(clauses) => {

@@ -9,9 +9,12 @@ use crate::attestation::Confirmation;
 use crate::canon::jcs;
 use crate::claims::{Claims, ClaimsError, is_name};
 use crate::digest::Digest;
+use crate::flow::{self, Flow};
 use crate::json::Value;
 use crate::jwk::{PublicKey, Thumbprint};
 use crate::jws::{self, Statement};
+use crate::names::{FLOW, HOLDER, STATE};
+use crate::pins::{self, Pins};
 use crate::sign::Sign;
 use crate::tools::Tools;
 
@@ -39,13 +42,33 @@ pub struct Delegation {
     pub parent: Option<Digest>,
     /// What is granted.
     pub tools: Tools,
+    /// Which labels may flow where. Absent at a root it is [`Flow::public`]; absent at a child it takes nothing away.
+    pub flow: Option<Flow>,
+    /// Which state holders must show.
+    pub pins: Option<Pins>,
+    /// The attestation of whoever signs a child: there where a token above pins his state.
+    pub by: Option<String>,
+}
+
+/// What a token grants besides claims of its own.
+struct Granted {
+    tools: Tools,
+    flow: Option<Flow>,
+    pins: Option<Pins>,
+    by: Option<String>,
 }
 
 impl Delegation {
     /// Signs it into a token.
     pub fn sign<S: Sign>(&self, key: &S) -> Result<String, S::Error> {
         let payload = jcs(&Wire {
-            authorization_details: [Detail { tools: &self.tools, kind: DETAIL }],
+            authorization_details: [Detail {
+                flow: self.flow.as_ref().map(Flow::to_wire),
+                by: self.by.as_deref(),
+                pins: self.pins.as_ref().map(Pins::to_wire),
+                tools: &self.tools,
+                kind: DETAIL,
+            }],
             cnf: Confirmation::of(&self.key),
             del_depth: self.depth,
             del_max_depth: self.max_depth,
@@ -87,6 +110,7 @@ impl Statement for Delegation {
         if let Some(claim) = RESTRICTIONS.into_iter().find(|claim| claims.optional(claim).is_some()) {
             return Err(ClaimsError::Invalid(claim));
         }
+        let Granted { tools, flow, pins, by } = read_details(claims.array("authorization_details")?)?;
         Ok(Self {
             issuer: claims.name("iss")?,
             id: id.to_owned(),
@@ -96,22 +120,34 @@ impl Statement for Delegation {
             depth: claims.number("del_depth")?,
             max_depth: claims.number("del_max_depth")?,
             parent,
-            tools: read_details(claims.array("authorization_details")?)?,
+            tools,
+            flow,
+            pins,
+            by,
         })
     }
 }
 
 /// Exactly one detail, of the one type that we know: a detail that we do not understand might be a restriction.
-fn read_details(details: &[Value<'_>]) -> Result<Tools, ClaimsError> {
+fn read_details(details: &[Value<'_>]) -> Result<Granted, ClaimsError> {
     let invalid = ClaimsError::Invalid("authorization_details");
     let [detail] = details else { return Err(invalid) };
     let mut members = Claims::of(detail).map_err(|_| invalid)?;
     if members.text("type")? != DETAIL {
         return Err(invalid);
     }
-    let tools = Tools::read(members.required("tools")?).map_err(|_| invalid)?;
+    let by = match members.optional(HOLDER) {
+        None => None,
+        Some(token) => Some(token.as_str().ok_or(ClaimsError::Invalid(HOLDER))?.to_owned()),
+    };
+    let granted = Granted {
+        tools: Tools::read(members.required("tools")?).map_err(|_| invalid)?,
+        flow: flow::optional(members.optional(FLOW))?,
+        pins: pins::optional(members.optional(STATE))?,
+        by,
+    };
     members.finish()?;
-    Ok(tools)
+    Ok(granted)
 }
 
 #[derive(Serialize)]
@@ -130,6 +166,12 @@ struct Wire<'a> {
 
 #[derive(Serialize)]
 struct Detail<'a> {
+    #[serde(rename = "io.github.agent-attest/flow", skip_serializing_if = "Option::is_none")]
+    flow: Option<flow::Wire<'a>>,
+    #[serde(rename = "io.github.agent-attest/holder", skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    #[serde(rename = "io.github.agent-attest/state", skip_serializing_if = "Option::is_none")]
+    pins: Option<pins::Wire>,
     tools: &'a Tools,
     #[serde(rename = "type")]
     kind: &'static str,

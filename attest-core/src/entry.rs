@@ -18,7 +18,7 @@ use crate::refusal::{About, Reason, Refusal, Token};
 use crate::seen::Event;
 use crate::verifier::Accepted;
 
-pub use read::{Called, Checked, EntryError, Verdict, Written};
+pub use read::{Called, Checked, EntryError, Lineage, Verdict, Written};
 
 /// Longest entry in bytes: what fits one entry of a C2SP entry bundle (tlog-tiles).
 pub const MAX_ENTRY: usize = 65_535;
@@ -238,6 +238,17 @@ pub enum Entry {
         /// When this was written.
         time: u64,
     },
+    /// What serves one call is used, before that call is let through.
+    Used {
+        /// The verifier's audience.
+        audience: String,
+        /// Hash of the call proof.
+        call: String,
+        /// Hash of the token, which stands beside the entry.
+        token: String,
+        /// When.
+        time: u64,
+    },
     /// The log was taken over by hand, although it may not be all that was published.
     Adopted {
         /// How many entries there were.
@@ -262,16 +273,25 @@ pub struct Decision {
     pub audience: String,
     /// Hash of the call proof.
     pub call: String,
+    /// Hash of the decision on whose behalf the call is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     /// The caller's context.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
     /// `allow` or `deny`.
     pub decision: &'static str,
+    /// Hashes of the declassifications that the call used up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub declassified: Vec<String>,
     /// Hashes of the chain, root first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub delegation: Vec<String>,
     /// Thumbprint of the call key.
     pub key: String,
+    /// The labels of everything that the caller's context had seen; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// The method; absent for `tools/call`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
@@ -286,6 +306,9 @@ pub struct Decision {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
+    /// Hashes of the receipts that the call showed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<String>,
     /// When.
     pub time: u64,
     /// The tool; there exactly when the method is `tools/call`.
@@ -296,23 +319,32 @@ pub struct Decision {
 impl Entry {
     /// A call is let through.
     pub fn allow(accepted: &Accepted, audience: &str, policy: &Digest, time: u64) -> Self {
-        let Accepted { evidence, proof, caller, .. } = accepted;
+        let Accepted { evidence, proof, caller, flow, .. } = accepted;
         Self::Decision(Decision {
             agent: caller.agent.clone(),
             attestation: Some(evidence.attestation().token().to_b64()),
             audience: audience.to_owned(),
             call: caller.call.to_b64(),
+            cause: proof.cause.map(Digest::to_b64),
             context: Some(b64::encode(proof.context.0)),
             decision: "allow",
             delegation: evidence.chain().tokens().iter().map(|t| t.token().to_b64()).collect(),
+            declassified: flow.declassified.iter().map(|single| single.token.to_b64()).collect(),
             key: caller.key.to_string(),
+            labels: flow.labels.iter().map(str::to_owned).collect(),
             method: proof.other_method().map(str::to_owned),
             params: Some(proof.params.to_b64()),
             policy: policy.to_b64(),
+            receipts: proof.parents.iter().map(|receipt| receipt.to_b64()).collect(),
             time,
             tool: proof.tool.clone(),
             ..Decision::default()
         })
+    }
+
+    /// What serves one call is used for this one.
+    pub fn used(token: Digest, call: Digest, audience: &str, time: u64) -> Self {
+        Self::Used { audience: audience.to_owned(), call: call.to_b64(), token: token.to_b64(), time }
     }
 
     /// A call is refused; `None` where its caller was not authenticated, which is only counted.
@@ -437,6 +469,10 @@ fn about(about: &About) -> String {
         About::Token(Token::Attestation) => "attestation".to_owned(),
         About::Token(Token::Delegation(n)) => format!("delegation {n}"),
         About::Token(Token::CallProof) => "call proof".to_owned(),
+        About::Token(Token::Receipt(n)) => format!("receipt {n}"),
+        About::Token(Token::Cause) => "cause".to_owned(),
+        About::Token(Token::Declassification(n)) => format!("declassification {n}"),
+        About::Labels(labels) => labels.iter().collect::<Vec<_>>().join(" "),
         About::Json(error) => error.to_string(),
         About::Undeclared => "extension".to_owned(),
     }

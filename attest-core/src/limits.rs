@@ -14,6 +14,10 @@ pub const MAX_DISCLOSURES: usize = 4;
 pub const MAX_CHAIN: usize = 9;
 /// Longest life of a call proof, in seconds.
 pub const MAX_CALL_LIFE: u64 = 300;
+/// Longest time for which a call may be named as the cause of others, in seconds.
+pub const MAX_CAUSE_LIFE: u64 = 86_400;
+/// Longest life of a declassification, in seconds.
+pub const MAX_DECLASSIFICATION_LIFE: u64 = 600;
 /// Longest life of an attestation, in seconds.
 pub const MAX_ATTESTATION_LIFE: u64 = 3_600;
 /// Longest life of a delegation token, in seconds (90 days).
@@ -34,3 +38,13 @@ pub const MAX_CLAUSES: usize = 128;
 pub const MAX_COMPARED_ITEMS: usize = 4_096;
 /// Most `_meta` members that a call proof names.
 pub const MAX_META_NAMES: usize = 64;
+/// Most labels in one set; a larger one counts as every label.
+pub const MAX_LABELS: usize = 32;
+/// Most receipts that a call shows: one for each set of labels of its context that no other holds.
+pub const MAX_SHOWN: usize = 16;
+/// Most declassifications that a call brings.
+pub const MAX_DECLASSIFICATIONS: usize = 4;
+/// Most components that a token pins of one holder, and most digests of one of them.
+pub const MAX_PINS: usize = 16;
+/// Longest time for which an attestation of a pinned holder stands for what was derived under it, in seconds.
+pub const MAX_PIN_AGE: u64 = MAX_DELEGATION_LIFE;

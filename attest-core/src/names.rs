@@ -27,10 +27,16 @@ pub const RECEIPT: &str = ours!("receipt");
 pub const CALL: &str = ours!("call");
 /// Claim of a call proof: where the call comes from.
 pub const PROVENANCE: &str = ours!("prov");
-/// Type of the extra authorization detail that pins measured components; reserved.
+/// Member of an authorization detail: the measured components that holders must show.
 pub const STATE: &str = ours!("state");
-/// Type of the extra authorization detail that says which labels may flow; reserved.
+/// Member of an authorization detail: which labels may flow where, and who may act of his own accord.
 pub const FLOW: &str = ours!("flow");
+/// Member of an authorization detail: the attestation of whoever signs the token, where his state is pinned.
+pub const HOLDER: &str = ours!("holder");
+/// `constraint_type` of a path below a folder.
+pub const PATH_PREFIX: &str = ours!("path_prefix");
+/// `_meta` key of what a verifier tells the server behind it of a call that it let through.
+pub const CAUSE: &str = ours!("cause");
 /// The `eat_profile` of our attestations.
 pub const EAT_PROFILE: &str = "tag:agent-attest.github.io,2026:mcp-attestation:1";
 /// The JSON-RPC code of refusals: outside −32768…−32000, which JSON-RPC and MCP keep for themselves.

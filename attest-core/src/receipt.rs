@@ -7,8 +7,9 @@ use crate::checkpoint::{CheckpointError, LogKeys};
 use crate::claims::{Claims, ClaimsError};
 use crate::digest::Digest;
 use crate::entry::{self, Status, Written};
-use crate::json::{Object, Value, splice, write_string};
+use crate::json::{self, Object, Value, splice, write_string};
 use crate::jws::{self, Statement, Unverified, Verified};
+use crate::labels::Labels;
 use crate::names::RECEIPT;
 use crate::refusal::Reason;
 use crate::response::Outcome;
@@ -32,6 +33,8 @@ pub struct Receipt {
     pub issued_at: u64,
     /// Index of the decision's entry.
     pub index: u64,
+    /// The labels of the answer: those of the call, and what the server puts on it.
+    pub labels: Labels,
     /// The log's name.
     pub log: String,
     /// Digest of the configuration that the call was judged by.
@@ -53,7 +56,12 @@ impl Receipt {
         let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
         let (issued_at, index) = (self.issued_at.to_string(), self.index.to_string());
         put(&["{\"call\":\"", &self.call.to_b64(), "\",\"decision\":\"", ALLOW, "\",\"iat\":", &issued_at]);
-        put(&[",\"idx\":", &index, ",\"log\":"]);
+        put(&[",\"idx\":", &index]);
+        if !self.labels.is_empty() {
+            out.extend_from_slice(b",\"labels\":");
+            self.labels.write(&mut out);
+        }
+        out.extend_from_slice(b",\"log\":");
         write_string(&self.log, &mut out);
         let mut put = |parts: &[&str]| parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
         put(&[",\"policy\":\"", &self.policy.to_b64(), "\""]);
@@ -82,10 +90,16 @@ impl Statement for Receipt {
             None => None,
             Some(value) => Some(value.as_str().and_then(Digest::from_b64).ok_or(ClaimsError::Invalid("result"))?),
         };
+        // Where there is none the claim is absent: one form for one meaning.
+        let labels = match claims.optional("labels") {
+            None => Labels::None,
+            Some(labels) => Labels::read(labels).filter(|l| !l.is_empty()).ok_or(ClaimsError::Invalid("labels"))?,
+        };
         let receipt = Self {
             call: claims.digest("call")?,
             issued_at: claims.number("iat")?,
             index: claims.number("idx")?,
+            labels,
             log: claims.name("log")?,
             policy: claims.digest("policy")?,
             outcome: Outcome { status: status.ok_or(ClaimsError::Invalid("status"))?, digest },
@@ -363,10 +377,20 @@ pub struct Proved {
     pub index: u64,
     /// The log's name.
     pub log: String,
+    /// The labels of the answer.
+    pub labels: Labels,
     /// Size of the tree that the entry was shown to be in.
     pub size: u64,
     /// Receipt and proof, to be kept.
     pub text: String,
+}
+
+impl Proved {
+    /// The receipt's token, out of what is kept.
+    pub fn token(&self) -> Option<String> {
+        let value = json::parse(self.text.as_bytes()).ok()?;
+        Carried::read(&value).map(|carried| carried.receipt.to_owned())
+    }
 }
 
 /// What became of the check.
@@ -494,7 +518,8 @@ fn check_one(
         (receipt.outcome.status == ended.outcome.status, Defect::Status),
         (receipt.outcome.digest == ended.outcome.digest, Defect::Result),
     ])?;
-    Ok(Proved { index: receipt.index, log: keys.origin().to_owned(), size, text: carried.to_text() })
+    let (index, labels) = (receipt.index, receipt.labels.clone());
+    Ok(Proved { index, labels, log: keys.origin().to_owned(), size, text: carried.to_text() })
 }
 
 /// The first rule that does not hold.

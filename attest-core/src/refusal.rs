@@ -8,6 +8,7 @@ use crate::digest::Digest;
 use crate::json::{JsonError, JsonErrorKind};
 use crate::jwk::Thumbprint;
 use crate::jws::TokenError;
+use crate::labels::Labels;
 use crate::measurement::Component;
 use crate::request::RequestError;
 
@@ -34,6 +35,8 @@ pub enum Check {
     Chain,
     /// Tool and arguments against the leaf.
     Constraints,
+    /// Whether what the caller has seen may flow to this tool.
+    Flow,
     /// The entry in the log.
     Append,
     /// The server behind.
@@ -138,6 +141,8 @@ reasons! {
     ParamsMismatch = "params-mismatch", Bindings;
     /// The metadata is not what was signed.
     MetaMismatch = "meta-mismatch", Bindings;
+    /// The receipts or the cause that came with the call are not those that the call proof names.
+    ProvenanceMismatch = "provenance-mismatch", Bindings;
     /// This very call was made before; sign a new one.
     Replay = "replay", Replay;
     /// The verifier has no reference value for a component of this agent; its operator must add one or write `any`.
@@ -170,18 +175,38 @@ reasons! {
     ChainLifetime = "chain-lifetime", Chain;
     /// A token of the chain grants what its parent does not.
     Widened = "widened", Chain;
-    /// The root grants a tool that its key may not speak for.
+    /// The root grants a tool, or releases a label, that its key may not speak for.
     RootScope = "root-scope", Chain;
     /// A token of the chain is held by a key that has another role in this verifier's configuration.
     HolderRole = "holder-role", Chain;
     /// The delegation is held by another key than the one that makes the call.
     HolderMismatch = "holder-mismatch", Chain;
+    /// A token of the chain was derived under a pin of its signer's state, and brings no attestation of his that holds; he must derive it anew.
+    HolderAttestation = "holder-attestation", Chain;
+    /// Somebody who holds the chain is not in the state that it pins.
+    StatePinned = "state-pinned", Chain;
+    /// The attestation of somebody above in the chain is older than the chain allows; he must derive the token anew.
+    HolderStale = "holder-stale", Chain;
     /// The delegation does not grant this tool of this server.
     ToolNotGranted = "tool-not-granted", Constraints;
     /// The delegation grants the tool, but not with these arguments.
     ArgumentsNotGranted = "arguments-not-granted", Constraints;
     /// The delegation grants no tool of this server, and so no other method of it.
     MethodNotGranted = "method-not-granted", Constraints;
+    /// The call names as its cause a decision of no log that this verifier pins.
+    UnknownCause = "unknown-cause", Flow;
+    /// The call is made on behalf of somebody who did not delegate it: its chain does not pass through the key of its cause.
+    CauseNotInChain = "cause-not-in-chain", Flow;
+    /// The delegation lets its holder call on somebody's behalf only, and the call names no cause.
+    OriginNotGranted = "origin-not-granted", Flow;
+    /// A declassification is not by an owner of its labels, or is made out to another call.
+    BadDeclassification = "bad-declassification", Flow;
+    /// A declassification was used before; it serves one call.
+    DeclassificationUsed = "declassification-used", Flow;
+    /// The agent has seen data that may not flow to this tool: the delegation does not release its labels, or the tool does not take them.
+    FlowNotGranted = "flow-not-granted", Flow;
+    /// The tool asks for the lineage of what reaches it, and the agent's signer is not one that this verifier accepts as keeping it.
+    LineageRequired = "lineage-required", Flow;
     /// The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.
     LogUnavailable = "log-unavailable", Append;
     /// Too few witnesses have seen this server's log of late, so it lets nothing through; try again later.
@@ -218,6 +243,8 @@ pub enum About {
     Token(Token),
     /// A place in the JSON text.
     Json(JsonError),
+    /// Labels that may not flow.
+    Labels(Labels),
     /// A client that did not declare the extension, in an era in which each request does.
     Undeclared,
 }
@@ -231,6 +258,12 @@ pub enum Token {
     Delegation(usize),
     /// The call proof.
     CallProof,
+    /// The n-th receipt.
+    Receipt(usize),
+    /// The decision that is the call's cause.
+    Cause,
+    /// The n-th declassification.
+    Declassification(usize),
 }
 
 /// Who made the call: known once attestation and call proof verified.
@@ -354,6 +387,8 @@ impl From<ChainError> for Refusal {
             ChainError::Widened => Reason::Widened,
             ChainError::RootScope => Reason::RootScope,
             ChainError::HolderRole => Reason::HolderRole,
+            ChainError::Holder => Reason::HolderAttestation,
+            ChainError::Pinned => Reason::StatePinned,
         }
         .into()
     }

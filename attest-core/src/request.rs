@@ -6,12 +6,13 @@
 
 use crate::call_proof::{MetaBinding, TOOLS_CALL};
 use crate::carrier::Carrier;
+use crate::cause::Told;
 use crate::claims::is_name;
 use crate::digest::{Digest, Salt};
 use crate::extension;
 use crate::json::{Object, Value, folds_to, write_canonical, write_members, write_string};
 use crate::limits::MAX_META_NAMES;
-use crate::names::{CLIENT_CAPABILITIES, PREFIX, PROOF};
+use crate::names::{CAUSE, CLIENT_CAPABILITIES, PREFIX, PROOF};
 
 /// The members of a JSON-RPC message.
 const ENVELOPE: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
@@ -185,6 +186,11 @@ impl<'m, 'v> Call<'m, 'v> {
     /// The tool's name; there exactly when the method is `tools/call`.
     pub fn tool(&self) -> Option<&'m str> {
         self.tool
+    }
+
+    /// What the verifier in front of an agent told it of the call on whose behalf this one is made, where the agent passes that on.
+    pub fn told(&self) -> Option<Told<'m>> {
+        self.meta?.get(CAUSE).and_then(Told::read)
     }
 
     /// The arguments; absent is not the same as empty.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::call_proof::CallProof;
 use crate::carrier::{Carrier, Tokens, name_of};
 use crate::digest::{Digest, Jti, Salt};
+use crate::labels::Labels;
 use crate::request::Call;
 use crate::sign::Sign;
 
@@ -75,6 +76,23 @@ pub struct Particulars<'a> {
     pub now: u64,
     /// Seconds for which the proof is good.
     pub life: u64,
+    /// Where the call comes from.
+    pub lineage: Lineage<'a>,
+}
+
+/// What the caller's context has seen, and on whose behalf it calls.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lineage<'a> {
+    /// Labels besides those of the receipts.
+    pub labels: Option<&'a Labels>,
+    /// Receipts of what was seen, each with its hash.
+    pub receipts: &'a [(Digest, Arc<str>)],
+    /// The decision that is the call's cause.
+    pub cause: Option<&'a str>,
+    /// A chain for the server, root first.
+    pub grant: &'a [Arc<str>],
+    /// Declassifications, each with the salt of its parameters.
+    pub declassifications: &'a [(Salt, Arc<str>)],
 }
 
 /// How attestation and chain stand in a request.
@@ -99,6 +117,7 @@ pub struct Signed<'a, 'm, 'v> {
     credentials: &'a Credentials,
     params: Vec<u8>,
     salt: Salt,
+    lineage: Lineage<'a>,
 }
 
 impl Signed<'_, '_, '_> {
@@ -119,7 +138,16 @@ impl Signed<'_, '_, '_> {
             Form::Full => disclosed.iter().map(|text| &**text).collect(),
             Form::Short => Vec::new(),
         };
-        self.call.with_proof(&self.params, &Carrier { tokens, proof: &self.token, salt: self.salt, disclosed })
+        let Lineage { receipts, cause, grant, declassifications, .. } = self.lineage;
+        let carrier = Carrier {
+            disclosed,
+            receipts: receipts.iter().map(|(_, text)| &**text).collect(),
+            cause,
+            grant: grant.iter().map(|text| &**text).collect(),
+            declassifications: declassifications.iter().map(|(salt, text)| (*salt, &**text)).collect(),
+            ..Carrier::new(tokens, &self.token, self.salt)
+        };
+        self.call.with_proof(&self.params, &carrier)
     }
 }
 
@@ -139,10 +167,10 @@ pub enum SigningError<E> {
 pub fn sign_call<'a, 'm, 'v, S: Sign>(
     call: &'a Call<'m, 'v>,
     credentials: &'a Credentials,
-    particulars: Particulars<'_>,
+    particulars: Particulars<'a>,
     key: &S,
 ) -> Result<Signed<'a, 'm, 'v>, SigningError<S::Error>> {
-    let Particulars { audience, context, id, salt, now, life } = particulars;
+    let Particulars { audience, context, id, salt, now, life, lineage } = particulars;
     let params = call.canonical_params();
     let proof = CallProof {
         audience: audience.to_owned(),
@@ -156,7 +184,10 @@ pub fn sign_call<'a, 'm, 'v, S: Sign>(
         params: Digest::salted(&salt, &params),
         meta: call.bind_meta(&salt).ok_or(SigningError::Meta)?,
         context,
+        labels: lineage.labels.cloned().unwrap_or_default(),
+        parents: lineage.receipts.iter().map(|(hash, _)| *hash).collect(),
+        cause: lineage.cause.map(Digest::of),
     };
     let token = proof.sign(key).map_err(SigningError::Key)?;
-    Ok(Signed { proof, token, call, credentials, params, salt })
+    Ok(Signed { proof, token, call, credentials, params, salt, lineage })
 }

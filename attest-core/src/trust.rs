@@ -5,10 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::attestation::Attestation;
+use crate::checkpoint::LogKeys;
 use crate::claims::is_name;
 use crate::comparison::Rule;
 use crate::digest::Digest;
 use crate::jwk::{PublicKey, Thumbprint};
+use crate::jws::{Unverified, Verified};
+use crate::labels::Labels;
 use crate::measurement::{Component, Grade, Measurement};
 use crate::platform::{PlatformKey, Quote};
 use crate::refusal::Reason;
@@ -33,6 +36,8 @@ pub struct Root {
     pub issuer: String,
     /// The tools it may speak for.
     pub tools: Vec<Scope>,
+    /// The labels that it may release.
+    pub labels: Labels,
 }
 
 /// A TPM's key, and which agents run on its machine.
@@ -73,6 +78,44 @@ impl Scope {
     pub fn covers(&self, audience: &str, tool: &str) -> bool {
         self.audience == audience && self.tool.as_deref().is_none_or(|t| t == tool)
     }
+}
+
+/// A key that may declassify, and what.
+#[derive(Clone, Debug)]
+pub struct Declassifier {
+    /// The pinned key.
+    pub key: PublicKey,
+    /// The labels that it owns.
+    pub labels: Labels,
+}
+
+/// What a tool asks of the data that may reach it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolFlow {
+    /// The labels that it takes at all, whatever a chain releases.
+    pub accepts: Labels,
+    /// Whether a caller counts as having seen everything that is not accepted as keeping its lineage.
+    pub lineage: bool,
+}
+
+impl Default for ToolFlow {
+    /// It takes what a chain releases, and believes who says that it saw nothing.
+    fn default() -> Self {
+        Self { accepts: Labels::Every, lineage: false }
+    }
+}
+
+/// What a verifier knows of flow.
+#[derive(Clone, Debug, Default)]
+pub struct FlowTrust {
+    /// The keys of logs whose receipts and decisions are believed.
+    pub logs: Vec<LogKeys>,
+    /// Who may declassify.
+    pub declassifiers: Vec<Declassifier>,
+    /// The agents whose signers are accepted as keeping what their contexts have seen.
+    pub lineage: BTreeSet<String>,
+    /// By tool; by the empty name for those that are not listed.
+    pub tools: BTreeMap<String, ToolFlow>,
 }
 
 /// What is accepted of one component.
@@ -160,6 +203,12 @@ pub enum TrustError {
     /// Hardware of an agent that has no reference values: it is not let in anyhow, and somebody forgot a line.
     #[error("hardware is required of the agent {0:?}, and it has no reference values")]
     HardwareOfNobody(String),
+    /// Two logs of one name.
+    #[error("the log {0:?} stands in the configuration twice; write all its keys in one entry")]
+    LogTwice(String),
+    /// An agent that keeps its lineage and has no reference values: it is not let in anyhow, and somebody forgot a line.
+    #[error("the agent {0:?} is said to keep its lineage, and has no reference values")]
+    LineageOfNobody(String),
     /// An audience that cannot stand before the `#` of a tool's name.
     #[error("the audience {0:?} is not a name of 1 to 256 bytes without `#` and control characters")]
     Audience(String),
@@ -174,6 +223,10 @@ pub struct Trust {
     agents: HashMap<String, References>,
     platforms: HashMap<Digest, PinnedPlatform>,
     hardware: BTreeSet<String>,
+    logs: HashMap<String, LogKeys>,
+    declassifiers: HashMap<Thumbprint, Declassifier>,
+    lineage: BTreeSet<String>,
+    tool_flows: BTreeMap<String, ToolFlow>,
     skew: u64,
 }
 
@@ -201,6 +254,10 @@ impl Trust {
             agents,
             platforms: HashMap::new(),
             hardware: BTreeSet::new(),
+            logs: HashMap::new(),
+            declassifiers: HashMap::new(),
+            lineage: BTreeSet::new(),
+            tool_flows: BTreeMap::new(),
             skew: DEFAULT_SKEW,
         };
         for attester in attesters {
@@ -253,6 +310,65 @@ impl Trust {
         Ok(self)
     }
 
+    /// The same, with what it knows of flow.
+    ///
+    /// # Errors
+    /// A key in two roles, a log twice, or an agent that is not let in.
+    pub fn with_flow(mut self, flow: FlowTrust) -> Result<Self, TrustError> {
+        let FlowTrust { logs, declassifiers, lineage, tools } = flow;
+        for declassifier in declassifiers {
+            let kid = declassifier.key.thumbprint().clone();
+            if self.has_role(&kid) {
+                return Err(TrustError::KeyTwice(kid));
+            }
+            self.declassifiers.insert(kid, declassifier);
+        }
+        for keys in logs {
+            for (vkey, _) in keys.all() {
+                let kid = vkey.key().thumbprint();
+                if self.has_role(kid) {
+                    return Err(TrustError::KeyTwice(kid.clone()));
+                }
+            }
+            let origin = keys.origin().to_owned();
+            if self.logs.insert(origin.clone(), keys).is_some() {
+                return Err(TrustError::LogTwice(origin));
+            }
+        }
+        if let Some(agent) = lineage.iter().find(|agent| !self.agents.contains_key(*agent)) {
+            return Err(TrustError::LineageOfNobody(agent.clone()));
+        }
+        (self.lineage, self.tool_flows) = (lineage, tools);
+        Ok(self)
+    }
+
+    /// The same, with the verifier's own log among those that are believed.
+    #[must_use]
+    pub fn with_log(mut self, keys: LogKeys) -> Self {
+        self.logs.insert(keys.origin().to_owned(), keys);
+        self
+    }
+
+    /// The pinned keys of the log of this name, for receipts and decisions.
+    pub fn log(&self, origin: &str) -> Option<&LogKeys> {
+        self.logs.get(origin)
+    }
+
+    /// The pinned declassifier of this thumbprint.
+    pub fn declassifier(&self, kid: &Thumbprint) -> Option<&Declassifier> {
+        self.declassifiers.get(kid)
+    }
+
+    /// Whether the signer of this agent is accepted as keeping what its contexts have seen.
+    pub fn keeps_lineage(&self, agent: &str) -> bool {
+        self.lineage.contains(agent)
+    }
+
+    /// What a tool asks of the data that may reach it.
+    pub fn flow_of(&self, tool: &str) -> ToolFlow {
+        self.tool_flows.get(tool).or_else(|| self.tool_flows.get("")).cloned().unwrap_or_default()
+    }
+
     /// Seconds by which clocks may differ.
     pub fn skew(&self) -> u64 {
         self.skew
@@ -266,6 +382,22 @@ impl Trust {
     /// The pinned attester of this thumbprint.
     pub fn attester(&self, kid: &Thumbprint) -> Option<&Attester> {
         self.attesters.get(kid)
+    }
+
+    /// The attestation, if it is by a pinned attester that may speak for its issuer and agent, and over a key that has no role here.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownAttester`], [`Reason::AttestationSignature`] and [`Reason::KeyRole`].
+    pub fn attested(&self, token: Unverified<Attestation>) -> Result<Verified<Attestation>, Reason> {
+        let attester = self.attester(token.kid()).ok_or(Reason::UnknownAttester)?;
+        let attestation = token.verify(&attester.key).map_err(|_| Reason::AttestationSignature)?;
+        if attestation.issuer != attester.issuer || !attester.agents.contains(&attestation.agent) {
+            return Err(Reason::UnknownAttester);
+        }
+        if self.has_role(attestation.key.thumbprint()) {
+            return Err(Reason::KeyRole);
+        }
+        Ok(attestation)
     }
 
     /// The pinned delegation root of this thumbprint.
@@ -291,7 +423,10 @@ impl Trust {
 
     /// Whether the key of this thumbprint has a role of its own here and so can be nobody's call key.
     pub fn has_role(&self, kid: &Thumbprint) -> bool {
-        self.attesters.contains_key(kid) || self.roots.contains_key(kid)
+        self.attesters.contains_key(kid)
+            || self.roots.contains_key(kid)
+            || self.declassifiers.contains_key(kid)
+            || self.logs.values().any(|keys| keys.all().iter().any(|(vkey, _)| vkey.key().thumbprint() == kid))
     }
 
     /// The accepted state of this agent.

@@ -6,10 +6,11 @@
 
 mod cache;
 mod evidence;
+mod flow;
 mod parts;
 mod rules;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::call_proof::CallProof;
 use crate::carrier::{Carrier, Tokens};
@@ -22,9 +23,11 @@ use crate::request::Call;
 use crate::trust::{MAX_SKEW, Trust};
 
 pub use evidence::Evidence;
+pub use flow::{Lineage, Single};
 
 use cache::Cache;
 use evidence::Presented;
+use flow::Brought;
 
 /// What names a call once: the key that signed it and the `jti` it chose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +55,8 @@ pub struct Accepted {
     pub salt: Salt,
     /// What must be new to the log.
     pub call_id: CallId,
+    /// What the caller has seen, and on whose behalf it calls.
+    pub flow: Lineage,
     /// The canonical request to forward: the very bytes that were verified.
     pub forward: Vec<u8>,
 }
@@ -90,13 +95,13 @@ impl Verifier {
         &self.trust
     }
 
-    /// Checks one call at `now` (seconds since 1970). `seen` says whether the log holds the call already; it is asked
-    /// once, after the call is authenticated, and again by the log itself when the entry is written.
+    /// Checks one call at `now` (seconds since 1970). `seen` says whether the log holds the call, or a declassification, already; it is
+    /// asked after the call is authenticated, and again by the log itself when the entry is written.
     pub fn check(
         &self,
         call: &Call<'_, '_>,
         now: u64,
-        seen: impl FnOnce(&CallId) -> bool,
+        seen: impl Fn(&CallId) -> bool,
         trace: &mut impl Trace,
     ) -> Result<Accepted, Refusal> {
         let unproved = || match call.is_undeclared() {
@@ -113,8 +118,10 @@ impl Verifier {
         };
         let proof = Unverified::<CallProof>::read(carrier.proof).map_err(|e| Refusal::of_token(e, Token::CallProof))?;
         let disclosed = Disclosed::of(&carrier.disclosed, presented.attestation()).ok_or(Reason::BadCarrier)?;
+        let brought = Brought::read(&carrier)?;
         trace.passed(Check::Read);
-        rules::times(&presented, proof.peek(), now, self.trust.skew())?;
+        let clock = rules::Clock { now, skew: self.trust.skew() };
+        rules::times(&presented, proof.peek(), &brought, &clock)?;
         trace.passed(Check::Times);
         let attested = presented.attest(&self.trust)?;
         trace.passed(Check::Attestation);
@@ -133,7 +140,7 @@ impl Verifier {
         };
         let named = |refusal: Refusal| Refusal { caller: Some(Box::new(caller.clone())), ..refusal };
         let canonical_params =
-            rules::bindings(&proof, &attested, call, &carrier, self.trust.audience()).map_err(named)?;
+            rules::bindings(&proof, &attested, call, (&carrier, &brought), self.trust.audience()).map_err(named)?;
         trace.passed(Check::Bindings);
         // Whatever the skew is now: a configuration that allows more must not make an old call new again.
         let until = proof.expires.saturating_add(MAX_SKEW);
@@ -156,22 +163,42 @@ impl Verifier {
         }
         trace.passed(Check::State);
         let evidence = attested.delegate(&self.trust, within_rules).map_err(named)?;
+        if now >= evidence.pinned_until().saturating_add(self.trust.skew()) {
+            return Err(named(Reason::HolderStale.into()));
+        }
         trace.passed(Check::Chain);
         rules::constraints(&evidence, call, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Constraints);
+        let asked = flow::Asked {
+            carrier: &carrier,
+            proof: &proof,
+            params: &canonical_params,
+            chain: evidence.chain(),
+            caller: &caller,
+            trust: &self.trust,
+        };
+        let flow = flow::check(brought, &asked, || self.cache()).map_err(named)?;
+        if flow.declassified.iter().any(|single| seen(&single.id)) {
+            return Err(named(Reason::DeclassificationUsed.into()));
+        }
+        trace.passed(Check::Flow);
         if fresh {
             self.remember(&evidence);
         }
         let forward = call.verified(&canonical_params, &proof.meta);
-        Ok(Accepted { evidence, caller, proof, proof_text, salt: carrier.salt, call_id, forward })
+        Ok(Accepted { evidence, caller, proof, proof_text, salt: carrier.salt, call_id, flow, forward })
     }
 
     fn remembered(&self, tokens: &Tokens<'_>) -> Option<Arc<Evidence>> {
-        // A thread that panicked with the lock held leaves a cache of verified things all the same.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(tokens)
+        self.cache().get(tokens)
     }
 
     fn remember(&self, evidence: &Arc<Evidence>) {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner).insert(evidence);
+        self.cache().insert(evidence);
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        // A thread that panicked with the lock held leaves a cache of verified things all the same.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -28,7 +28,12 @@ fn verifier(world: &World) -> Verifier {
     let attester =
         Attester { key: world.attester.public().clone(), issuer: "acme".to_owned(), agents: vec!["a1".to_owned()] };
     let tools = vec![Scope::parse("files#*").unwrap()];
-    let root = Root { key: world.root.public().clone(), issuer: "owner".to_owned(), tools };
+    let root = Root {
+        key: world.root.public().clone(),
+        issuer: "owner".to_owned(),
+        tools,
+        labels: attest_core::labels::Labels::None,
+    };
     let agents = HashMap::from([("a1".to_owned(), references)]);
     Verifier::new(Trust::new("files".to_owned(), vec![attester], vec![root], agents).unwrap())
 }
@@ -47,6 +52,7 @@ fn call(prompt: &str, disclosed: &[&str], form: Form) -> Vec<u8> {
         salt: Salt([7; 16]),
         now: NOW,
         life: 60,
+        lineage: Default::default(),
     };
     sign_call(&call, &credentials, particulars, &world.agent).unwrap().request(form)
 }

@@ -55,7 +55,7 @@ fn a_shorthand_leads_to_the_same_verdict_forward_and_log_as_the_tokens() {
     assert_eq!(full.call_id, short.call_id);
     assert_eq!(full.proof_text, short.proof_text);
     assert_eq!(logged(&full), logged(&short));
-    assert_eq!(passed.last(), Some(&Check::Constraints));
+    assert_eq!(passed.last(), Some(&Check::Flow));
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Parties {
                 key: MemoryKey::from_seed(root).public().clone(),
                 issuer: "owner".to_owned(),
                 tools: vec![Scope::parse(&format!("{AUDIENCE}#*")).ok_or("no scope")?],
+                labels: attest_core::labels::Labels::None,
             }],
             HashMap::from([(AGENT.to_owned(), references.collect())]),
         )?;
@@ -107,6 +108,7 @@ where
         salt: Salt(bits()?),
         now: clock::now()?,
         life: LIFE,
+        lineage: Default::default(),
     };
     Ok(sign_call(&call(&message)?, credentials, particulars, key)?.request(form))
 }
@@ -149,6 +151,9 @@ fn chain(holders: &[[u8; 32]], now: u64) -> Outcome<Vec<String>> {
             parent,
             // The tool with any arguments, as `attest init` grants it.
             tools: Tools(BTreeMap::from([(qualified(AUDIENCE, TOOL), BTreeMap::new())])),
+            flow: None,
+            pins: None,
+            by: None,
         }
         .sign(&by)?;
         parent = Some(Digest::of(Unverified::<Delegation>::read(&token)?.signing_input()));

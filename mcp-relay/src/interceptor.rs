@@ -29,6 +29,14 @@ impl<T> Handling<T> {
     pub fn later(future: impl Future<Output = T> + Send + 'static) -> Self {
         Self::Later(Box::pin(future))
     }
+
+    /// What it is, when it is known.
+    pub async fn known(self) -> T {
+        match self {
+            Self::Now(known) => known,
+            Self::Later(future) => future.await,
+        }
+    }
 }
 
 /// What becomes of a client's message. Bytes are one line without its ending; with a CR or LF in them the relay ends.

@@ -19,10 +19,12 @@ use crate::methods::{Methods, MethodsError, Setting};
 
 use accepted::AcceptedTable;
 use agent::AgentTable;
+use flow::{DeclassifierTable, FlowTable, LogTable};
 use platform::PlatformTable;
 
 pub use accepted::{Acceptance, AcceptedError};
 pub use edit::{EditError, accept};
+pub use flow::{Flow, FlowError};
 pub use http::Http;
 pub use platform::PlatformError;
 pub use reference::ReferenceError;
@@ -57,6 +59,8 @@ pub struct Config {
     pub witness: Option<Witnesses>,
     /// States that a person accepted by hand, in the order of the file.
     pub accepted: Vec<Acceptance>,
+    /// What becomes of labels.
+    pub flow: Flow,
     /// Digest of the file's exact bytes, of what its references take from other files and of the platforms' keys: every entry of the log
     /// names it.
     pub policy: Digest,
@@ -138,6 +142,14 @@ pub enum ConfigError {
         /// Why not.
         source: PlatformError,
     },
+    /// Labels, and whose word on them counts.
+    #[error("{path}: {source}", path = path.display())]
+    Flow {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: FlowError,
+    },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
     Methods {
@@ -191,6 +203,12 @@ struct File {
     #[serde(default)]
     platform: Vec<PlatformTable>,
     #[serde(default)]
+    server: Vec<LogTable>,
+    #[serde(default)]
+    declassifier: Vec<DeclassifierTable>,
+    #[serde(default)]
+    flow: FlowTable,
+    #[serde(default)]
     agents: BTreeMap<String, AgentTable>,
     #[serde(default)]
     accepted: Vec<AcceptedTable>,
@@ -222,6 +240,8 @@ struct AttesterEntry {
 struct RootEntry {
     issuer: String,
     tools: Vec<String>,
+    #[serde(default)]
+    labels: Vec<String>,
     jwk: Jwk,
 }
 
@@ -267,6 +287,8 @@ impl Config {
             roots.push(Root {
                 key: key(&entry.jwk, format!("the root {:?}", entry.issuer))?,
                 tools: entry.tools.iter().map(scope).collect::<Result<_, _>>()?,
+                labels: flow::labels(&entry.labels, "[[root]] labels")
+                    .map_err(|source| ConfigError::Flow { path: at(), source })?,
                 issuer: entry.issuer,
             });
         }
@@ -274,8 +296,11 @@ impl Config {
         // The entries name what was trusted. A publisher's word and a rule come from other files, so what they came to counts as well.
         let mut policy = text.as_bytes().to_vec();
         let mut agents = HashMap::new();
-        let (mut hardware, mut publishers) = (BTreeSet::new(), Vec::new());
-        for (agent, AgentTable { hardware: required, components }) in file.agents {
+        let (mut hardware, mut lineage, mut publishers) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        for (agent, AgentTable { hardware: required, lineage: keeps, components }) in file.agents {
+            if keeps {
+                lineage.insert(agent.clone());
+            }
             let mut references = References::new();
             if required {
                 hardware.insert(agent.clone());
@@ -302,9 +327,12 @@ impl Config {
         let platforms = platform::pinned(file.platform, folder, &publishers)
             .map_err(|source| ConfigError::Platform { path: at(), source })?;
         platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
+        let flow = file.flow.read(file.server, file.declassifier, lineage);
+        let (flow_trust, flow) = flow.map_err(|source| ConfigError::Flow { path: at(), source })?;
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
         let trust = Trust::new(file.audience, attesters, roots, agents)
             .and_then(|trust| trust.with_platforms(platforms, hardware))
+            .and_then(|trust| trust.with_flow(flow_trust))
             .and_then(|trust| trust.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
         let methods = Methods::new(file.methods).map_err(|source| ConfigError::Methods { path: at(), source })?;
@@ -333,6 +361,7 @@ impl Config {
             http,
             witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
             accepted,
+            flow,
             policy: Digest::of(policy),
         })
     }
@@ -341,6 +370,7 @@ impl Config {
 pub(crate) mod accepted;
 mod agent;
 mod edit;
+mod flow;
 mod http;
 mod platform;
 mod reference;

@@ -4,11 +4,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use attest_core::cause::{Cause, Told};
+use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::{Entry, Status};
 use attest_core::extension::Offer;
 use attest_core::json::Value;
 use attest_core::jwk::Thumbprint;
+use attest_core::labels::Labels;
 use attest_core::receipt::Receipt;
 use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::reply::Shape;
@@ -17,7 +20,7 @@ use attest_core::response::Outcome;
 use attest_core::seen::{Called, What};
 use attest_core::sign::Sign as _;
 use attest_core::tlog_proof::TlogProof;
-use attest_core::verifier::{Accepted, CallId, Verifier};
+use attest_core::verifier::{Accepted, CallId, Single, Verifier};
 use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, LogKeyError, Reader, Record, ReplayKey, Token};
 use attest_trail::observer::Draft;
 use attest_trail::{Recorder, Session, Writing};
@@ -25,6 +28,7 @@ use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
 use crate::config::{Acceptance, Config, accepted};
+use crate::labelled::Labelled;
 use crate::methods::{Methods, Setting};
 use crate::tally::{Due, Tally};
 use crate::witness::{Witnessing, WitnessingError};
@@ -34,8 +38,10 @@ use attest_log::clock::{now, now_ms};
 pub struct Gate {
     verifier: Verifier,
     log: Arc<Log>,
-    /// Signs receipts, where there are any.
-    receipts: Option<LogKey>,
+    /// Signs receipts and decisions.
+    key: LogKey,
+    receipts: bool,
+    labels: Labelled,
     policy: Digest,
     shape: Shape,
     methods: Methods,
@@ -63,6 +69,10 @@ pub(crate) struct Call {
     pub salt: Salt,
     /// What shows that the log holds the decision; `None` where no receipt will be made.
     pub shown: Option<Arc<Shown>>,
+    /// Labels of what its caller had seen.
+    pub labels: Arc<Labels>,
+    /// The tool.
+    pub tool: Option<Arc<str>>,
 }
 
 /// A decision as its receipt will show it: the entry, and the proof that it is in the log.
@@ -92,6 +102,14 @@ pub enum GateError {
     /// The log's key is somebody's.
     #[error("the log's key {0} is also an attester's or a root's: a key has one role; give the log one of its own")]
     KeyTwice(Thumbprint),
+    /// The configuration pins other keys for the log of this name.
+    #[error(
+        "[[server]] names the log {0:?}, which is this guard's own, with another key; add its present one, which `attest log key` prints, or take the entry out"
+    )]
+    OtherLog(String),
+    /// The log's key cannot be pinned.
+    #[error("the log's key: {0}")]
+    OwnKey(#[from] LogKeysError),
     /// A witness's key is somebody else's too.
     #[error("the key of the witness {0} is also the log's own, an attester's or a root's: a key has one role")]
     WitnessKey(String),
@@ -117,22 +135,28 @@ impl Gate {
     pub async fn open(config: Config) -> Result<Self, GateError> {
         let key = LogKey::of_log(&config.log, config.log_key.as_ref(), &config.log_origin)?;
         let kid = key.public().thumbprint();
-        if config.trust.has_role(kid) {
-            return Err(GateError::KeyTwice(kid.clone()));
-        }
+        // Named as the log of a server, with keys that were retired, it is this one and no other's.
+        let trust = match config.trust.log(key.origin()) {
+            Some(keys) if keys.all().last().is_some_and(|(last, _)| last.key() == key.public()) => config.trust,
+            _ if config.trust.has_role(kid) => return Err(GateError::KeyTwice(kid.clone())),
+            Some(_) => return Err(GateError::OtherLog(key.origin().to_owned())),
+            None => config.trust.with_log(LogKeys::new(Vec::new(), key.vkey().clone())?),
+        };
         let witnesses = config.witness.iter().flat_map(|witnesses| witnesses.policy.witnesses());
         for witness in witnesses {
             let own = witness.vkey.key();
-            if own == key.public() || config.trust.has_role(own.thumbprint()) {
+            if own == key.public() || trust.has_role(own.thumbprint()) {
                 return Err(GateError::WitnessKey(witness.name.clone()));
             }
         }
-        let receipts = config.receipts.then(|| key.clone());
-        let (log, recovery) = Log::open(&config.log, key, attest_log::Options::default())?;
-        let skew = config.trust.skew();
+        let (log, recovery) = Log::open(&config.log, key.clone(), attest_log::Options::default())?;
+        let skew = trust.skew();
+        let labels = Labelled::open(config.flow, &config.log)?;
         let mut gate = Self {
-            receipts,
-            verifier: Verifier::new(config.trust),
+            key,
+            receipts: config.receipts,
+            labels,
+            verifier: Verifier::new(trust),
             log: Arc::new(log),
             policy: config.policy,
             shape: config.deny_as,
@@ -248,15 +272,17 @@ impl Gate {
         {
             return Err(refused(accepted, Reason::NotWitnessed));
         }
+        self.use_up(accepted).await?;
         let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms()).of_notification(!answered);
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
-        let prove = answered && self.receipts.is_some();
+        let seen = accepted.flow.seen.iter().map(|(hash, text)| Token::hashed(hash.0, &**text));
+        let prove = answered && self.receipts;
         let body = entry.to_bytes();
         let entry = if prove { body.clone() } else { Vec::new() };
         let record = Record {
             body,
-            tokens: tokens.collect(),
+            tokens: tokens.chain(seen).collect(),
             token: Some(proof),
             replay: replay_key(&accepted.call_id),
             opens: answered.then_some(accepted.caller.call.0),
@@ -266,6 +292,7 @@ impl Gate {
         let refused = |reason| refused(accepted, reason);
         match self.log.append(record, now()).await {
             Ok(Appended { index, inclusion }) => {
+                self.labels.written(accepted.proof.tool.as_deref(), &accepted.flow.labels);
                 Ok(inclusion.map(|inclusion| Arc::new(Shown { entry, index, inclusion })))
             }
             Err(AppendError::Replay | AppendError::AlreadyOpen) => Err(refused(Reason::Replay)),
@@ -277,6 +304,63 @@ impl Gate {
         }
     }
 
+    /// Writes down what serves this one call, before the call counts. If it fails afterwards, it is used up all the same.
+    async fn use_up(&self, accepted: &Accepted) -> Result<(), Refusal> {
+        for Single { id, token, text } in &accepted.flow.declassified {
+            let entry = Entry::used(*token, accepted.caller.call, self.audience(), now_ms());
+            let token = Some(Token::hashed(token.0, &**text));
+            let record = Record { token, replay: replay_key(id), ..Record::new(entry.to_bytes()) };
+            let reason = match self.log.append(record, now()).await {
+                Ok(_) => continue,
+                Err(AppendError::Replay) => Reason::DeclassificationUsed,
+                Err(AppendError::Expired) => Reason::Expired,
+                Err(error) => {
+                    tracing::error!("the log takes no entry, so no call passes: {error}");
+                    Reason::LogUnavailable
+                }
+            };
+            return Err(refused(accepted, reason));
+        }
+        Ok(())
+    }
+
+    /// What the server behind is to be told of a call that was let through: the canonical request with it, or the request as it is.
+    pub(crate) async fn telling(&self, accepted: &Accepted) -> Result<Vec<u8>, Refusal> {
+        if !self.labels.tells_server() {
+            return Ok(accepted.forward.clone());
+        }
+        let now = now();
+        let cause = Cause {
+            audience: self.audience().to_owned(),
+            call: accepted.caller.call,
+            expires: now.saturating_add(CAUSE_SECONDS),
+            issued_at: now,
+            key: accepted.caller.key.clone(),
+            labels: accepted.flow.labels.clone(),
+            leaf: accepted.evidence.chain().leaf().token(),
+            log: self.key.origin().to_owned(),
+        };
+        let key = self.key.clone();
+        let signed = if key.may_wait() {
+            tokio::task::spawn_blocking(move || cause.sign(&key))
+                .await
+                .map_err(|_| refused(accepted, Reason::LogUnavailable))?
+        } else {
+            cause.sign(&key)
+        };
+        let token = signed.map_err(|error| {
+            tracing::error!("the server cannot be told of call {}: {error}", accepted.caller.call);
+            refused(accepted, Reason::LogUnavailable)
+        })?;
+        let grant = accepted.flow.grant.iter().map(|token| &**token).collect();
+        Told { cause: &token, grant }.put(&accepted.forward).ok_or_else(|| refused(accepted, Reason::BadRequest))
+    }
+
+    /// The labels of the answer to a call: `None` in place of one that has no canonical form.
+    pub(crate) fn labels_of(&self, call: &Call, answer: Option<&Value<'_>>) -> Labels {
+        self.labels.of_answer(call.tool.as_deref(), answer).and(&call.labels)
+    }
+
     /// Check 15: how a call ended. On an error the caller must be told that the outcome is not written.
     pub(crate) async fn outcome(&self, call: Digest, outcome: Outcome) -> Result<(), AppendError> {
         let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(self.audience()), now_ms());
@@ -286,12 +370,13 @@ impl Gate {
 
     /// The receipt of a call, to be handed out once its outcome is durable. `None` where none is made; then its caller may
     /// refuse the answer.
-    pub(crate) async fn receipt(&self, call: &Call, outcome: Outcome) -> Option<Made> {
-        let (key, shown) = (self.receipts.clone()?, call.shown.as_ref()?);
+    pub(crate) async fn receipt(&self, call: &Call, outcome: Outcome, labels: Labels) -> Option<Made> {
+        let (key, shown) = (self.key.clone(), call.shown.as_ref()?);
         let receipt = Receipt {
             call: call.call,
             issued_at: now(),
             index: shown.index,
+            labels,
             log: key.origin().to_owned(),
             policy: self.policy,
             outcome,
@@ -413,6 +498,8 @@ impl Gate {
     }
 }
 
+/// Seconds for which an agent behind this guard can name a call as the cause of its own.
+const CAUSE_SECONDS: u64 = 3_600;
 /// How many entries are looked through for what somebody accepted. What stands before them is written once more.
 const LOOKED_THROUGH: u64 = 10_000;
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use attest_core::digest::Salt;
 use attest_core::extension;
 use attest_core::json::{self, Value};
+use attest_core::labels::Labels;
 use attest_core::receipt::{Carried, Place};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::reply::{self, Shape};
@@ -102,13 +103,24 @@ impl Guard {
         let (gate, attested) = (self.gate.clone(), self.attested.clone());
         let (exchange, named) = (self.exchange, accepted.caller.call);
         let admitted = Handling::later(async move {
-            match gate.admit(&accepted, answered).await {
-                Ok(shown) => {
+            // What can fail is done before the call counts as let through.
+            let admitted = match gate.telling(&accepted).await {
+                Ok(told) => gate.admit(&accepted, answered).await.map(|shown| (shown, told)),
+                Err(refusal) => Err(refusal),
+            };
+            match admitted {
+                Ok((shown, told)) => {
                     let verdict = Attested::new(&accepted);
                     let _ = attested.set(verdict.clone());
-                    let call = Call { call: accepted.caller.call, salt: accepted.salt, shown };
+                    let call = Call {
+                        call: accepted.caller.call,
+                        salt: accepted.salt,
+                        shown,
+                        labels: Arc::new(accepted.flow.labels.clone()),
+                        tool: accepted.proof.tool.as_deref().map(Arc::from),
+                    };
                     place.open(Watched::Call { call: Open { call, attested: verdict }, about });
-                    ToServer::Forward(accepted.forward.into())
+                    ToServer::Forward(told.into())
                 }
                 Err(refusal) => {
                     gate.refused(&refusal).await;
@@ -245,6 +257,11 @@ impl Guard {
         // What goes on is what is committed to: without members that only a verifier may write.
         let clean = message.and_then(without_ours);
         let end = self.end_of(watched, clean.as_ref().or(message));
+        let labelled = |call: &Call| self.gate.labels_of(call, clean.as_ref().or(message));
+        let labels: Vec<Labels> = match &end {
+            End::Now(ended) => ended.iter().map(|(call, _)| labelled(call)).collect(),
+            _ => Vec::new(),
+        };
         let offer = opening.zip(clean.as_ref().or(message));
         let offer = offer.and_then(|(era, answer)| extension::with_offer(answer, era, self.gate.offer()));
         let written: Option<Bytes> = offer.or(clean).map(|new| new.to_canonical().into());
@@ -267,10 +284,11 @@ impl Guard {
             }),
             End::Now(ended) => Handling::later(async move {
                 let mut receipts = Vec::new();
-                for (call, outcome) in ended {
+                for ((call, outcome), labels) in ended.into_iter().zip(labels) {
                     let written = gate.outcome(call.call, outcome);
                     // Signed while the disk works, and handed out only if the outcome is there.
-                    let receipt = async { if place.is_some() { gate.receipt(&call, outcome).await } else { None } };
+                    let receipt =
+                        async { if place.is_some() { gate.receipt(&call, outcome, labels).await } else { None } };
                     let (written, receipt) = tokio::join!(biased; written, receipt);
                     let Err(error) = written else {
                         receipts.extend(receipt);

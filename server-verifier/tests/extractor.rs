@@ -82,6 +82,9 @@ impl Keys {
             max_depth: 1,
             parent: None,
             tools: Tools(BTreeMap::from([("tools#echo".to_owned(), BTreeMap::new())])),
+            flow: None,
+            pins: None,
+            by: None,
         };
         let root_token = root.sign(&self.owner).unwrap();
         let signing_input = Digest::of(Unverified::<Delegation>::read(&root_token).unwrap().signing_input());
@@ -102,6 +105,7 @@ impl Keys {
             salt: Salt([4; 16]),
             now: now(),
             life: 60,
+            lineage: Default::default(),
         };
         let message = json::parse(CALL.as_bytes()).unwrap();
         let call = attested(&message).unwrap();

@@ -150,6 +150,9 @@ impl World {
             max_depth: 2,
             parent: None,
             tools: Tools(BTreeMap::from([("files#read_file".to_owned(), arguments)])),
+            flow: None,
+            pins: None,
+            by: None,
         };
         let parent = granted.sign(&*root).unwrap();
         let input = Digest::of(Unverified::<Delegation>::read(&parent).unwrap().signing_input());
@@ -172,6 +175,7 @@ impl World {
             salt: Salt([7; 16]),
             now: NOW,
             life: 60,
+            lineage: Default::default(),
         };
         let credentials = Credentials::new(&attestation, &chain).unwrap();
         let proof = sign_call(&call, &credentials, particulars, &*agent).unwrap().token;

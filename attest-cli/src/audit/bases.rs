@@ -151,6 +151,11 @@ impl Bases for Mine<'_, '_> {
         }
         self.at_hand.first().map_or(Err(Fault::TokenMissing(Token::Attestation)), |(_, made)| made.clone())
     }
+
+    fn beside(&mut self, hash: &Digest, which: Token) -> Result<(), Fault> {
+        lock(&self.shared.named).insert(short(&hash.0));
+        self.token(hash, which).map(|_| ())
+    }
 }
 
 fn short(hash: &[u8]) -> Short {

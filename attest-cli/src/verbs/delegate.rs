@@ -100,6 +100,9 @@ pub(crate) fn root(
         max_depth: passes,
         parent: None,
         tools,
+        flow: None,
+        pins: None,
+        by: None,
     };
     Ok(root.sign(key)?)
 }
@@ -136,6 +139,9 @@ fn child(
         max_depth: passes.map_or(parent.max_depth, |n| parent.depth + 1 + n),
         parent: Some(hash),
         tools: granted.unwrap_or_else(|| parent.tools.clone()),
+        flow: None,
+        pins: None,
+        by: None,
     };
     narrower(&child, parent, hash).map_err(|e| format!("refused to sign: {e}"))?;
     Ok(child.sign(key)?)

@@ -23,6 +23,14 @@ pub trait Bases {
     /// What is wrong with it.
     fn basis(&mut self, attestation: &Digest, delegation: &[Digest]) -> Result<Arc<Basis>, Fault>;
 
+    /// Holds the store to have a token that an entry names besides those of its basis.
+    ///
+    /// # Errors
+    /// That it is not there.
+    fn beside(&mut self, _hash: &Digest, _which: Token) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// The pinned keys of a verifier's log, by its name, for the receipts that a caller keeps.
     fn log_keys(&mut self, _origin: &str) -> Option<&LogKeys> {
         None
@@ -45,6 +53,8 @@ pub struct Basis {
     pub tools: Tools,
     /// Begin and end of each token, in milliseconds since 1970; the attestation's, then the chain's.
     lives: Vec<(u64, u64)>,
+    /// When the attestation of somebody whose state the chain pins is too old, in milliseconds since 1970.
+    until: u64,
     /// Signatures that were checked.
     pub checked: u64,
     /// Signatures whose keys are not known.
@@ -73,17 +83,12 @@ impl Basis {
             lives.push(life(token.peek().issued_at, token.peek().expires, MAX_DELEGATION_LIFE)?);
         }
         let signatures = 1 + tokens.len() as u64;
+        let mut until = u64::MAX;
         let (attestation, leaf_token, checked) = match pinned {
             Some(trust) => {
-                let attester = trust.attester(attested.kid()).ok_or(refused(Reason::UnknownAttester))?;
-                let verified = attested.verify(&attester.key).map_err(|_| refused(Reason::AttestationSignature))?;
-                if verified.issuer != attester.issuer || !attester.agents.contains(&verified.agent) {
-                    return Err(refused(Reason::UnknownAttester));
-                }
-                if trust.has_role(verified.key.thumbprint()) {
-                    return Err(refused(Reason::KeyRole));
-                }
+                let verified = trust.attested(attested).map_err(refused)?;
                 let chain = chain::verify(tokens, trust).map_err(of_chain)?;
+                until = chain.shown_by(&verified).map_err(of_chain)?.saturating_mul(1_000);
                 ((*verified).clone(), (**chain.leaf()).clone(), signatures)
             }
             None => {
@@ -102,6 +107,7 @@ impl Basis {
             leaf,
             tools: leaf_token.tools,
             lives,
+            until,
             checked,
             unchecked: signatures - checked,
         })
@@ -111,6 +117,11 @@ impl Basis {
     pub(super) fn out_of_time(&self, time: u64) -> Option<Token> {
         let late = self.lives.iter().position(|(from, to)| !in_time(*from, *to, time))?;
         Some(late.checked_sub(1).map_or(Token::Attestation, Token::Delegation))
+    }
+
+    /// Whether the state that the chain pins was shown too long before `time`, in milliseconds since 1970.
+    pub(super) fn is_stale(&self, time: u64) -> bool {
+        time >= self.until.saturating_add(SKEW_MS)
     }
 
     /// Whether the leaf grants this tool, or for another method any tool, of this server.

@@ -6,11 +6,12 @@ use super::basis::{Bases, in_time, life};
 use super::{Fault, Finding};
 use crate::call_proof::CallProof;
 use crate::checkpoint::Checkpoint;
+use crate::declassification::Declassification;
 use crate::digest::{Digest, Jti};
-use crate::entry::{Called, Checked, Verdict, Written};
+use crate::entry::{Called, Checked, Lineage, Verdict, Written};
 use crate::json;
 use crate::jws::Unverified;
-use crate::limits::MAX_CALL_LIFE;
+use crate::limits::{MAX_CALL_LIFE, MAX_DECLASSIFICATION_LIFE};
 use crate::merkle;
 use crate::note::{Note, Vkey};
 use crate::receipt::{self, Carried, Defect, Receipt};
@@ -69,6 +70,13 @@ pub enum Fact {
     Accepted {
         /// The audience.
         audience: u32,
+    },
+    /// What serves one call was used.
+    Used {
+        /// The audience.
+        audience: u32,
+        /// As in [`Fact::Allow`]: of the token that was used.
+        proof: Option<Proof>,
     },
     /// A signer starts.
     Context {
@@ -221,7 +229,7 @@ pub fn look(
             called,
             key,
             policy,
-            verdict: Verdict::Allow { attestation, context, delegation, notification, params },
+            verdict: Verdict::Allow { attestation, context, delegation, lineage, notification, params },
             ..
         } => {
             let said = Said {
@@ -233,9 +241,14 @@ pub fn look(
                 delegation: &delegation,
                 params,
                 of: Some((&agent, key)),
+                lineage: Some(&lineage),
             };
             let proof = said.check(time, own, bases).map_err(&mut wrong).ok();
             let proof = proof.map(|(proof, _)| proof);
+            for (n, receipt) in lineage.receipts.iter().enumerate() {
+                bases.beside(receipt, Token::Receipt(n)).unwrap_or_else(&mut wrong);
+            }
+            lineage.cause.map_or(Ok(()), |cause| bases.beside(&cause, Token::Cause)).unwrap_or_else(&mut wrong);
             Fact::Allow { call, audience: names.number(&audience), policy, opens: !notification, proof }
         }
         Written::Call { attestation, audience, call, called, context, delegation, notification, params, .. } => {
@@ -248,6 +261,7 @@ pub fn look(
                 delegation: &delegation,
                 params,
                 of: None,
+                lineage: None,
             };
             let checked = said.check(time, own, bases).map_err(&mut wrong).ok();
             Fact::Call {
@@ -263,6 +277,10 @@ pub fn look(
             Fact::Outcome { call, audience: audience.map(|audience| names.number(&audience)) }
         }
         Written::Refused { audience, .. } => Fact::Refused { audience: names.number(&audience) },
+        Written::Used { audience, token, .. } => {
+            let proof = used(time, token, &audience, own).map_err(&mut wrong).ok();
+            Fact::Used { audience: names.number(&audience), proof }
+        }
         Written::Accepted { audience, .. } => Fact::Accepted { audience: names.number(&audience) },
         Written::Context { agent, context, .. } => Fact::Context { agent: names.number(&agent), context },
         Written::Receipt { audience, call, checked, kept, .. } => {
@@ -288,6 +306,27 @@ pub fn look(
     Noted { time, fact }
 }
 
+/// What was used, by the token beside its entry. Whose key may sign such a token is the configuration's to say, which a log does not have.
+fn used(time: u64, named: Digest, audience: &str, own: Option<&str>) -> Result<Proof, Fault> {
+    let text = own.ok_or(Fault::OwnTokenMissing)?;
+    if Digest::of(text) != named {
+        return Err(Fault::OwnTokenHash);
+    }
+    let which = Token::Declassification(0);
+    let token = Unverified::<Declassification>::read(text);
+    let token = token.map_err(|error| Fault::Evidence(Refusal::of_token(error, which).reason))?;
+    let key = Digest::from_b64(token.kid().as_str()).ok_or(Fault::Evidence(Reason::TokenHeader))?;
+    let Declassification { audience: of, issued_at, expires, id, .. } = token.peek();
+    if of != audience {
+        return Err(Fault::Disagrees("audience"));
+    }
+    let (from, to) = life(*issued_at, *expires, MAX_DECLASSIFICATION_LIFE)?;
+    if !in_time(from, to, time) {
+        return Err(Fault::OutOfTime(which));
+    }
+    Ok(Proof { key, id: *id, issued_at: *issued_at, until: expires.saturating_add(MAX_SKEW) })
+}
+
 /// What an entry says of a call that its tokens must bear out.
 struct Said<'e> {
     attestation: Digest,
@@ -299,6 +338,8 @@ struct Said<'e> {
     params: Digest,
     /// Agent and call key, in a verifier's entry.
     of: Option<(&'e str, Digest)>,
+    /// What the caller had seen, in a verifier's entry.
+    lineage: Option<&'e Lineage>,
 }
 
 impl Said<'_> {
@@ -338,6 +379,10 @@ impl Said<'_> {
             ),
             (proof.params == self.params, "params"),
             (proof.context == self.context, "context"),
+            (self.lineage.is_none_or(|lineage| lineage.cause == proof.cause), "cause"),
+            (self.lineage.is_none_or(|lineage| lineage.receipts == proof.parents), "receipts"),
+            // A claim counts: the verifier only adds to it.
+            (self.lineage.is_none_or(|lineage| proof.labels.within(&lineage.labels)), "labels"),
             (agent, "agent"),
             (key, "key"),
         ];
@@ -355,6 +400,9 @@ impl Said<'_> {
         }
         if let Some(token) = basis.out_of_time(time) {
             return Err(Fault::OutOfTime(token));
+        }
+        if basis.is_stale(time) {
+            return Err(Fault::Evidence(Reason::HolderStale));
         }
         let until = proof.expires.saturating_add(MAX_SKEW);
         Ok((Proof { key: basis.key_name, id: proof.id, issued_at: proof.issued_at, until }, basis))

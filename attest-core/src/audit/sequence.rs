@@ -147,7 +147,8 @@ impl Sequence {
             | Fact::Allow { .. }
             | Fact::Deny { .. }
             | Fact::Refused { .. }
-            | Fact::Accepted { .. } => Some(Side::Verifier),
+            | Fact::Accepted { .. }
+            | Fact::Used { .. } => Some(Side::Verifier),
             Fact::Context { .. } | Fact::Call { .. } | Fact::Receipt { .. } => Some(Side::Caller),
             Fact::Trail { .. } => Some(Side::Host),
             _ => None,
@@ -189,6 +190,11 @@ impl Sequence {
             }
             Fact::Refused { audience } | Fact::Accepted { audience } => {
                 self.of_the_verifier(name(*audience), None, &mut wrong)
+            }
+            Fact::Used { audience, proof } => {
+                self.of_the_verifier(name(*audience), None, &mut wrong);
+                self.used(index, *time, proof.as_ref(), &mut wrong);
+                self.replay_row(index, proof.as_ref(), &mut wrong);
             }
             Fact::Call { call, audience, context, agent, opens, proof } => {
                 self.counts.calls += 1;

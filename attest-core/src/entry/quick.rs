@@ -47,7 +47,9 @@ fn allow<'a>(at: &mut Cursor<'a>) -> Option<Written<'a>> {
     at.skip(",\"tool\":\"")?;
     let called = Called::Tool(at.name()?);
     at.skip(",\"type\":\"decision\"}")?;
-    let verdict = Verdict::Allow { attestation, context, delegation, notification: false, params };
+    // One that has seen something is read in full.
+    let lineage = Box::default();
+    let verdict = Verdict::Allow { attestation, context, delegation, lineage, notification: false, params };
     Some(Written::Decision { agent, audience, call, called, key, policy, time, verdict })
 }
 

@@ -8,6 +8,7 @@ use super::{MAX_ENTRY, Status, quick};
 use crate::alert::Alert;
 use crate::digest::{Digest, Jti};
 use crate::json::{self, JsonError};
+use crate::labels::Labels;
 use crate::measurement::Component;
 use crate::note::Vkey;
 use crate::receipt::Defect;
@@ -72,6 +73,8 @@ pub enum Verdict<'a> {
         context: Jti,
         /// Hashes of the chain, root first; at least one.
         delegation: Vec<Digest>,
+        /// What its caller had seen.
+        lineage: Box<Lineage>,
         /// Whether no outcome will follow.
         notification: bool,
         /// Salted digest of the parameters.
@@ -84,6 +87,19 @@ pub enum Verdict<'a> {
         /// Why.
         reason: Reason,
     },
+}
+
+/// What the caller of a call that was let through had seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// Hash of the decision on whose behalf it was made.
+    pub cause: Option<Digest>,
+    /// Hashes of the declassifications that it used up.
+    pub declassified: Vec<Digest>,
+    /// The labels of all of it.
+    pub labels: Labels,
+    /// Hashes of the receipts that it showed.
+    pub receipts: Vec<Digest>,
 }
 
 /// What a caller found in a receipt.
@@ -261,6 +277,17 @@ pub enum Written<'a> {
         /// When.
         time: u64,
     },
+    /// What serves one call was used, before that call was let through.
+    Used {
+        /// The verifier's audience.
+        audience: Cow<'a, str>,
+        /// Hash of the call proof.
+        call: Digest,
+        /// Hash of the token that was used, which stands beside the entry.
+        token: Digest,
+        /// When.
+        time: u64,
+    },
     /// The log was taken over by hand.
     Adopted {
         /// How many entries there were.
@@ -311,6 +338,7 @@ impl<'a> Written<'a> {
             | Self::Alert { time, .. }
             | Self::Key { time, .. }
             | Self::Accepted { time, .. }
+            | Self::Used { time, .. }
             | Self::Adopted { time, .. } => *time,
         }
     }
@@ -320,6 +348,7 @@ impl<'a> Written<'a> {
         match self {
             Self::Decision { call, verdict: Verdict::Allow { .. }, .. } | Self::Call { call, .. } => Some(*call),
             Self::Receipt { kept, .. } => *kept,
+            Self::Used { token, .. } => Some(*token),
             _ => None,
         }
     }
@@ -331,6 +360,11 @@ impl<'a> Written<'a> {
             | Self::Call { attestation, delegation, .. } => (Some(*attestation), delegation.as_slice()),
             _ => (None, &[][..]),
         };
-        attestation.into_iter().chain(delegation.iter().copied())
+        let lineage = match self {
+            Self::Decision { verdict: Verdict::Allow { lineage, .. }, .. } => Some(lineage),
+            _ => None,
+        };
+        let seen = lineage.into_iter().flat_map(|lineage| lineage.receipts.iter().copied().chain(lineage.cause));
+        attestation.into_iter().chain(delegation.iter().copied()).chain(seen)
     }
 }

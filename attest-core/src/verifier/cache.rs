@@ -7,11 +7,14 @@ use std::sync::Arc;
 use super::Evidence;
 use crate::carrier::{Tokens, name_of};
 use crate::digest::Digest;
+use crate::labels::Labels;
 
 /// Kept per agent: the current attestation with a few chains, and those it replaces.
 const PER_AGENT: usize = 16;
 /// Agents remembered; when there are more, all are forgotten, which costs each one cold check.
 const AGENTS: usize = 4_096;
+/// Receipts remembered; when there are more, all are forgotten, which costs each one signature check.
+const RECEIPTS: usize = 16_384;
 /// Characters of a signature in base64url: a token ends with that many.
 const SIGNATURE: usize = 86;
 
@@ -31,6 +34,8 @@ pub(super) struct Cache {
     /// Where to look for a shorthand: the name that the hashes of all its tokens make together.
     by_name: HashMap<Digest, Arc<Evidence>>,
     by_agent: HashMap<String, VecDeque<(Place, Digest)>>,
+    /// Labels of receipts that were looked at, by their hashes.
+    receipts: HashMap<Digest, Labels>,
 }
 
 impl Cache {
@@ -44,6 +49,17 @@ impl Cache {
                 self.by_name.get(&name_of(*attestation, delegation.iter().copied())).cloned()
             }
         }
+    }
+
+    pub(super) fn receipt(&self, hash: &Digest) -> Option<&Labels> {
+        self.receipts.get(hash)
+    }
+
+    pub(super) fn keep_receipt(&mut self, hash: Digest, labels: Labels) {
+        if self.receipts.len() >= RECEIPTS {
+            self.receipts.clear();
+        }
+        self.receipts.insert(hash, labels);
     }
 
     pub(super) fn insert(&mut self, evidence: &Arc<Evidence>) {

@@ -20,6 +20,8 @@ pub struct Evidence {
     texts: Texts,
     /// The components that a comparison rule accepted by what was disclosed. The texts themselves are not kept.
     within_rules: Vec<Component>,
+    /// Until when the attestations of those whose state the chain pins stand for them.
+    until: u64,
 }
 
 impl Evidence {
@@ -31,6 +33,11 @@ impl Evidence {
     /// The chain.
     pub fn chain(&self) -> &Chain {
         &self.chain
+    }
+
+    /// Until when the attestations of those whose state the chain pins stand for them; seconds since 1970.
+    pub fn pinned_until(&self) -> u64 {
+        self.until
     }
 
     /// Whether these are the very tokens, character by character.
@@ -104,23 +111,10 @@ impl Presented {
             Self::Known(evidence) => return Ok(Attested::Known(evidence)),
             Self::New(fresh) => *fresh,
         };
-        let attestation = attest(fresh.attestation, trust)?;
+        let attestation = trust.attested(fresh.attestation)?;
         let Fresh { delegation, leaf, texts, .. } = fresh;
         Ok(Attested::New(Box::new(Fresh { attestation, delegation, leaf, texts })))
     }
-}
-
-/// An attestation by a pinned attester that may speak for its issuer and agent.
-pub(super) fn attest(token: Unverified<Attestation>, trust: &Trust) -> Result<Verified<Attestation>, Refusal> {
-    let attester = trust.attester(token.kid()).ok_or(Reason::UnknownAttester)?;
-    let attestation = token.verify(&attester.key).map_err(|_| Reason::AttestationSignature)?;
-    if attestation.issuer != attester.issuer || !attester.agents.contains(&attestation.agent) {
-        return Err(Reason::UnknownAttester.into());
-    }
-    if trust.has_role(attestation.key.thumbprint()) {
-        return Err(Reason::KeyRole.into());
-    }
-    Ok(attestation)
 }
 
 /// Every token of a chain, read and not verified.
@@ -174,6 +168,7 @@ impl Attested {
         if !chain.is_held_by(&attestation.key) {
             return Err(Reason::HolderMismatch.into());
         }
-        Ok(Arc::new(Evidence { attestation, chain, texts, within_rules }))
+        let until = chain.shown_by(&attestation)?;
+        Ok(Arc::new(Evidence { attestation, chain, texts, within_rules, until }))
     }
 }

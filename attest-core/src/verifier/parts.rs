@@ -19,7 +19,7 @@ impl Verifier {
         trace.passed(Check::Read);
         rules::Clock { now, skew: self.trust.skew() }.attestation(token.peek())?;
         trace.passed(Check::Times);
-        let attestation = evidence::attest(token, &self.trust)?;
+        let attestation = self.trust.attested(token)?;
         trace.passed(Check::Attestation);
         rules::state(&attestation, &[], &self.trust)?;
         rules::platform(&attestation, &self.trust)?;

@@ -2,6 +2,7 @@
 
 use super::Evidence;
 use super::evidence::{Attested, Presented};
+use super::flow::Brought;
 use crate::attestation::Attestation;
 use crate::call_proof::CallProof;
 use crate::carrier::Carrier;
@@ -15,11 +16,11 @@ use crate::tools::{permits, qualified};
 use crate::trust::Trust;
 
 /// Check 3: every token is in its time, within the skew, and lives no longer than its kind may.
-pub(super) fn times(presented: &Presented, proof: &CallProof, now: u64, skew: u64) -> Result<(), Refusal> {
-    let clock = Clock { now, skew };
+pub(super) fn times(presented: &Presented, proof: &CallProof, brought: &Brought, clock: &Clock) -> Result<(), Refusal> {
     clock.attestation(presented.attestation())?;
     presented.each_delegation(|n, token| clock.delegation(n, token))?;
-    clock.check(Token::CallProof, proof.issued_at, proof.expires, MAX_CALL_LIFE)
+    clock.check(Token::CallProof, proof.issued_at, proof.expires, MAX_CALL_LIFE)?;
+    brought.times(clock)
 }
 
 /// The time, and by how much it may be wrong.
@@ -37,7 +38,7 @@ impl Clock {
         self.check(Token::Delegation(n), token.issued_at, token.expires, MAX_DELEGATION_LIFE)
     }
 
-    fn check(&self, token: Token, issued_at: u64, expires: u64, longest: u64) -> Result<(), Refusal> {
+    pub(super) fn check(&self, token: Token, issued_at: u64, expires: u64, longest: u64) -> Result<(), Refusal> {
         let reason = if expires.saturating_add(self.skew) <= self.now {
             Reason::Expired
         } else if issued_at > self.now.saturating_add(self.skew) {
@@ -56,7 +57,7 @@ pub(super) fn bindings(
     proof: &CallProof,
     attested: &Attested,
     call: &Call<'_, '_>,
-    carrier: &Carrier<'_>,
+    (carrier, brought): (&Carrier<'_>, &Brought),
     audience: &str,
 ) -> Result<Vec<u8>, Refusal> {
     let require = |holds: bool, reason: Reason| if holds { Ok(()) } else { Err(reason) };
@@ -68,6 +69,7 @@ pub(super) fn bindings(
     let params = call.canonical_params();
     require(proof.params == Digest::salted(&carrier.salt, &params), Reason::ParamsMismatch)?;
     require(call.meta_matches(&proof.meta, &carrier.salt), Reason::MetaMismatch)?;
+    require(brought.binds(proof), Reason::ProvenanceMismatch)?;
     Ok(params)
 }
 

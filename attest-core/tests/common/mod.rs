@@ -71,6 +71,7 @@ impl World {
                 key: self.root.public().clone(),
                 issuer: "owner".to_owned(),
                 tools: ["files#*", "mail#*"].map(|scope| Scope::parse(scope).unwrap()).to_vec(),
+                labels: attest_core::labels::Labels::None,
             }],
             HashMap::from([("a1".to_owned(), references)]),
         )
@@ -108,6 +109,9 @@ impl World {
             max_depth: 2,
             parent: None,
             tools: self.tools.clone(),
+            flow: None,
+            pins: None,
+            by: None,
         };
         let root_token = root.sign(&self.root).unwrap();
         let parent = Unverified::<Delegation>::read(&root_token).unwrap();
@@ -132,8 +136,15 @@ impl World {
         let message = json::parse(request.as_bytes()).unwrap();
         let call = attested(&message).unwrap();
         let credentials = self.credentials();
-        let particulars =
-            Particulars { audience, context: Jti([5; 16]), id: Jti([6; 16]), salt: Salt([7; 16]), now: NOW, life: 60 };
+        let particulars = Particulars {
+            audience,
+            context: Jti([5; 16]),
+            id: Jti([6; 16]),
+            salt: Salt([7; 16]),
+            now: NOW,
+            life: 60,
+            lineage: Default::default(),
+        };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
         [Form::Full, Form::Short].map(|form| signed.request(form))
     }

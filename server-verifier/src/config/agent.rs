@@ -9,9 +9,11 @@ use serde::de::{self, MapAccess, Visitor};
 
 use super::reference::{ComponentName, ReferenceEntry};
 
-/// An agent's references, and the one member that is none.
+/// An agent's references, and the members that are none.
 pub(super) struct AgentTable {
     pub(super) hardware: bool,
+    /// Whether its signer is accepted as keeping what its contexts have seen.
+    pub(super) lineage: bool,
     pub(super) components: BTreeMap<Component, ReferenceEntry>,
 }
 
@@ -22,18 +24,20 @@ impl<'de> Deserialize<'de> for AgentTable {
             type Value = AgentTable;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a table of components, and hardware = true where it is required")
+                f.write_str("a table of components, with hardware = true where it is required and lineage = true where it is kept")
             }
 
             // TOML itself refuses a name twice.
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AgentTable, A::Error> {
-                let mut table = AgentTable { hardware: false, components: BTreeMap::new() };
+                let mut table = AgentTable { hardware: false, lineage: false, components: BTreeMap::new() };
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "hardware" {
                         table.hardware = map.next_value()?;
+                    } else if name == "lineage" {
+                        table.lineage = map.next_value()?;
                     } else {
                         let ComponentName(component) = ComponentName::try_from(name)
-                            .map_err(|what| de::Error::custom(format_args!("{what}, and hardware")))?;
+                            .map_err(|what| de::Error::custom(format_args!("{what}, hardware and lineage")))?;
                         table.components.insert(component, map.next_value()?);
                     }
                 }

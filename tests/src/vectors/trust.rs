@@ -113,7 +113,7 @@ fn root(value: &Strict<'_>) -> Option<Root> {
     let object = exactly(value, &["issuer", "key", "tools"])?;
     let (key, issuer) = key_and_issuer(object)?;
     let tools = texts(object.get("tools")?)?.iter().map(|text| Scope::parse(text)).collect::<Option<_>>()?;
-    Some(Root { key, issuer, tools })
+    Some(Root { key, issuer, tools, labels: attest_core::labels::Labels::None })
 }
 
 fn platform(value: &Strict<'_>) -> Option<PinnedPlatform> {

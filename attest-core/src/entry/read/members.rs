@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::{Called, Checked, EntryError, Verdict, Written};
+use super::{Called, Checked, EntryError, Lineage, Verdict, Written};
 use crate::alert::Alert;
 use crate::call_proof::TOOLS_CALL;
 use crate::claims::{Claims, ClaimsError};
 use crate::digest::{Digest, Jti};
 use crate::entry::Status;
 use crate::json::{Object, Value};
-use crate::limits::MAX_CHAIN;
+use crate::labels::Labels;
+use crate::limits::{MAX_CHAIN, MAX_DECLASSIFICATIONS, MAX_SHOWN};
 use crate::measurement::Component;
 use crate::note::{Kind, Vkey};
 use crate::receipt::Defect;
@@ -17,19 +18,23 @@ use crate::refusal::Reason;
 use crate::seen::Event;
 
 /// Members of a decision that allows.
-const ALLOW: [&str; 15] = [
+const ALLOW: [&str; 19] = [
     "agent",
     "attestation",
     "audience",
     "call",
+    "cause",
     "context",
     "decision",
+    "declassified",
     "delegation",
     "key",
+    "labels",
     "method",
     "notification",
     "params",
     "policy",
+    "receipts",
     "time",
     "tool",
     "type",
@@ -92,6 +97,7 @@ pub(super) fn read(object: &Object<'_>) -> Read<Written<'static>> {
         Some("alert") => (alert as Reader, &ALERT),
         Some("key") => (key as Reader, &["key", "previous", "time", "type"]),
         Some("accepted") => (accepted as Reader, &ACCEPTED),
+        Some("used") => (used as Reader, &["audience", "call", "time", "token", "type"]),
         Some("adopted") => (adopted as Reader, &["size", "time", "type"]),
         _ => return Err(EntryError::Invalid("type")),
     };
@@ -146,6 +152,26 @@ impl Members<'_, '_> {
         hashes.iter().map(|hash| hash.as_str().and_then(Digest::from_b64).ok_or(invalid.clone())).collect()
     }
 
+    /// A list of at least one hash; empty where it is absent.
+    fn hashes(&mut self, member: &'static str, most: usize) -> Read<Vec<Digest>> {
+        if !self.has(member) {
+            return Ok(Vec::new());
+        }
+        let hashes = self.0.array(member)?.iter().map(|hash| hash.as_str().and_then(Digest::from_b64));
+        let hashes = hashes.collect::<Option<Vec<_>>>().filter(|hashes| (1..=most).contains(&hashes.len()));
+        hashes.ok_or(EntryError::Invalid(member))
+    }
+
+    /// Each member is absent where there is nothing to say.
+    fn lineage(&mut self) -> Read<Lineage> {
+        let cause = if self.has("cause") { Some(self.digest("cause")?) } else { None };
+        let labels = if self.has("labels") { self.0.labels("labels")? } else { Labels::None };
+        let declassified = self.hashes("declassified", MAX_DECLASSIFICATIONS)?;
+        let receipts = self.hashes("receipts", MAX_SHOWN)?;
+        let said = !self.has("labels") || !labels.is_empty();
+        if said { Ok(Lineage { cause, declassified, labels, receipts }) } else { Err(EntryError::Invalid("labels")) }
+    }
+
     fn called(&mut self) -> Read<Called<'static>> {
         if self.has("tool") && self.has("method") {
             return Err(EntryError::Unknown("method".into()));
@@ -175,6 +201,15 @@ impl Members<'_, '_> {
         let key = Vkey::parse(self.0.text(member)?).ok().filter(|key| key.kind() == Kind::Log);
         key.map(Box::new).ok_or(EntryError::Invalid(member))
     }
+}
+
+fn used(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    Ok(Written::Used {
+        audience: members.name("audience")?,
+        call: members.digest("call")?,
+        token: members.digest("token")?,
+        time: members.number("time")?,
+    })
 }
 
 fn start(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
@@ -209,6 +244,7 @@ fn allow(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
         attestation: members.digest("attestation")?,
         context: members.jti("context")?,
         delegation: members.chain()?,
+        lineage: Box::new(members.lineage()?),
         notification: members.notification(&called)?,
         params: members.digest("params")?,
     };
