@@ -172,6 +172,7 @@ impl Wrap {
             // What is read is written down before it is asked for, or not asked for.
             (_, true) => {
                 let shared = self.shared.clone();
+                let id = id.clone();
                 Handling::later(async move { shared.line.judged(&passing).await.request(Some(&id), to) })
             }
         };

@@ -54,6 +54,11 @@ impl Folder {
         (path == "/" || is_plain_path(path)).then(|| Self(path.to_owned()))
     }
 
+    /// Its path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether a path leads to something below the folder.
     fn holds(&self, path: &str) -> bool {
         let below = if self.0 == "/" {

@@ -50,6 +50,14 @@ impl Flow {
         Ok(Self { of_own_accord, release: release.collect::<Result<_, _>>()? })
     }
 
+    /// Reads the member's value.
+    ///
+    /// # Errors
+    /// [`ClaimsError`].
+    pub fn of(value: &Value<'_>) -> Result<Option<Self>, ClaimsError> {
+        optional(Some(value))
+    }
+
     /// Whether these labels may be released to this tool.
     pub fn releases(&self, tool: &str, labels: &Labels) -> bool {
         let to = |name: &str| self.release.get(name).cloned().unwrap_or_default();

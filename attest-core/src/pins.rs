@@ -67,6 +67,14 @@ pub(crate) fn optional(value: Option<&Value<'_>>) -> Result<Option<Pins>, Claims
 }
 
 impl Pins {
+    /// Reads the member's value.
+    ///
+    /// # Errors
+    /// [`ClaimsError`].
+    pub fn of(value: &Value<'_>) -> Result<Option<Self>, ClaimsError> {
+        optional(Some(value))
+    }
+
     pub(crate) fn to_wire(&self) -> Wire {
         let written = |pinned: &Accepted| {
             let pinned: Written =

@@ -3,19 +3,26 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use attest_core::attestation::Attestation;
 use attest_core::b64;
 use attest_core::chain::narrower;
 use attest_core::delegation::{Delegation, thumbprint_uri};
 use attest_core::digest::Digest;
-use attest_core::json;
+use attest_core::flow::Flow;
 use attest_core::jwk::PublicKey;
 use attest_core::jws::Unverified;
 use attest_core::limits::MAX_DELEGATION_LIFE;
+use attest_core::pins::{Pins, shows};
 use attest_core::sign::Sign as _;
-use attest_core::tools::{Tools, split};
+use attest_core::tools::Tools;
 use attest_keys::{Key, KeySource, read_public};
 
 use crate::{Ending, output};
+
+mod grant;
+mod words;
+
+use grant::{GrantArgs, Granted};
 
 /// Grants tools to a key: as a root, or by deriving a narrower token from a chain.
 ///
@@ -23,24 +30,26 @@ use crate::{Ending, output};
 /// refused here already, not only by the verifier.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// Only say in words what this chain grants, and what each holder lost against the one before; nothing is verified
+    #[arg(long, value_name = "CHAIN", conflicts_with_all = ["key", "to", "parent", "issuer", "tools", "grant"])]
+    explain: Option<PathBuf>,
     /// Key that signs: the root's, or the key that holds the chain's last token
-    #[arg(long, value_name = "KEY")]
-    key: String,
+    #[arg(long, value_name = "KEY", required_unless_present = "explain")]
+    key: Option<String>,
     /// Public key (file) of whoever is to hold the new token
-    #[arg(long, value_name = "FILE")]
-    to: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "explain")]
+    to: Option<PathBuf>,
     /// Derive from the last token of this chain; without it a root is made
     #[arg(long, value_name = "CHAIN")]
     parent: Option<PathBuf>,
     /// Issuer of a root, as the verifier's configuration names it
-    #[arg(long, value_name = "NAME", required_unless_present = "parent", conflicts_with = "parent")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["parent", "explain"], conflicts_with = "parent")]
     issuer: Option<String>,
-    /// Grant this tool with any arguments: `<server audience>#<tool>`; may be repeated
-    #[arg(long = "tool", value_name = "AUDIENCE#TOOL")]
-    tools: Vec<String>,
-    /// Grant what this JSON file says: `{"<audience>#<tool>": {"<argument>": {"constraint_type": …}}}`
-    #[arg(long, value_name = "FILE")]
-    grant: Option<PathBuf>,
+    #[command(flatten)]
+    grant: GrantArgs,
+    /// Attestation (file) of the key that signs, where the chain pins its holder's state; `attest issue` makes one
+    #[arg(long, value_name = "FILE", requires = "parent")]
+    attestation: Option<PathBuf>,
     /// For how long: 10m, 12h, 30d
     #[arg(long, value_name = "TIME", default_value = "30d")]
     life: humantime::Duration,
@@ -55,20 +64,28 @@ pub(crate) struct Args {
 type Failure = Box<dyn std::error::Error>;
 
 pub(crate) fn run(args: Args) -> Ending {
-    let key = KeySource::parse(&args.key)?.load()?;
-    let holder = read_public(&args.to)?;
-    let granted = granted(&args.tools, args.grant.as_deref())?;
+    let (key, to) = match (args.explain, args.key, args.to) {
+        (Some(chain), ..) => return explain(&chain),
+        (None, Some(key), Some(to)) => (key, to),
+        _ => return Err("--key and --to say who signs and who is to hold the token".into()),
+    };
+    let key = KeySource::parse(&key)?.load()?;
+    let holder = read_public(&to)?;
+    let granted = args.grant.read()?;
     let life = args.life.as_secs();
     let mut chain = match (&args.parent, args.issuer) {
         (Some(parent), _) => {
             let mut chain = read_chain(parent)?;
-            chain.push(child(&chain, &key, holder, granted, life, args.passes)?);
+            let by = args.attestation.as_deref().map(fs::read_to_string).transpose();
+            let by = by.map_err(|e| format!("cannot read the attestation: {e}"))?;
+            chain.push(child(&chain, &key, holder, granted, life, args.passes, by.as_deref().map(str::trim))?);
             chain
         }
         (None, issuer) => {
-            let tools = granted.ok_or("a root grants nothing by itself; name tools with --tool or --grant")?;
+            let Granted { tools, flow, pins } = granted;
+            let tools = tools.ok_or("a root grants nothing by itself; name tools with --tool or --grant")?;
             let issuer = issuer.unwrap_or_default();
-            vec![root(&key, issuer, holder, tools, life, args.passes.unwrap_or(0))?]
+            vec![root(&key, issuer, holder, (tools, flow, pins), life, args.passes.unwrap_or(0))?]
         }
     };
     chain.push(String::new());
@@ -80,12 +97,20 @@ pub(crate) fn run(args: Args) -> Ending {
     Ok(0)
 }
 
+fn explain(path: &Path) -> Ending {
+    let text = output::input(path)?;
+    let tokens: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    output::remark("NOT VERIFIED: this is what the tokens say, not what is true. `attest verify` checks them.");
+    output::text(words::chain(&tokens)?);
+    Ok(0)
+}
+
 /// Signs a root.
 pub(crate) fn root(
     key: &Key,
     issuer: String,
     holder: PublicKey,
-    tools: Tools,
+    (tools, flow, pins): (Tools, Option<Flow>, Option<Pins>),
     life: u64,
     passes: u64,
 ) -> Result<String, Failure> {
@@ -100,8 +125,8 @@ pub(crate) fn root(
         max_depth: passes,
         parent: None,
         tools,
-        flow: None,
-        pins: None,
+        flow,
+        pins,
         by: None,
     };
     Ok(root.sign(key)?)
@@ -111,9 +136,10 @@ fn child(
     chain: &[String],
     key: &Key,
     holder: PublicKey,
-    granted: Option<Tools>,
+    granted: Granted,
     life: u64,
     passes: Option<u64>,
+    by: Option<&str>,
 ) -> Result<String, Failure> {
     let parent = chain.last().ok_or("the parent's file holds no token")?;
     let parent = Unverified::<Delegation>::read(parent)?;
@@ -138,12 +164,13 @@ fn child(
         depth: parent.depth + 1,
         max_depth: passes.map_or(parent.max_depth, |n| parent.depth + 1 + n),
         parent: Some(hash),
-        tools: granted.unwrap_or_else(|| parent.tools.clone()),
-        flow: None,
-        pins: None,
-        by: None,
+        tools: granted.tools.unwrap_or_else(|| parent.tools.clone()),
+        flow: granted.flow,
+        pins: granted.pins,
+        by: by.map(str::to_owned),
     };
     narrower(&child, parent, hash).map_err(|e| format!("refused to sign: {e}"))?;
+    pinned(chain, key.public(), by)?;
     Ok(child.sign(key)?)
 }
 
@@ -160,20 +187,32 @@ fn fresh_id() -> Result<String, Failure> {
     Ok(b64::encode(bits))
 }
 
-fn granted(tools: &[String], file: Option<&Path>) -> Result<Option<Tools>, Failure> {
-    let mut granted = match file {
-        Some(path) => {
-            let bytes = fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
-            let value = json::parse(&bytes).map_err(|e| format!("{}: {e}", path.display()))?;
-            Tools::read(&value).map_err(|e| format!("{}: {e}", path.display()))?
-        }
-        None => Tools::default(),
+/// Where the chain pins the state of whoever signs, its attestation has to stand in the child, and to show that state.
+fn pinned(chain: &[String], signer: &PublicKey, by: Option<&str>) -> Result<(), Failure> {
+    let read = |text: &String| Ok::<_, Failure>(Unverified::<Delegation>::read(text)?.peek().clone());
+    let tokens = chain.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let last = tokens.len().saturating_sub(1);
+    let asked = |(n, token): (usize, &Delegation)| {
+        let pins = token.pins.clone()?;
+        Some(if n == last { pins.holder } else { pins.below }).filter(|asked| !asked.is_empty())
     };
-    for tool in tools {
-        split(tool).ok_or_else(|| format!("{tool:?} is not <server audience>#<tool>"))?;
-        granted.0.entry(tool.clone()).or_default();
+    let asked: Vec<_> = tokens.iter().enumerate().filter_map(asked).collect();
+    let Some(by) = by else {
+        return match asked.is_empty() {
+            true => Ok(()),
+            false => Err("the chain pins the state of whoever passes it on; show it with --attestation, which `attest issue` makes".into()),
+        };
+    };
+    let attestation = Unverified::<Attestation>::read(by)?;
+    if attestation.peek().key != *signer {
+        return Err("the attestation is of another key than the one that signs".into());
     }
-    Ok((file.is_some() || !tools.is_empty()).then_some(granted))
+    for pinned in &asked {
+        shows(attestation.peek(), pinned).map_err(|component| {
+            format!("refused to sign: the chain pins {component}, and the attestation shows another")
+        })?;
+    }
+    Ok(())
 }
 
 /// The tokens of a chain's file, root first.

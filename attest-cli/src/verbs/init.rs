@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use attest_core::flow::Flow;
+use attest_core::labels::{Labels, UNTRUSTED};
 use attest_core::measurement::Measurement;
 use attest_core::note::{Kind, Vkey};
 use attest_core::sign::Sign as _;
@@ -168,7 +170,11 @@ impl Plan {
         put("guard.toml", &(self.guard_toml(&attester, &root)? + &measure::references(&self.agent, measured)))?;
         let granted = self.tools.iter().map(|tool| (qualified(&self.audience, tool), BTreeMap::new())).collect();
         let holder = agent.public().clone();
-        let token = delegate::root(&Key::from(root), ISSUER.to_owned(), holder, Tools(granted), ROOT_LIFE, 1)?;
+        // What has no receipt may reach the tools; whoever labels data of his own says where it may go.
+        let untrusted = Labels::one(UNTRUSTED).unwrap_or_default();
+        let flow = Flow { of_own_accord: true, release: BTreeMap::from([("*".to_owned(), untrusted)]) };
+        let granted = (Tools(granted), Some(flow), None);
+        let token = delegate::root(&Key::from(root), ISSUER.to_owned(), holder, granted, ROOT_LIFE, 1)?;
         put("delegation.chain", &(token + "\n"))
     }
 
@@ -195,6 +201,7 @@ impl Plan {
              # The key of the log of the server's guard, as `attest log key` prints it there. Answers of this server count only with\n\
              # a receipt by it (receipts = \"required\", the default where a key is pinned).\n\
              [[server]]\naudience = {audience}\nlog_keys = [{pinned}]\n\n\
+             # Keep which labels the agent's context has seen, over all its servers.\n[flow]\n\n\
              # Write down every message that matters between the agent and its servers, and raise alerts.\n# [trail]\n",
             agent = toml::Value::from(self.agent.as_str()),
             audience = toml::Value::from(self.audience.as_str()),
@@ -213,7 +220,7 @@ impl Plan {
             "# Whom this server lets in. Read by `attest guard`; whoever can write it decides who may call.\n\
              audience = {audience}\nlog = \"guard.db\"\nlog_key = \"keys/guard-log.key\"\n\n\
              # Who may say what state an agent is in.\n[[attester]]\nissuer = \"{ISSUER}\"\nagents = [{agent}]\njwk = {attester}\n\n\
-             # Who may grant tools of this server.\n[[root]]\nissuer = \"{ISSUER}\"\ntools = [{scope}]\njwk = {root}\n\n\
+             # Who may grant tools of this server.\n[[root]]\nissuer = \"{ISSUER}\"\ntools = [{scope}]\nlabels = [\"{UNTRUSTED}\"]\njwk = {root}\n\n\
              # The state in which each agent is let in. A component that is not listed is refused.\n",
             audience = text(&self.audience),
             agent = text(&self.agent),

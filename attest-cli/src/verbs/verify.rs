@@ -193,6 +193,7 @@ fn name(check: Check) -> &'static str {
         Check::State => "state",
         Check::Chain => "chain",
         Check::Constraints => "constraints",
+        Check::Flow => "flow",
         Check::Append => "append",
         Check::Forward => "forward",
         Check::Sign => "sign",
@@ -216,6 +217,7 @@ fn explained(name: &str) -> &'static str {
         }
         "chain" => "pinned root, signatures, links, each token narrower, holder",
         "constraints" => "the leaf grants this tool with these arguments",
+        "flow" => "on whose behalf, and whether what the caller has seen may reach this tool",
         _ => "",
     }
 }
@@ -226,6 +228,10 @@ fn about(about: &About) -> String {
         About::Token(Token::Attestation) => "attestation".to_owned(),
         About::Token(Token::Delegation(n)) => format!("token {} of the chain", n + 1),
         About::Token(Token::CallProof) => "call proof".to_owned(),
+        About::Token(Token::Receipt(n)) => format!("receipt {}", n + 1),
+        About::Token(Token::Cause) => "the cause".to_owned(),
+        About::Token(Token::Declassification(n)) => format!("declassification {}", n + 1),
+        About::Labels(labels) => labels.iter().collect::<Vec<_>>().join(" "),
         About::Json(error) => error.to_string(),
         About::Undeclared => "the client does not declare the extension".to_owned(),
         _ => String::new(),
