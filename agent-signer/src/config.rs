@@ -11,7 +11,7 @@ use attest_core::claims::is_name;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_core::measurement::{Component, Measurement};
 use attest_keys::{KeyError, KeySource};
-use attest_measure::FileSet;
+use attest_measure::{Cancel, FileSet};
 use serde::{Deserialize, Serialize};
 
 pub use platform::{DEFAULT_HANDLE, Platform};
@@ -57,6 +57,8 @@ pub struct Config {
     /// What the program that this signer is part of measured itself, as it loaded it; stands in the place of what is on disk. No part of the
     /// file.
     pub loaded: Vec<Measurement>,
+    /// Ends measuring: at the start, and again whenever files were touched. No part of the file.
+    pub cancel: Cancel,
     /// The trail of every message that matters, in the caller's log; `None` for none.
     pub trail: Option<attest_trail::Table>,
     /// What is asked of receipts; `None` for what follows from the pinned keys.
@@ -422,6 +424,7 @@ impl Config {
             measure,
             view: None,
             loaded: Vec::new(),
+            cancel: Cancel::default(),
             receipts: file.receipts,
             trail: file.trail.map(|table| table.within(folder)),
             log_keys,
