@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::config::Config;
-use crate::launch::{Target, socket_of};
+use crate::launch::{STARTING, Target, socket_of};
 use crate::link::Link;
 use crate::wire::{Kind, Welcome};
 use crate::{daemon, serve};
@@ -97,27 +97,35 @@ pub fn run_signer(config: &Path, view: Option<PathBuf>, ready: impl FnOnce(&Path
 
 /// Asks the signer of this configuration who it is; `None` if none runs.
 pub fn signer_status(config: &Path) -> Result<Option<Welcome>, Failure> {
-    with_running(config, |link| Box::pin(async move { link.welcome }))
+    let socket = socket_of(&Config::read(&absolute(config)?)?)?;
+    with_running(socket, |link| Box::pin(async move { link.welcome }))
 }
 
-/// Ends the signer of this configuration; `None` if none ran.
+/// Ends the signer of this configuration, also one that still measures; `None` if none ran.
 pub fn stop_signer(config: &Path) -> Result<Option<Welcome>, Failure> {
-    with_running(config, |link| {
-        Box::pin(async move {
-            link.tell(Kind::Stop, bytes::Bytes::new());
-            while !link.is_gone() {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-            link.welcome
-        })
-    })
+    let socket = socket_of(&Config::read(&absolute(config)?)?)?;
+    // It listens before it ceases to be starting, so that in this order it is met in one place or the other.
+    for place in [socket.with_added_extension(STARTING), socket] {
+        let stopped = with_running(place, |link| {
+            Box::pin(async move {
+                link.tell(Kind::Stop, bytes::Bytes::new());
+                while !link.is_gone() {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+                link.welcome
+            })
+        })?;
+        if stopped.is_some() {
+            return Ok(stopped);
+        }
+    }
+    Ok(None)
 }
 
 fn with_running<T>(
-    config: &Path,
+    socket: PathBuf,
     f: impl FnOnce(Link) -> std::pin::Pin<Box<dyn Future<Output = T>>>,
 ) -> Result<Option<T>, Failure> {
-    let socket = socket_of(&Config::read(&absolute(config)?)?)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match Link::open(&Target::Socket(socket), None).await {

@@ -12,7 +12,7 @@ use attest_core::labels::Labels;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_core::measurement::{Component, Measurement};
 use attest_keys::{KeyError, KeySource};
-use attest_measure::FileSet;
+use attest_measure::{Cancel, FileSet};
 use serde::{Deserialize, Serialize};
 
 pub use crate::lineage::FlowTable;
@@ -59,6 +59,8 @@ pub struct Config {
     /// What the program that this signer is part of measured itself, as it loaded it; stands in the place of what is on disk. No part of the
     /// file.
     pub loaded: Vec<Measurement>,
+    /// Ends measuring: at the start, and again whenever files were touched. No part of the file.
+    pub cancel: Cancel,
     /// The trail of every message that matters, in the caller's log; `None` for none.
     pub trail: Option<attest_trail::Table>,
     /// What is asked of receipts; `None` for what follows from the pinned keys.
@@ -447,6 +449,7 @@ impl Config {
             measure,
             view: None,
             loaded: Vec::new(),
+            cancel: Cancel::default(),
             receipts: file.receipts,
             trail: file.trail.map(|table| table.within(folder)),
             log_keys,

@@ -24,12 +24,12 @@ use attest_trail::{Judged, Session};
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::config::Config;
-use crate::launch::{LaunchError, socket_of};
+use crate::launch::{LaunchError, STARTING, socket_of};
 use crate::service::{Signer, StartError};
+use crate::starting::{Starting, Stop};
 use crate::watcher;
 use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Passing, Sent, Signed, Trailing, Welcome};
 
@@ -57,10 +57,13 @@ pub enum DaemonError {
         /// The socket.
         path: PathBuf,
     },
+    /// Another one is about to.
+    #[error("a signer measures this agent already, and listens when it is done; `attest signer stop` ends it")]
+    Measuring,
 }
 
 /// Runs the signer; calls `ready` when it listens. Returns when nobody has been connected for the configured time, or on
-/// SIGTERM, SIGINT, or a stop frame.
+/// SIGTERM, SIGINT, or a stop frame. One of these during a measurement ends that too; before there was a first one, with an error.
 pub async fn run(config: Config, ready: impl FnOnce(&Path)) -> Result<(), DaemonError> {
     // No core dumps, and no reading of our memory by processes of the same user.
     if let Err(error) = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable) {
@@ -71,17 +74,32 @@ pub async fn run(config: Config, ready: impl FnOnce(&Path)) -> Result<(), Daemon
         return Err(DaemonError::Running { path: socket });
     }
     let idle = Duration::from_secs(config.idle_seconds);
+    let (stop, stopped) = Stop::new(config.cancel.clone());
+    stop.on_signals().map_err(|source| DaemonError::Listen { path: socket.clone(), source })?;
+    let starting = starting(&socket, &config, &stop).await?;
     let allowed = Allowed { own: rustix::process::geteuid().as_raw(), others: config.allow_users.clone() };
     // The log's lock is what makes it one signer per agent; only its holder may take the socket's place.
     let signer = Arc::new(Signer::start(config).await?);
     let listener = listen(&socket, &allowed).map_err(|source| DaemonError::Listen { path: socket.clone(), source })?;
+    drop(starting);
     ready(&socket);
     let watcher = tokio::spawn(watcher::watch(signer.clone()));
-    let ended = serve(&listener, &signer, allowed, idle).await;
+    serve(&listener, &signer, allowed, idle, (&stop, stopped)).await;
     watcher.abort();
     let _ = std::fs::remove_file(&socket);
     signer.close().await;
-    ended.map_err(|source| DaemonError::Listen { path: socket, source })
+    Ok(())
+}
+
+/// Lets this signer be ended while it measures. One that cannot be is no worse a signer.
+async fn starting(socket: &Path, config: &Config, stop: &Stop) -> Result<Option<Starting>, DaemonError> {
+    let path = socket.with_added_extension(STARTING);
+    if UnixStream::connect(&path).await.is_ok() {
+        return Err(DaemonError::Measuring);
+    }
+    let own = Allowed { own: rustix::process::geteuid().as_raw(), others: Vec::new() };
+    let starting = listen(&path, &own).and_then(|listener| Starting::new(&path, listener, config, stop.clone()));
+    Ok(starting.inspect_err(|error| tracing::warn!("until it has measured, a signal alone ends it: {error}")).ok())
 }
 
 fn listen(socket: &Path, allowed: &Allowed) -> io::Result<UnixListener> {
@@ -131,10 +149,13 @@ struct Daemon {
     connections: AtomicU64,
 }
 
-async fn serve(listener: &UnixListener, signer: &Arc<Signer>, allowed: Allowed, idle: Duration) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let (stop, mut stopped) = mpsc::channel::<()>(1);
+async fn serve(
+    listener: &UnixListener,
+    signer: &Arc<Signer>,
+    allowed: Allowed,
+    idle: Duration,
+    (stop, mut stopped): (&Stop, mpsc::Receiver<()>),
+) {
     let guests = watch::Sender::new(HashMap::new());
     let mut changed = guests.subscribe();
     let daemon = Arc::new(Daemon {
@@ -150,7 +171,7 @@ async fn serve(listener: &UnixListener, signer: &Arc<Signer>, allowed: Allowed, 
         tokio::select! {
             // A connection that cannot be taken is its owner's trouble; the signer goes on for the others.
             connection = listener.accept() => match connection {
-                Ok((stream, _)) => daemon.welcome(stream, &stop),
+                Ok((stream, _)) => daemon.welcome(stream, stop),
                 Err(error) => {
                     tracing::warn!("a connection could not be taken: {error}");
                     tokio::time::sleep(PAUSE).await;
@@ -159,16 +180,15 @@ async fn serve(listener: &UnixListener, signer: &Arc<Signer>, allowed: Allowed, 
             _ = changed.changed() => {}
             () = tokio::time::sleep(idle), if nobody => break,
             _ = stopped.recv() => break,
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
         }
     }
+    // Whoever waits for a measurement is refused: this process does not outlive its end by the time that one takes.
+    stop.now();
     daemon.drain().await;
-    Ok(())
 }
 
 impl Daemon {
-    fn welcome(self: &Arc<Self>, stream: UnixStream, stop: &mpsc::Sender<()>) {
+    fn welcome(self: &Arc<Self>, stream: UnixStream, stop: &Stop) {
         let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
         let known = uid == self.allowed.own || self.allowed.others.contains(&uid);
         let mut room = known;
@@ -224,7 +244,7 @@ impl Daemon {
     }
 
     /// Serves one connection. Calls are signed at the same time; each answer bears its question's number.
-    async fn attend(&self, stream: UnixStream, stop: Option<mpsc::Sender<()>>, connection: u64) -> io::Result<()> {
+    async fn attend(&self, stream: UnixStream, stop: Option<Stop>, connection: u64) -> io::Result<()> {
         let (read, write) = stream.into_split();
         let mut read = BufReader::with_capacity(1 << 16, read);
         let (answers, outbox) = mpsc::channel(256);
@@ -348,7 +368,7 @@ impl Daemon {
                 }
                 Kind::Stop => {
                     if let Some(stop) = &stop {
-                        let _ = stop.send(()).await;
+                        stop.now();
                     }
                 }
                 Kind::Signed | Kind::Refused | Kind::Judged | Kind::Noted => {

@@ -68,7 +68,7 @@ pub enum LaunchError {
 pub fn socket_of(config: &Config) -> Result<PathBuf, LaunchError> {
     if let Some(socket) = &config.socket {
         // The log would be emptied with the messages of the signer before.
-        if [LOCK, MESSAGES].iter().any(|ending| socket.with_added_extension(ending) == config.log) {
+        if [LOCK, MESSAGES, STARTING].iter().any(|ending| socket.with_added_extension(ending) == config.log) {
             return Err(LaunchError::Start(
                 "`log` and `socket` in agent.toml want the same file; rename one".to_owned(),
             ));
@@ -178,9 +178,10 @@ pub(crate) fn start(config: &Path, socket: &Path, view: Option<&Path>) -> Result
     Err(LaunchError::Start(if said.trim().is_empty() { "it said nothing".to_owned() } else { said.trim().to_owned() }))
 }
 
-/// Endings of the files beside the socket: the lock of those who start the signer, and what it says.
+/// Endings of the files beside the socket: the lock of those who start the signer, what it says, and where it can be ended before it listens.
 const LOCK: &str = "lock";
 const MESSAGES: &str = "messages";
+pub(crate) const STARTING: &str = "starting";
 
 /// What a signer says on its standard output when it listens.
 pub const READY: &str = "attest signer ready";

@@ -20,6 +20,7 @@ pub mod run;
 pub mod serve;
 mod server;
 pub mod service;
+mod starting;
 pub mod state;
 mod teller;
 #[cfg(feature = "tpm")]

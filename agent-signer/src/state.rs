@@ -77,7 +77,7 @@ impl State {
             add(Component::Config, measured.value.digest(), grade, Some((one(&path), measured.stamp)));
         }
         if !harness.is_empty() {
-            let files = FileSet::new(harness).remembered(cache.clone());
+            let files = FileSet::new(harness).remembered(cache.clone()).cancelled_by(config.cancel.clone());
             let measured = files.manifest(&|p| report(Component::Harness, p))?;
             add(Component::Harness, measured.value.digest, Grade::OnDisk, Some((files.clone(), measured.stamp)));
             listed.push((files, Arc::new(measured.value.clone())));
@@ -90,7 +90,7 @@ impl State {
         }
         if !weights.is_empty() {
             let files = held.map_or_else(|| config.measure.weights(), |view| FileSet::held(view::weights(view)));
-            let files = files.remembered(cache);
+            let files = files.remembered(cache).cancelled_by(config.cancel.clone());
             let report = |p| report(Component::ModelWeights, p);
             let (manifest, stamp) = if *tensors {
                 let measured = files.manifest_and_tensors(&report)?;

@@ -40,6 +40,11 @@ pub enum MeasureError {
     /// No path was named.
     #[error("no file or folder was named to be measured")]
     NoPaths,
+    /// Somebody asked for it ([`Cancel`](crate::Cancel)).
+    #[error(
+        "measuring was stopped before it was done; what was hashed so far is remembered for the next time, where a cache is used"
+    )]
+    Cancelled,
     /// Nothing there.
     #[error("{path} does not exist; check the path in the configuration")]
     Missing {
@@ -112,7 +117,10 @@ pub enum MeasureError {
         path: PathBuf,
     },
     /// More files and folders than any model has.
-    #[error("{path} holds more than {limit} files and folders, or is nested too deeply; name a smaller folder")]
+    #[error(
+        "{path} holds more than {limit} files and folders, or is nested too deeply; name a smaller folder, or leave out what is no part of \
+         it (weights_except in agent.toml)"
+    )]
     TooMany {
         /// The folder.
         path: PathBuf,

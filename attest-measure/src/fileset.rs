@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::cache::Cache;
+use crate::cancel::Cancel;
 use crate::error::MeasureError;
 use crate::stamp::Stamp;
 use crate::tree::{self, Found};
@@ -20,6 +21,7 @@ pub struct FileSet {
     links: Links,
     left_out: Vec<String>,
     pub(crate) cache: Option<Arc<Cache>>,
+    pub(crate) cancel: Cancel,
 }
 
 /// What symbolic links below a folder may lead to.
@@ -42,6 +44,7 @@ impl FileSet {
             links: Links::Inside,
             left_out: Vec::new(),
             cache: None,
+            cancel: Cancel::default(),
         }
     }
 
@@ -55,7 +58,7 @@ impl FileSet {
 
     /// The files below a folder of a [`View`](crate::View), under the names that they have there.
     pub fn held(folder: impl Into<PathBuf>) -> Self {
-        Self { paths: vec![folder.into()], links: Links::Held, left_out: Vec::new(), cache: None }
+        Self { links: Links::Held, ..Self::new([folder]) }
     }
 
     /// Files whose digests are known from before are not read again, and those that are read are kept for the next time. Tensors are always
@@ -63,6 +66,13 @@ impl FileSet {
     #[must_use]
     pub fn remembered(mut self, cache: Option<Arc<Cache>>) -> Self {
         self.cache = cache;
+        self
+    }
+
+    /// Ends reading when `cancel` is asked for, with [`MeasureError::Cancelled`]. A look without reading takes no time that matters, and goes on.
+    #[must_use]
+    pub fn cancelled_by(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
         self
     }
 

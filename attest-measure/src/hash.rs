@@ -11,6 +11,7 @@ use attest_core::digest::Digest;
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::Cache;
+use crate::cancel::Cancel;
 use crate::error::MeasureError;
 use crate::open;
 use crate::tensors::{FileTensors, Layout, Pass};
@@ -41,8 +42,8 @@ pub(crate) struct Hashed {
 }
 
 /// The digest of each file, in the order given.
-pub(crate) fn hash_all(files: &[Found], report: Report<'_>) -> Result<Vec<Digest>, MeasureError> {
-    Ok(hash_each(files, false, None, report)?.into_iter().map(|hashed| hashed.digest).collect())
+pub(crate) fn hash_all(files: &[Found], cancel: &Cancel) -> Result<Vec<Digest>, MeasureError> {
+    Ok(hash_each(files, false, None, cancel, &|_| {})?.into_iter().map(|hashed| hashed.digest).collect())
 }
 
 /// The digest of each file, in the order given; with `tensors` those of the tensors in it too, at the price of a second hash over the
@@ -51,6 +52,7 @@ pub(crate) fn hash_each(
     files: &[Found],
     tensors: bool,
     cache: Option<(&Cache, SystemTime)>,
+    cancel: &Cancel,
     report: Report<'_>,
 ) -> Result<Vec<Hashed>, MeasureError> {
     // The largest first, so that no thread is left alone with it at the end.
@@ -64,6 +66,7 @@ pub(crate) fn hash_each(
         stop: AtomicBool::new(false),
         tensors,
         cache,
+        cancel,
         report,
     };
     let mut hashed = thread::scope(|scope| {
@@ -93,6 +96,7 @@ struct Job<'a> {
     tensors: bool,
     /// And the moment since which the files must not have changed for their digests to be kept.
     cache: Option<(&'a Cache, SystemTime)>,
+    cancel: &'a Cancel,
     report: Report<'a>,
 }
 
@@ -115,6 +119,7 @@ impl Job<'_> {
 
     /// `None` when the other thread has failed.
     fn hash(&self, found: &Found, buffer: &mut [u8]) -> Result<Option<Hashed>, MeasureError> {
+        self.cancel.check()?;
         let cache = self.cache.filter(|(_, now)| !self.tensors && !found.stamp.is_recent(*now));
         if let Some(digest) = cache.and_then(|(cache, _)| cache.get(&found.stamp)) {
             self.progress(found.stamp.size);
@@ -129,6 +134,7 @@ impl Job<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
+            self.cancel.check()?;
             let n = fill(&mut file, buffer).map_err(|source| MeasureError::Io { path: found.path.clone(), source })?;
             if n == 0 {
                 break;

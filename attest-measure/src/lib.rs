@@ -21,6 +21,7 @@
 //! is not what a program loaded: that is the difference between the grades `on-disk` and `in-use`.
 
 mod cache;
+mod cancel;
 mod config;
 pub mod diff;
 mod document;
@@ -43,6 +44,7 @@ mod tools;
 mod tree;
 
 pub use cache::{Cache, CacheError};
+pub use cancel::Cancel;
 pub use config::{Config, config, config_from};
 pub use document::{Document, DocumentError, DocumentFileError, Lists};
 pub use error::{ConfigError, Kind, MeasureError};

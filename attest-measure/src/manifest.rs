@@ -101,7 +101,8 @@ impl FileSet {
     /// part of its path, so that a base model and an adapter may each have a `config.json`.
     ///
     /// # Errors
-    /// [`MeasureError`]; among others [`MeasureError::Changed`] when a file is written, added or removed meanwhile.
+    /// [`MeasureError`]; among others [`MeasureError::Changed`] when a file is written, added or removed meanwhile, and
+    /// [`MeasureError::Cancelled`] ([`cancelled_by`](Self::cancelled_by)).
     pub fn manifest(&self, report: &(dyn Fn(Progress) + Sync)) -> Result<Measured<Manifest>, MeasureError> {
         let (files, _, _, stamp) = self.read(false, report)?;
         Ok(Measured { value: Manifest::of(files), stamp })
@@ -135,7 +136,8 @@ impl FileSet {
         if let Some(huge) = found.iter().find(|f| f.stamp.size > MAX_SIZE) {
             return Err(MeasureError::TooLarge { path: huge.path.clone(), limit: MAX_SIZE });
         }
-        let hashed = hash::hash_each(&found, tensors, self.cache.as_deref().map(|cache| (cache, now)), report)?;
+        let hashed =
+            hash::hash_each(&found, tensors, self.cache.as_deref().map(|cache| (cache, now)), &self.cancel, report)?;
         self.settled(&stamp)?;
         let (mut files, mut inside) = (Vec::with_capacity(found.len()), Vec::new());
         for ((name, f), Hashed { digest, tensors }) in names.into_iter().zip(&found).zip(hashed) {
@@ -162,7 +164,7 @@ impl FileSet {
         let named = self.named(&found)?;
         let Some(at) = named.iter().position(|(name, _)| *name == entry.name) else { return Ok(false) };
         let one = found.get(at..=at).unwrap_or_default();
-        Ok(hash::hash_all(one, &|_| {})?.first() == Some(&entry.digest))
+        Ok(hash::hash_all(one, &self.cancel)?.first() == Some(&entry.digest))
     }
 
     /// The files with the names that they have in the manifest.

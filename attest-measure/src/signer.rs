@@ -8,6 +8,7 @@ use attest_core::digest::Digest;
 use serde::Serialize;
 
 use crate::Measured;
+use crate::cancel::Cancel;
 use crate::error::{Kind, MeasureError};
 use crate::fileset::FileSet;
 use crate::hash;
@@ -40,7 +41,7 @@ pub fn signer(executable: &Path, policy: Option<&Path>) -> Result<Measured<Signe
     }
     let set = FileSet::new(paths);
     let (found, stamp) = set.look(SystemTime::now())?;
-    let digests = hash::hash_all(&found, &|_| {})?;
+    let digests = hash::hash_all(&found, &Cancel::default())?;
     set.settled(&stamp)?;
     let (executable, policy) = match (digests.as_slice(), policy) {
         ([executable], None) => (*executable, None),

@@ -72,6 +72,8 @@ fn a_tool_that_changes_under_its_name_changes_the_state_with_the_next_call() {
     client.end();
 
     world.edit("guard.toml", &none, &manifest(&tools));
+    // After files that were written just now everything is attested anew at each call, which would hide whether the tools are looked at.
+    std::thread::sleep(std::time::Duration::from_millis(2100));
     let mut client = Client::start(world.wrap(AUDIENCE, &guard));
     open(&mut client);
     let answer = client.call("weather", json!({"city": "Bern"}));

@@ -51,6 +51,9 @@ pub(crate) fn run(args: Args) -> Ending {
 fn tell(which: &Which, signer: Option<agent_signer::wire::Welcome>, what: &str) -> Ending {
     match (&signer, which.json) {
         (_, true) => output::json(&signer)?,
+        (Some(s), false) if s.context.is_empty() => {
+            output::line(format!("signer of {:?} {what} before it had measured the agent: process {}", s.agent, s.pid));
+        }
         (Some(s), false) => {
             output::line(format!("signer of {:?} {what}: process {}, context {}", s.agent, s.pid, s.context));
         }
