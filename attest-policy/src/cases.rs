@@ -260,7 +260,9 @@ fn needs(decision: &Decision) -> BTreeSet<String> {
 fn said(word: &str, by: Option<BTreeSet<String>>, needs: Option<BTreeSet<String>>) -> String {
     let list = |name: &str, items: Option<BTreeSet<String>>| {
         let items = items.filter(|items| !items.is_empty());
-        items.map_or_else(String::new, |items| format!(", {name} {}", items.into_iter().collect::<Vec<_>>().join(" and ")))
+        items.map_or_else(String::new, |items| {
+            format!(", {name} {}", items.into_iter().collect::<Vec<_>>().join(" and "))
+        })
     };
     format!("{word}{}{}", list("by", by), list("needs", needs))
 }

@@ -126,7 +126,8 @@ impl Facts<'_> {
     /// # Errors
     /// [`FactsError`]: the first member that has not.
     pub fn check(&self) -> Result<(), FactsError> {
-        let Self { agent, groups, server, asked, classes, components, delegation, labels, alerts, time, met, .. } = self;
+        let Self { agent, groups, server, asked, classes, components, delegation, labels, alerts, time, met, .. } =
+            self;
         let (Asked::Tool(asked) | Asked::Method(asked)) = asked;
         name("agent", agent)?;
         name("server", server)?;
@@ -159,11 +160,7 @@ fn name(member: &'static str, text: &str) -> Result<(), FactsError> {
     if is_name(text) { Ok(()) } else { Err(FactsError::Name(member)) }
 }
 
-fn names<'s>(
-    member: &'static str,
-    count: usize,
-    all: impl IntoIterator<Item = &'s String>,
-) -> Result<(), FactsError> {
+fn names<'s>(member: &'static str, count: usize, all: impl IntoIterator<Item = &'s String>) -> Result<(), FactsError> {
     if count > MAX_ITEMS {
         return Err(FactsError::TooMany(member));
     }

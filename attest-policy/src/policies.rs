@@ -3,6 +3,7 @@
 mod annotations;
 mod ask;
 mod covered;
+mod nesting;
 mod read;
 mod reads;
 mod slices;

@@ -5,7 +5,7 @@
 mod assess;
 mod rules;
 
-pub use assess::{Assessed, Hints, Call};
+pub use assess::{Assessed, Call, Hints};
 pub use rules::{ArgumentRule, Capabilities, Class, Hinted, LabelRule, RiskError, RiskRules};
 
 /// The default rules, as a file that can be copied and changed.

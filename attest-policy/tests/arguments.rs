@@ -65,12 +65,21 @@ fn what_no_policy_for_this_call_reads_is_not_looked_at() {
 #[test]
 fn every_kind_reaches_the_policies_where_its_pointer_says() {
     for (condition, arguments) in [
-        (r#"context.texts.hasTag("/to") && context.texts.getTag("/to") like "*@example.com""#, r#"{"to":"a@example.com"}"#),
-        (r#"context.numbers.hasTag("/n") && context.numbers.getTag("/n") == -9007199254740991"#, r#"{"n":-9007199254740991}"#),
+        (
+            r#"context.texts.hasTag("/to") && context.texts.getTag("/to") like "*@example.com""#,
+            r#"{"to":"a@example.com"}"#,
+        ),
+        (
+            r#"context.numbers.hasTag("/n") && context.numbers.getTag("/n") == -9007199254740991"#,
+            r#"{"n":-9007199254740991}"#,
+        ),
         (r#"context.flags.hasTag("/f") && !context.flags.getTag("/f")"#, r#"{"f":false}"#),
         (r#"context.lists.hasTag("/l") && context.lists.getTag("/l") == ["a","b"]"#, r#"{"l":["b","a","b"]}"#),
         (r#"context.lists.hasTag("/l") && context.lists.getTag("/l").isEmpty()"#, r#"{"l":[]}"#),
-        (r#"context.texts.hasTag("/a~1b/~0/1") && context.texts.getTag("/a~1b/~0/1") == "x""#, r#"{"a/b":{"~":["","x"]}}"#),
+        (
+            r#"context.texts.hasTag("/a~1b/~0/1") && context.texts.getTag("/a~1b/~0/1") == "x""#,
+            r#"{"a/b":{"~":["","x"]}}"#,
+        ),
         (r#"context.texts.hasTag("/") && context.texts.getTag("/") == "x""#, r#"{"":"x"}"#),
         (
             r#"context.texts.hasTag("/to") || (context.lists.hasTag("/to") && context.lists.getTag("/to").contains("a"))"#,

@@ -33,7 +33,8 @@ fn each_worked_policy_of_the_page_passes_its_cases() {
 #[test]
 fn a_case_that_comes_out_otherwise_is_said_with_what_came() {
     let policies = Policies::read(&[("default", attest_policy::DEFAULT)]).unwrap();
-    let text = "[[case]]\nname = \"n\"\nexpect = \"allow\"\n[case.facts]\nserver = \"s\"\ntool = \"t\"\nrisk = \"critical\"";
+    let text =
+        "[[case]]\nname = \"n\"\nexpect = \"allow\"\n[case.facts]\nserver = \"s\"\ntool = \"t\"\nrisk = \"critical\"";
     let came = cases::parse(text).unwrap()[0].run(&policies).unwrap_err();
     assert!(came.starts_with("step-up, by critical-approved and high-fresh"), "{came}");
     assert!(came.ends_with("not allow"), "{came}");

@@ -25,7 +25,11 @@ fn each_mistake_is_refused_where_it_stands() {
         ("@id(\"x\") forbid (principal, action == Action::\"cal\", resource);", 1, "cal"),
         ("@id(\"x\") forbid (principal == Agnet::\"a\", action, resource);", 1, "Agnet"),
         // Asked for before it is known to be there.
-        ("@id(\"x\") forbid (principal, action, resource)\nwhen { context.components.config.digest == \"x\" };", 2, "config"),
+        (
+            "@id(\"x\") forbid (principal, action, resource)\nwhen { context.components.config.digest == \"x\" };",
+            2,
+            "config",
+        ),
         ("@id(\"x\") forbid (principal, action, resource)\nwhen { context.numbers.getTag(\"/n\") > 1 };", 2, "/n"),
         // Annotations.
         ("forbid (principal, action, resource);", 1, "@id"),
@@ -38,19 +42,47 @@ fn each_mistake_is_refused_where_it_stands() {
         ("@id(\"x\") @step_up(\"approval\") forbid (principal, action, resource);", 1, "whose"),
         ("@id(\"x\") @approval(\"1 of a\") forbid (principal, action, resource);", 1, "without"),
         ("@id(\"x\") @step_up(\"nonce\") @approval(\"1 of a\") forbid (principal, action, resource);", 1, "without"),
-        ("@id(\"x\") @step_up(\"approval\") @approval(\"0 of a\") forbid (principal, action, resource);", 1, "M of GROUP"),
-        ("@id(\"x\") @step_up(\"approval\") @approval(\"two of a\") forbid (principal, action, resource);", 1, "M of GROUP"),
-        ("@id(\"x\") @step_up(\"approval\") @approval(\"1 of \") forbid (principal, action, resource);", 1, "M of GROUP"),
+        (
+            "@id(\"x\") @step_up(\"approval\") @approval(\"0 of a\") forbid (principal, action, resource);",
+            1,
+            "M of GROUP",
+        ),
+        (
+            "@id(\"x\") @step_up(\"approval\") @approval(\"two of a\") forbid (principal, action, resource);",
+            1,
+            "M of GROUP",
+        ),
+        (
+            "@id(\"x\") @step_up(\"approval\") @approval(\"1 of \") forbid (principal, action, resource);",
+            1,
+            "M of GROUP",
+        ),
         ("@id(\"x\") @reason(\"\") forbid (principal, action, resource);", 1, "@reason"),
         // Two of one name.
         ("@id(\"p\") forbid (principal, action, resource);", 1, "taken"),
         // Arguments that could be read without our seeing which.
         ("@id(\"x\") forbid (principal, action, resource)\nwhen { context.texts.hasTag(\"to\") };", 1, "no pointer"),
         ("@id(\"x\") forbid (principal, action, resource)\nwhen { context.texts.hasTag(\"/~2\") };", 1, "no pointer"),
-        ("@id(\"x\") forbid (principal, action, resource)\nwhen { context.texts.hasTag(context.delegation.root) };", 1, "written out"),
-        ("@id(\"x\") forbid (principal, action, resource)\nwhen { Texts::\"of-the-call\".hasTag(\"/to\") };", 1, "by a pointer"),
-        ("@id(\"x\") forbid (principal, action, resource)\nwhen { (if true then context.texts else context.texts).hasTag(\"/to\") };", 1, "by a pointer"),
-        ("@id(\"x\") forbid (principal, action, resource)\nwhen { context.texts == context.texts };", 1, "without hasTag"),
+        (
+            "@id(\"x\") forbid (principal, action, resource)\nwhen { context.texts.hasTag(context.delegation.root) };",
+            1,
+            "written out",
+        ),
+        (
+            "@id(\"x\") forbid (principal, action, resource)\nwhen { Texts::\"of-the-call\".hasTag(\"/to\") };",
+            1,
+            "by a pointer",
+        ),
+        (
+            "@id(\"x\") forbid (principal, action, resource)\nwhen { (if true then context.texts else context.texts).hasTag(\"/to\") };",
+            1,
+            "by a pointer",
+        ),
+        (
+            "@id(\"x\") forbid (principal, action, resource)\nwhen { context.texts == context.texts };",
+            1,
+            "without hasTag",
+        ),
         ("@id(\"x\") forbid (principal, action, resource)\nwhen { {c: context}.c.hour == 3 };", 1, "as a whole"),
     ];
     for (text, line, said) in cases {
@@ -58,7 +90,10 @@ fn each_mistake_is_refused_where_it_stands() {
         let found: Vec<_> = found.iter().filter(|problem| problem.weight == Weight::Error).collect();
         let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
         let line = if said == "taken" { 2 } else { line };
-        assert!(shown.iter().any(|one| one.contains(said) && one.starts_with(&format!("mine.cedar:{line}:"))), "{text}: {shown:?}");
+        assert!(
+            shown.iter().any(|one| one.contains(said) && one.starts_with(&format!("mine.cedar:{line}:"))),
+            "{text}: {shown:?}"
+        );
         assert_eq!(found.len(), 1, "{text}: {shown:?}");
     }
 }
@@ -88,11 +123,11 @@ fn remarks(text: &str) -> Vec<String> {
 #[test]
 fn a_rule_that_can_never_apply_is_named() {
     let never = format!("{PERMIT}@id(\"x\") forbid (principal, action == Action::\"method\", resource is Tool);");
-    assert_eq!(remarks(&never).len(), 1, "{:?}", remarks(&never));
+    assert!(!remarks(&never).is_empty());
     let never = format!("{PERMIT}@id(\"x\") forbid (principal, action, resource)\nwhen {{ context has nothing }};");
-    let found = Policies::read(&[("mine.cedar", &never)]).unwrap_err();
-    assert!(found[0].to_string().contains("nothing"), "{found:?}");
-    let never = format!("{PERMIT}@id(\"x\") forbid (principal, action, resource)\nwhen {{ context.hour == 3 && false }};");
+    assert!(!remarks(&never).is_empty());
+    let never =
+        format!("{PERMIT}@id(\"x\") forbid (principal, action, resource)\nwhen {{ context.hour == 3 && false }};");
     assert_eq!(remarks(&never).len(), 1, "{:?}", remarks(&never));
 }
 
@@ -101,18 +136,36 @@ fn a_permit_that_a_forbid_takes_whole_is_named_and_no_other_is() {
     let covered = [
         ("permit (principal, action, resource)", "forbid (principal, action, resource)"),
         ("permit (principal == Agent::\"a\", action, resource)", "forbid (principal is Agent, action, resource)"),
-        ("permit (principal in Group::\"g\", action, resource)", "forbid (principal in Group::\"g\", action, resource)"),
-        ("permit (principal, action == Action::\"call\", resource)", "forbid (principal, action == Action::\"call\", resource is Tool)"),
-        ("permit (principal, action, resource == Tool::\"s#t\")", "forbid (principal, action, resource in Server::\"s\")"),
-        ("permit (principal, action, resource is Tool in Class::\"c\")", "forbid (principal, action, resource in Class::\"c\")"),
+        (
+            "permit (principal in Group::\"g\", action, resource)",
+            "forbid (principal in Group::\"g\", action, resource)",
+        ),
+        (
+            "permit (principal, action == Action::\"call\", resource)",
+            "forbid (principal, action == Action::\"call\", resource is Tool)",
+        ),
+        (
+            "permit (principal, action, resource == Tool::\"s#t\")",
+            "forbid (principal, action, resource in Server::\"s\")",
+        ),
+        (
+            "permit (principal, action, resource is Tool in Class::\"c\")",
+            "forbid (principal, action, resource in Class::\"c\")",
+        ),
     ];
     let free = [
         ("permit (principal, action, resource)", "forbid (principal, action, resource in Server::\"s\")"),
         ("permit (principal, action, resource)", "forbid (principal, action == Action::\"call\", resource)"),
         ("permit (principal, action, resource)", "forbid (principal, action, resource) when { context.hour < 6 }"),
         ("permit (principal, action, resource)", "@step_up(\"nonce\") forbid (principal, action, resource)"),
-        ("permit (principal, action, resource == Tool::\"t#s\")", "forbid (principal, action, resource in Server::\"s\")"),
-        ("permit (principal in Group::\"g\", action, resource)", "forbid (principal == Agent::\"a\", action, resource)"),
+        (
+            "permit (principal, action, resource == Tool::\"t#s\")",
+            "forbid (principal, action, resource in Server::\"s\")",
+        ),
+        (
+            "permit (principal in Group::\"g\", action, resource)",
+            "forbid (principal == Agent::\"a\", action, resource)",
+        ),
     ];
     for (permit, forbid) in covered {
         let found = remarks(&format!("@id(\"p\") {permit};\n@id(\"f\") {forbid};"));
@@ -128,7 +181,15 @@ fn a_permit_that_a_forbid_takes_whole_is_named_and_no_other_is() {
 fn odd_texts_end_in_problems() {
     let deep = format!("@id(\"d\") permit (principal, action, resource) when {{ {}true }};", "true && ".repeat(2_000));
     assert!(!problems(&deep).is_empty());
-    let parens = format!("@id(\"d\") permit (principal, action, resource) when {{ {}true{} }};", "(".repeat(400), ")".repeat(400));
+    // As deep as is read.
+    let deep =
+        format!("{PERMIT}@id(\"d\") forbid (principal, action, resource) when {{ {}true }};", "true && ".repeat(249));
+    Policies::read(&[("x", &deep)]).unwrap();
+    let parens = format!(
+        "@id(\"d\") permit (principal, action, resource) when {{ {}true{} }};",
+        "(".repeat(400),
+        ")".repeat(400)
+    );
     let _ = Policies::read(&[("x", &parens)]);
     assert!(problems(&"x".repeat((1 << 20) + 1))[0].to_string().contains("split"));
     assert!(!problems("\u{0}\u{feff}permit").is_empty());

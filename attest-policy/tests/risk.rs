@@ -8,7 +8,14 @@ use attest_core::seen::Can;
 use attest_policy::risk::{Assessed, Call, DEFAULT, Hints, RiskRules};
 use attest_policy::{Asked, Risk};
 
-fn assess(rules: &str, tool: &str, arguments: Option<&str>, labels: &[&str], can: Option<Can>, hints: Hints) -> Assessed {
+fn assess(
+    rules: &str,
+    tool: &str,
+    arguments: Option<&str>,
+    labels: &[&str],
+    can: Option<Can>,
+    hints: Hints,
+) -> Assessed {
     let rules = RiskRules::parse(rules).unwrap();
     let value = arguments.map(|text| json::parse(text.as_bytes()).unwrap());
     let labels: BTreeSet<String> = labels.iter().map(|label| (*label).to_owned()).collect();
@@ -22,8 +29,12 @@ fn plain(tool: &str) -> Risk {
 
 #[test]
 fn a_tool_is_as_risky_as_the_worst_of_its_classes() {
-    let cases =
-        [("read_file", Risk::Low), ("write_file", Risk::Medium), ("delete_file", Risk::High), ("transfer_money", Risk::Critical)];
+    let cases = [
+        ("read_file", Risk::Low),
+        ("write_file", Risk::Medium),
+        ("delete_file", Risk::High),
+        ("transfer_money", Risk::Critical),
+    ];
     for (tool, risk) in cases {
         assert_eq!(plain(tool), risk, "{tool}");
     }
@@ -113,7 +124,8 @@ fn labels_raise_for_the_classes_that_they_name() {
     // The class is of a tool of one server.
     let rules = RiskRules::parse(RULES).unwrap();
     let (asked, labels) = (Asked::Tool("pay".into()), BTreeSet::new());
-    let call = Call { server: "t", asked: &asked, arguments: None, labels: &labels, can: None, hints: Hints::default() };
+    let call =
+        Call { server: "t", asked: &asked, arguments: None, labels: &labels, can: None, hints: Hints::default() };
     assert_eq!(Risk::of(&rules, &call), Assessed { risk: Risk::Low, classes: BTreeSet::new() });
 }
 

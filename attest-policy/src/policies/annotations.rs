@@ -15,7 +15,10 @@ type Wrong = (String, &'static str);
 /// The `@id`.
 pub(super) fn id(policy: &Policy) -> Result<String, Wrong> {
     match policy.annotation("id") {
-        None => Err(("this policy has no @id".to_owned(), "put @id(\"a-name-of-its-own\") before it: logs and refusals name it")),
+        None => Err((
+            "this policy has no @id".to_owned(),
+            "put @id(\"a-name-of-its-own\") before it: logs and refusals name it",
+        )),
         Some(id) if is_name(id) => Ok(id.to_owned()),
         Some(id) => Err((format!("@id({id:?}) is no name"), "use 1 to 256 bytes without control characters")),
     }
@@ -30,7 +33,10 @@ pub(super) fn rule(policy: &Policy) -> Result<Rule, Wrong> {
     }
     let effect = policy.effect();
     let reason = policy.annotation("reason").map(str::to_owned);
-    if reason.as_ref().is_some_and(|text| text.len() > MAX_REASON || text.is_empty() || text.chars().any(char::is_control)) {
+    if reason
+        .as_ref()
+        .is_some_and(|text| text.len() > MAX_REASON || text.is_empty() || text.chars().any(char::is_control))
+    {
         return Err(("the @reason is not one line of at most 512 bytes".to_owned(), "shorten it"));
     }
     let need = match (policy.annotation("step_up"), policy.annotation("approval")) {
@@ -51,7 +57,10 @@ pub(super) fn rule(policy: &Policy) -> Result<Rule, Wrong> {
             ));
         }
         (Some("nonce" | "reattest") | None, Some(_)) => {
-            return Err(("@approval stands without @step_up(\"approval\")".to_owned(), "add that, or take @approval away"));
+            return Err((
+                "@approval stands without @step_up(\"approval\")".to_owned(),
+                "add that, or take @approval away",
+            ));
         }
         (Some(word), _) => {
             return Err((format!("there is no step-up {word:?}"), "use \"nonce\", \"reattest\" or \"approval\""));
@@ -67,5 +76,7 @@ fn approvals(text: &str) -> Result<Need, Wrong> {
         let persons = digits.then(|| persons.parse::<u32>().ok()).flatten()?;
         is_name(group).then(|| Need::Approval { persons, group: group.to_owned() })
     });
-    parts.ok_or_else(|| (format!("@approval({text:?}) is not of the form M of GROUP"), "write it so: @approval(\"2 of finance\")"))
+    parts.ok_or_else(|| {
+        (format!("@approval({text:?}) is not of the form M of GROUP"), "write it so: @approval(\"2 of finance\")")
+    })
 }

@@ -12,7 +12,8 @@ pub(super) fn remarks(placed: &[Placed<'_>], vocabulary: &Vocabulary) -> Vec<Pro
     let permits = placed.iter().filter(|one| one.rule.effect == Effect::Permit);
     let covered = permits.filter_map(|permit| {
         let forbid = forbids.iter().find(|forbid| covers(forbid, permit, vocabulary))?;
-        let what = format!("the permit {:?} lets nothing through: the forbid {:?} takes all of it", permit.id, forbid.id);
+        let what =
+            format!("the permit {:?} lets nothing through: the forbid {:?} takes all of it", permit.id, forbid.id);
         let todo = "take one of the two away, or give the forbid a condition";
         Some(Problem::remark(permit.file, what, todo).at(permit.text, permit.offset))
     });
@@ -30,8 +31,16 @@ fn covers(wide: &Placed<'_>, narrow: &Placed<'_>, vocabulary: &Vocabulary) -> bo
         ActionConstraint::Eq(action) => vec![action],
         ActionConstraint::In(actions) => actions,
     };
-    let wide_actions = actions(wide);
-    actions(narrow).iter().all(|action| wide_actions.contains(action)) && principals(wide, narrow) && resources(wide, narrow)
+    let (wide_actions, narrow_actions) = (actions(wide), actions(narrow));
+    // What is called is a tool, so `is Tool` says nothing beside the action.
+    let said = |kind: &cedar_policy::EntityTypeName| {
+        let of = |action: &EntityUid| if *action == vocabulary.call { "Tool" } else { "Method" };
+        narrow_actions.iter().all(|action| of(action) == kind.basename())
+    };
+    let all = matches!(wide.policy.resource_constraint(), ResourceConstraint::Is(kind) if said(&kind));
+    narrow_actions.iter().all(|action| wide_actions.contains(action))
+        && principals(wide, narrow)
+        && (all || resources(wide, narrow))
 }
 
 /// Every principal is an agent, so `is Agent` says nothing.

@@ -9,12 +9,14 @@ use cedar_policy::{Authorizer, Effect, Policy, PolicyId, PolicySet, Schema, Vali
 use super::reads::Uses;
 use super::slices::Slices;
 use super::vocabulary::Vocabulary;
-use super::{Policies, Rule, annotations, covered};
+use super::{Policies, Rule, annotations, covered, nesting};
 use crate::SCHEMA;
 use crate::problem::{Problem, Weight};
 
 /// Longest file, in bytes.
 pub const MAX_FILE: usize = 1 << 20;
+/// Bytes of stack while files are read.
+const STACK: usize = 64 << 20;
 /// Most policies, of all files together.
 pub const MAX_POLICIES: usize = 10_000;
 
@@ -35,6 +37,11 @@ impl Policies {
     /// # Errors
     /// Everything that is wrong, each with its file, its place and what to do.
     pub fn read(files: &[(&str, &str)]) -> Result<Self, Vec<Problem>> {
+        // On a stack of its own, that is enough for what `nesting` lets through, wherever this is called.
+        stacker::grow(STACK, || Self::read_here(files))
+    }
+
+    fn read_here(files: &[(&str, &str)]) -> Result<Self, Vec<Problem>> {
         let ours = |error: &dyn core::fmt::Display| {
             vec![Problem::error("", format!("the schema that is shipped is broken: {error}"), "report this")]
         };
@@ -96,6 +103,10 @@ fn read_file<'f>(
         let what = format!("{} bytes; at most {MAX_FILE} are read", text.len());
         return problems.push(Problem::error(file, what, "split the file"));
     }
+    if let Some(offset) = nesting::too_deep(text) {
+        let problem = Problem::error(file, "a policy is nested too deeply, or too long", "split the policy in two");
+        return problems.push(problem.at(text, Some(offset)));
+    }
     let read: PolicySet = match text.parse() {
         Ok(read) => read,
         Err(errors) => {
@@ -127,6 +138,10 @@ fn read_file<'f>(
     if let Some(new) = problems.get_mut(before..) {
         new.sort_by_key(|problem| problem.at);
     }
+    // The validator says the same of each action.
+    problems.dedup_by(|one, other| {
+        one.at.is_some() && (&one.file, one.at, one.weight) == (&other.file, other.at, other.weight)
+    });
 }
 
 fn placed_policy<'f>(file: &'f str, text: &'f str, policy: &Policy) -> Result<Placed<'f>, (String, &'static str)> {

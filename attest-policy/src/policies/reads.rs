@@ -8,11 +8,10 @@ use crate::arguments::{Kind, Pointer, Reads};
 /// Why a policy cannot be used, and what to do.
 pub(super) type Wrong = (String, &'static str);
 
-const BY_POINTER: &str =
-    "ask for an argument by a JSON pointer written out: context.texts.hasTag(\"/to\") && context.texts.getTag(\"/to\") == …";
+const BY_POINTER: &str = "ask for an argument by a JSON pointer written out: context.texts.hasTag(\"/to\") && context.texts.getTag(\"/to\") == …";
 
 /// Deepest nesting of a condition; `a && b && c` is nested by one for each.
-const MAX_DEPTH: usize = 500;
+const MAX_DEPTH: usize = 400;
 
 /// What some policies read.
 #[derive(Clone, Debug, Default)]
@@ -48,9 +47,10 @@ impl Uses {
                 Ok(())
             }
             Expr::Literal(_) => Ok(()),
-            Expr::Var(Var::Context) => {
-                Err(("the context is used as a whole".to_owned(), "name the member that you mean, such as context.labels"))
-            }
+            Expr::Var(Var::Context) => Err((
+                "the context is used as a whole".to_owned(),
+                "name the member that you mean, such as context.labels",
+            )),
             Expr::Var(_) => Ok(()),
             Expr::UnaryOp { expr, .. } | Expr::Like { expr, .. } => self.expr(expr, depth),
             Expr::BinaryOp { op: BinaryOp::HasTag | BinaryOp::GetTag, left, right } => self.tag(left, right),
@@ -62,10 +62,14 @@ impl Uses {
                 if Kind::ALL.iter().any(|kind| kind.member() == attr.as_str()) {
                     return Err((format!("context.{attr} is used without hasTag or getTag"), BY_POINTER));
                 }
-                self.member(attr)
+                self.member(attr);
+                Ok(())
             }
             Expr::GetAttr { expr, .. } => self.expr(expr, depth),
-            Expr::HasAttr { expr, attrs } if is_context(expr) => self.member(attrs.first()),
+            Expr::HasAttr { expr, attrs } if is_context(expr) => {
+                self.member(attrs.first());
+                Ok(())
+            }
             Expr::HasAttr { expr, .. } => self.expr(expr, depth),
             Expr::Is { expr, in_expr, .. } => {
                 self.expr(expr, depth)?;
@@ -83,10 +87,9 @@ impl Uses {
         }
     }
 
-    fn member(&mut self, name: &str) -> Result<(), Wrong> {
-        self.members |= Members::named(name)
-            .ok_or_else(|| (format!("there is no context.{name}"), "see `attest policy show-default --schema`"))?;
-        Ok(())
+    /// What there is not, the validator names better.
+    fn member(&mut self, name: &str) {
+        self.members |= Members::named(name).unwrap_or_default();
     }
 
     fn tag(&mut self, of: &Expr, pointer: &Expr) -> Result<(), Wrong> {
@@ -100,7 +103,7 @@ impl Uses {
             return Err(("an argument is not asked for by a pointer that is written out".to_owned(), BY_POINTER));
         };
         let pointer = Pointer::parse(text).map_err(|error| (format!("{text:?} is no pointer: {error}"), BY_POINTER))?;
-        self.members |= Members::named(kind.member()).unwrap_or_default();
+        self.member(kind.member());
         self.arguments.add(pointer, kind);
         Ok(())
     }

@@ -83,7 +83,9 @@ fn name(policy: &Policy) -> Option<EntityUid> {
         ResourceConstraint::Any | ResourceConstraint::Is(_) => {}
     }
     match policy.principal_constraint() {
-        PrincipalConstraint::Eq(name) | PrincipalConstraint::In(name) | PrincipalConstraint::IsIn(_, name) => Some(name),
+        PrincipalConstraint::Eq(name) | PrincipalConstraint::In(name) | PrincipalConstraint::IsIn(_, name) => {
+            Some(name)
+        }
         PrincipalConstraint::Any | PrincipalConstraint::Is(_) => None,
     }
 }

@@ -115,7 +115,7 @@ fn every_member_of_the_context_reaches_the_policies() {
     let facts = Facts {
         components: vec![attest_core::measurement::Measurement {
             component: attest_core::measurement::Component::ModelWeights,
-            digest: attest_core::digest::Digest([0; 32]),
+            digest: Digest([0; 32]),
             grade: attest_core::measurement::Grade::OnDisk,
         }],
         labels: ["financial".to_owned()].into(),
@@ -141,7 +141,8 @@ fn every_member_of_the_context_reaches_the_policies() {
         "action == Action::\"call\"",
         "!context.texts.hasTag(\"/to\") && !context.lists.hasTag(\"/cc\")",
     ] {
-        let text = format!("@id(\"p\") permit (principal, action == Action::\"call\", resource) when {{ {condition} }};");
+        let text =
+            format!("@id(\"p\") permit (principal, action == Action::\"call\", resource) when {{ {condition} }};");
         assert_eq!(decide(&text, &facts), Decision::Allow, "{condition}");
     }
 }
@@ -149,7 +150,8 @@ fn every_member_of_the_context_reaches_the_policies() {
 #[test]
 fn another_method_is_asked_for_as_a_method() {
     let facts = Facts { asked: Asked::Method("resources/read".into()), ..facts() };
-    let text = "@id(\"p\") permit (principal, action == Action::\"method\", resource == Method::\"mail#resources/read\");";
+    let text =
+        "@id(\"p\") permit (principal, action == Action::\"method\", resource == Method::\"mail#resources/read\");";
     assert_eq!(decide(text, &facts), Decision::Allow);
     let text = "@id(\"p\") permit (principal, action == Action::\"call\", resource);";
     assert_eq!(decide(text, &facts), Decision::Deny { by: vec![] });
@@ -160,7 +162,8 @@ fn the_default_policies_ask_more_of_a_call_the_more_could_come_of_it() {
     let policies = read(crate::DEFAULT);
     assert_eq!(policies.remarks(), []);
     let alerts: BTreeSet<Open> = [Open { rule: "refused".into(), severity: Severity::Low }].into();
-    let with = |risk, alerts: &BTreeSet<Open>, met| policies.decide(&Facts { risk, alerts: alerts.clone(), met, ..facts() });
+    let with =
+        |risk, alerts: &BTreeSet<Open>, met| policies.decide(&Facts { risk, alerts: alerts.clone(), met, ..facts() });
     let fresh = Met { nonce: true, reattest: true, ..Met::default() };
     let approved = Met { approvals: [("approvers".to_owned(), 1)].into(), ..fresh.clone() };
     let (none, quiet) = (Met::default(), BTreeSet::new());
@@ -194,7 +197,11 @@ fn policy() -> impl Strategy<Value = String> {
         "principal is Agent in Group::\"staff\"",
         "principal in Agent::\"a1\"",
     ]);
-    let action = prop::sample::select(vec!["action", "action == Action::\"call\"", "action in [Action::\"call\", Action::\"method\"]"]);
+    let action = prop::sample::select(vec![
+        "action",
+        "action == Action::\"call\"",
+        "action in [Action::\"call\", Action::\"method\"]",
+    ]);
     let resource = prop::sample::select(vec![
         "resource",
         "resource == Tool::\"mail#send_email\"",
@@ -276,7 +283,7 @@ fn unsliced(policies: &[String], sliced: &Policies, facts: &Facts<'_>) -> Decisi
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn slices_leave_no_policy_out(policies in prop::collection::vec(policy(), 1..12), facts in any_facts()) {

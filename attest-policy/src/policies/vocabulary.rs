@@ -126,7 +126,8 @@ impl Vocabulary {
 
     /// The entities of one call.
     pub(super) fn entities(&self, names: &Names, arguments: &Gathered<'_>) -> Result<Entities, Fault> {
-        let of = |uid: &EntityUid, above: &[EntityUid]| Entity::new_no_attrs(uid.clone(), above.iter().cloned().collect());
+        let of =
+            |uid: &EntityUid, above: &[EntityUid]| Entity::new_no_attrs(uid.clone(), above.iter().cloned().collect());
         let mut all = vec![of(&names.agent, &names.groups), of(&names.resource, &names.above)];
         let Gathered { texts, numbers, flags, lists } = arguments;
         let tags: [Vec<(String, Expr)>; 4] = [
@@ -149,7 +150,8 @@ impl Vocabulary {
         let context = self.context(facts, members).ok_or(Fault::Request)?;
         let context = Context::from_pairs(context).map_err(|_| Fault::Request)?;
         let action = if names.is_call { &self.call } else { &self.other };
-        Request::new(names.agent.clone(), action.clone(), names.resource.clone(), context, None).map_err(|_| Fault::Request)
+        Request::new(names.agent.clone(), action.clone(), names.resource.clone(), context, None)
+            .map_err(|_| Fault::Request)
     }
 
     fn context(&self, facts: &Facts<'_>, members: Members) -> Option<Vec<(String, Expr)>> {
