@@ -1,7 +1,7 @@
 //! What is wrong with policies is said: where, what, and what to do.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
-use attest_policy::{Policies, Problem, Weight};
+use attest_policy::{Facts, Policies, Problem, Weight};
 
 const PERMIT: &str = "@id(\"p\") permit (principal, action, resource);\n";
 
@@ -184,7 +184,9 @@ fn odd_texts_end_in_problems() {
     // As deep as is read.
     let deep =
         format!("{PERMIT}@id(\"d\") forbid (principal, action, resource) when {{ {}true }};", "true && ".repeat(249));
-    Policies::read(&[("x", &deep)]).unwrap();
+    let facts = br#"{"agent":"a1","alerts":[],"asked":{"tool":"t"},"classes":[],"components":[],"delegation":{"depth":0,"holder":"k","left":9,"root":"o"},"groups":[],"labels":[],"met":{"approvals":[],"nonce":false,"reattest":false},"risk":"low","server":"s","time":0}"#;
+    let policies = Policies::read(&[("x", &deep)]).unwrap();
+    assert_ne!(policies.decide(&Facts::read(facts).unwrap()).word(), "allow");
     let parens = format!(
         "@id(\"d\") permit (principal, action, resource) when {{ {}true{} }};",
         "(".repeat(400),

@@ -44,7 +44,7 @@ impl Slices {
         lifted: bool,
         uses: &Uses,
         vocabulary: &Vocabulary,
-    ) -> Result<(), PolicySetError> {
+    ) -> Result<(), Box<PolicySetError>> {
         let applies = |action: &EntityUid| match policy.action_constraint() {
             ActionConstraint::Any => true,
             ActionConstraint::Eq(one) => one == *action,
@@ -60,7 +60,7 @@ impl Slices {
                 None => &mut by_name.any,
             };
             let set = if lifted { &mut slice.step_up } else { &mut slice.plain };
-            set.add(policy.clone())?;
+            set.add(policy.clone()).map_err(Box::new)?;
             slice.uses.join(uses);
         }
         Ok(())

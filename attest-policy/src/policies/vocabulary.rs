@@ -81,8 +81,8 @@ pub(super) struct Names {
 }
 
 impl Vocabulary {
-    pub(super) fn new() -> Result<Self, ParseErrors> {
-        let name = |name: &str| name.parse::<EntityTypeName>();
+    pub(super) fn new() -> Result<Self, Box<ParseErrors>> {
+        let name = |name: &str| name.parse::<EntityTypeName>().map_err(Box::new);
         let action = name("Action")?;
         Ok(Self {
             agent: name("Agent")?,
