@@ -94,6 +94,7 @@ fn imports_go_down_only() {
         ("attest-hosts", &[]),
         ("attest-log", &["attest-core", "attest-keys"]),
         ("attest-watch", &["attest-core"]),
+        ("attest-policy", &["attest-core"]),
         ("attest-redact", &["attest-core"]),
         ("attest-kept", &["attest-core", "attest-redact"]),
         ("attest-sinks", &[]),
