@@ -10,6 +10,7 @@ use crate::json::write_string;
 use crate::jws::{self, Statement};
 use crate::limits::MAX_META_NAMES;
 use crate::names::{CALL, PROVENANCE};
+use crate::nonce::Nonce;
 use crate::sign::Sign;
 
 /// The proof over one call.
@@ -37,6 +38,8 @@ pub struct CallProof {
     pub meta: MetaBinding,
     /// The caller's context: calls of one context share what they have seen.
     pub context: Jti,
+    /// What the verifier gave to have this signed now.
+    pub nonce: Option<Nonce>,
 }
 
 /// Names of the bound `_meta` members, in canonical order, and the salted hash of the object of them.
@@ -86,6 +89,9 @@ impl CallProof {
         }
         put(&["},\"", PROVENANCE, "\":{\"ctx\":\"", &b64::encode(self.context.0)]);
         put(&["\",\"labels\":[],\"origin\":\"", ORIGIN_SELF, "\",\"parents\":[]},\"jti\":\"", &b64::encode(self.id.0)]);
+        if let Some(nonce) = self.nonce {
+            put(&["\",\"nonce\":\"", &nonce.to_b64()]);
+        }
         put(&[
             "\",\"oth\":{\"del\":\"",
             &self.delegation.to_b64(),
@@ -139,6 +145,7 @@ impl Statement for CallProof {
             params,
             meta,
             context,
+            nonce: Nonce::read(claims, "nonce")?,
         };
         claims.finish()?;
         Ok(proof)

@@ -13,6 +13,7 @@ use crate::json::Value;
 use crate::jwk::{PublicKey, Thumbprint};
 use crate::jws::{self, Statement};
 use crate::sign::Sign;
+use crate::status::{Status, StatusRef};
 use crate::tools::Tools;
 
 /// The type of the one authorization detail (RFC 9396) that we read.
@@ -39,6 +40,8 @@ pub struct Delegation {
     pub parent: Option<Digest>,
     /// What is granted.
     pub tools: Tools,
+    /// Where it is said whether it still counts.
+    pub status: Option<StatusRef>,
 }
 
 impl Delegation {
@@ -54,6 +57,7 @@ impl Delegation {
             iss: &self.issuer,
             jti: &self.id,
             par_hash: self.parent.map(Digest::to_b64),
+            status: self.status.as_ref().map(StatusRef::to_wire),
         });
         jws::sign(Self::TYP, &payload, key)
     }
@@ -64,8 +68,8 @@ pub fn thumbprint_uri(key: &Thumbprint) -> String {
     ["urn:ietf:params:oauth:jwk-thumbprint:sha-256:", key.as_str()].concat()
 }
 
-/// Registered claims that restrict a token (RFC 7519, sections 4.1.3 and 4.1.5; draft-ietf-oauth-status-list).
-const RESTRICTIONS: [&str; 3] = ["aud", "nbf", "status"];
+/// Registered claims that restrict a token (RFC 7519, sections 4.1.3 and 4.1.5).
+const RESTRICTIONS: [&str; 2] = ["aud", "nbf"];
 
 impl Statement for Delegation {
     const TYP: &'static str = "aat+jwt";
@@ -97,6 +101,7 @@ impl Statement for Delegation {
             max_depth: claims.number("del_max_depth")?,
             parent,
             tools: read_details(claims.array("authorization_details")?)?,
+            status: claims.optional("status").map(StatusRef::read).transpose()?,
         })
     }
 }
@@ -126,6 +131,8 @@ struct Wire<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     par_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
 }
 
 #[derive(Serialize)]

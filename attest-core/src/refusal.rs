@@ -32,6 +32,8 @@ pub enum Check {
     State,
     /// The chain of delegation.
     Chain,
+    /// Whether attestation and chain were taken back.
+    Status,
     /// Tool and arguments against the leaf.
     Constraints,
     /// The entry in the log.
@@ -176,6 +178,10 @@ reasons! {
     HolderRole = "holder-role", Chain;
     /// The delegation is held by another key than the one that makes the call.
     HolderMismatch = "holder-mismatch", Chain;
+    /// The attestation, or a token of the chain, was taken back by whoever keeps its status.
+    Revoked = "revoked", Status;
+    /// No fresh status list says whether the attestation, or a token of the chain, still counts.
+    StatusUnknown = "status-unknown", Status;
     /// The delegation does not grant this tool of this server.
     ToolNotGranted = "tool-not-granted", Constraints;
     /// The delegation grants the tool, but not with these arguments.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::call_proof::CallProof;
 use crate::carrier::{Carrier, Tokens, name_of};
 use crate::digest::{Digest, Jti, Salt};
+use crate::nonce::Nonce;
 use crate::request::Call;
 use crate::sign::Sign;
 
@@ -75,6 +76,8 @@ pub struct Particulars<'a> {
     pub now: u64,
     /// Seconds for which the proof is good.
     pub life: u64,
+    /// What a refusal of this very server gave to have the call signed now.
+    pub nonce: Option<&'a str>,
 }
 
 /// How attestation and chain stand in a request.
@@ -130,6 +133,9 @@ pub enum SigningError<E> {
     /// `_meta` has more members, or longer names, than a call proof may name.
     #[error("_meta has more members, or longer names, than a call proof may name")]
     Meta,
+    /// What the server gave is no nonce.
+    #[error("what the server asks to have signed is no nonce of 43 characters")]
+    Nonce,
     /// The key did not sign.
     #[error("the key did not sign: {0}")]
     Key(E),
@@ -142,7 +148,7 @@ pub fn sign_call<'a, 'm, 'v, S: Sign>(
     particulars: Particulars<'_>,
     key: &S,
 ) -> Result<Signed<'a, 'm, 'v>, SigningError<S::Error>> {
-    let Particulars { audience, context, id, salt, now, life } = particulars;
+    let Particulars { audience, context, id, salt, now, life, nonce } = particulars;
     let params = call.canonical_params();
     let proof = CallProof {
         audience: audience.to_owned(),
@@ -156,6 +162,7 @@ pub fn sign_call<'a, 'm, 'v, S: Sign>(
         params: Digest::salted(&salt, &params),
         meta: call.bind_meta(&salt).ok_or(SigningError::Meta)?,
         context,
+        nonce: nonce.map(|text| Nonce::from_b64(text).ok_or(SigningError::Nonce)).transpose()?,
     };
     let token = proof.sign(key).map_err(SigningError::Key)?;
     Ok(Signed { proof, token, call, credentials, params, salt })

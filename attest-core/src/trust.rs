@@ -12,6 +12,7 @@ use crate::jwk::{PublicKey, Thumbprint};
 use crate::measurement::{Component, Grade, Measurement};
 use crate::platform::{PlatformKey, Quote};
 use crate::refusal::Reason;
+use crate::status::{Staleness, StatusIssuer};
 
 /// A key that may attest, and for whom.
 #[derive(Clone, Debug)]
@@ -154,6 +155,12 @@ pub enum TrustError {
         "a platform lists the agent {0:?}, and nothing asks for it; write hardware = true among the agent's references, or take the agent out"
     )]
     HardwareNotRequired(String),
+    /// Two keys for one status list.
+    #[error("the status list {0:?} stands in the configuration twice")]
+    StatusTwice(String),
+    /// A list that no token could name.
+    #[error("the status list {0:?} has no name of 1 to 256 bytes without control characters")]
+    StatusName(String),
     /// Hardware that no platform can show.
     #[error("hardware is required of the agent {0:?}, and no platform lists it; add the key of its machine's TPM")]
     NoPlatform(String),
@@ -174,6 +181,8 @@ pub struct Trust {
     agents: HashMap<String, References>,
     platforms: HashMap<Digest, PinnedPlatform>,
     hardware: BTreeSet<String>,
+    statuses: HashMap<String, StatusIssuer>,
+    staleness: Staleness,
     skew: u64,
 }
 
@@ -201,6 +210,8 @@ impl Trust {
             agents,
             platforms: HashMap::new(),
             hardware: BTreeSet::new(),
+            statuses: HashMap::new(),
+            staleness: Staleness::default(),
             skew: DEFAULT_SKEW,
         };
         for attester in attesters {
@@ -253,6 +264,39 @@ impl Trust {
         Ok(self)
     }
 
+    /// The same, with status lists, the keys that sign them, and how old they may be.
+    pub fn with_statuses(mut self, issuers: Vec<StatusIssuer>, staleness: Staleness) -> Result<Self, TrustError> {
+        for issuer in issuers {
+            if !is_name(&issuer.uri) {
+                return Err(TrustError::StatusName(issuer.uri));
+            }
+            // Whoever attests or delegates would else say of his own word that it still holds.
+            if self.attesters.contains_key(issuer.key.thumbprint()) || self.roots.contains_key(issuer.key.thumbprint()) {
+                return Err(TrustError::KeyTwice(issuer.key.thumbprint().clone()));
+            }
+            if let Some(twice) = self.statuses.insert(issuer.uri.clone(), issuer) {
+                return Err(TrustError::StatusTwice(twice.uri));
+            }
+        }
+        self.staleness = staleness;
+        Ok(self)
+    }
+
+    /// The same for another audience, whose name is one already.
+    pub fn with_audience(self, audience: &Self) -> Self {
+        Self { audience: audience.audience.clone(), ..self }
+    }
+
+    /// Who signs this status list.
+    pub fn status_issuer(&self, uri: &str) -> Option<&StatusIssuer> {
+        self.statuses.get(uri)
+    }
+
+    /// How old status lists may be, and what passes without a fresh one.
+    pub fn staleness(&self) -> &Staleness {
+        &self.staleness
+    }
+
     /// Seconds by which clocks may differ.
     pub fn skew(&self) -> u64 {
         self.skew
@@ -291,7 +335,8 @@ impl Trust {
 
     /// Whether the key of this thumbprint has a role of its own here and so can be nobody's call key.
     pub fn has_role(&self, kid: &Thumbprint) -> bool {
-        self.attesters.contains_key(kid) || self.roots.contains_key(kid)
+        let signs_statuses = || self.statuses.values().any(|issuer| issuer.key.thumbprint() == kid);
+        self.attesters.contains_key(kid) || self.roots.contains_key(kid) || signs_statuses()
     }
 
     /// The accepted state of this agent.

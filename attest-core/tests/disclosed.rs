@@ -47,6 +47,7 @@ fn call(prompt: &str, disclosed: &[&str], form: Form) -> Vec<u8> {
         salt: Salt([7; 16]),
         now: NOW,
         life: 60,
+        nonce: None,
     };
     sign_call(&call, &credentials, particulars, &world.agent).unwrap().request(form)
 }

@@ -72,6 +72,8 @@ impl Parties {
             key: agent.public().clone(),
             measurements: measurements.to_vec(),
             platform: None,
+            nonce: None,
+            status: None,
         }
         .sign(&attester)?;
         let chain = chain(&holders, now)?;
@@ -107,6 +109,7 @@ where
         salt: Salt(bits()?),
         now: clock::now()?,
         life: LIFE,
+        nonce: None,
     };
     Ok(sign_call(&call(&message)?, credentials, particulars, key)?.request(form))
 }
@@ -149,6 +152,7 @@ fn chain(holders: &[[u8; 32]], now: u64) -> Outcome<Vec<String>> {
             parent,
             // The tool with any arguments, as `attest init` grants it.
             tools: Tools(BTreeMap::from([(qualified(AUDIENCE, TOOL), BTreeMap::new())])),
+            status: None,
         }
         .sign(&by)?;
         parent = Some(Digest::of(Unverified::<Delegation>::read(&token)?.signing_input()));

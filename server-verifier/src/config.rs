@@ -17,20 +17,26 @@ use serde::Deserialize;
 
 use crate::methods::{Methods, MethodsError, Setting};
 
+pub(crate) use fixed::Fixed;
+
 use accepted::AcceptedTable;
 use agent::AgentTable;
 use platform::PlatformTable;
+use status::Read;
 
 pub use accepted::{Acceptance, AcceptedError};
 pub use edit::{EditError, accept};
 pub use http::Http;
 pub use platform::PlatformError;
 pub use reference::ReferenceError;
+pub use status::{From, StatusSource, StatusSources, StatusesError};
 pub use witness::{Witnesses, WitnessesError};
 
 /// A verifier's configuration, read and checked.
 #[derive(Debug)]
 pub struct Config {
+    /// The file.
+    pub path: PathBuf,
     /// Whom it trusts.
     pub trust: Trust,
     /// The log's file.
@@ -57,6 +63,12 @@ pub struct Config {
     pub witness: Option<Witnesses>,
     /// States that a person accepted by hand, in the order of the file.
     pub accepted: Vec<Acceptance>,
+    /// Where status lists are had.
+    pub statuses: StatusSources,
+    /// The file itself, and every file that was read for it: when one is touched, the configuration is read again.
+    pub files: Vec<PathBuf>,
+    /// What of it cannot change while a guard runs.
+    pub(crate) fixed: Fixed,
     /// Digest of the file's exact bytes, of what its references take from other files and of the platforms' keys: every entry of the log
     /// names it.
     pub policy: Digest,
@@ -162,6 +174,14 @@ pub enum ConfigError {
         /// What.
         source: WitnessesError,
     },
+    /// The status lists.
+    #[error("{path}: [status]: {source}", path = path.display())]
+    Statuses {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: StatusesError,
+    },
     /// Only one half of what TLS needs.
     #[error("{path}: [http] names only one of tls_certificate and tls_key; name both, or neither", path = path.display())]
     HalfTls {
@@ -199,6 +219,8 @@ struct File {
     #[serde(default)]
     http: Http,
     witness: Option<witness::Section>,
+    #[serde(default)]
+    status: status::Section,
 }
 
 #[derive(Deserialize, Default)]
@@ -273,6 +295,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         // The entries name what was trusted. A publisher's word and a rule come from other files, so what they came to counts as well.
         let mut policy = text.as_bytes().to_vec();
+        let mut files = vec![at()];
         let mut agents = HashMap::new();
         let (mut hardware, mut publishers) = (BTreeSet::new(), Vec::new());
         for (agent, AgentTable { hardware: required, components }) in file.agents {
@@ -282,6 +305,7 @@ impl Config {
             }
             for (component, entry) in components {
                 publishers.extend(entry.publishers(folder));
+                files.extend(entry.files(folder));
                 let reference = entry.reference(component, folder).map_err(|source| ConfigError::Reference {
                     path: at(),
                     agent: agent.clone(),
@@ -299,12 +323,18 @@ impl Config {
             table.try_into().map_err(|source| ConfigError::Accepted { path: at(), number: n + 1, source })
         });
         let accepted = accepted.collect::<Result<_, _>>()?;
+        files.extend(file.platform.iter().map(|platform| folder.join(platform.file())));
         let platforms = platform::pinned(file.platform, folder, &publishers)
             .map_err(|source| ConfigError::Platform { path: at(), source })?;
         platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
+        let status = file.status.within(folder);
+        let Read { issuers, staleness, sources, files: named } =
+            status.map_err(|source| ConfigError::Statuses { path: at(), source })?;
+        files.extend(named);
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
         let trust = Trust::new(file.audience, attesters, roots, agents)
             .and_then(|trust| trust.with_platforms(platforms, hardware))
+            .and_then(|trust| trust.with_statuses(issuers, staleness))
             .and_then(|trust| trust.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
         let methods = Methods::new(file.methods).map_err(|source| ConfigError::Methods { path: at(), source })?;
@@ -317,6 +347,7 @@ impl Config {
         let witness = file.witness.map(|section| section.within(folder)).transpose();
         let log_key = file.log_key.as_deref().map(|text| KeySource::within(text, folder)).transpose();
         Ok(Self {
+            path: at(),
             log_origin: file.log_origin.unwrap_or_else(|| trust.audience().to_owned()),
             trust,
             log: folder.join(file.log),
@@ -333,6 +364,9 @@ impl Config {
             http,
             witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
             accepted,
+            statuses: sources,
+            files,
+            fixed: Fixed::of(text),
             policy: Digest::of(policy),
         })
     }
@@ -343,7 +377,9 @@ mod agent;
 mod edit;
 mod http;
 mod platform;
+mod fixed;
 mod reference;
+mod status;
 #[cfg(test)]
 mod tests;
 mod witness;

@@ -14,7 +14,10 @@ pub mod gate;
 pub mod guard;
 pub mod layer;
 pub mod methods;
+pub mod reload;
+mod rules;
 pub mod serve;
+pub mod status;
 mod tally;
 mod witness;
 

@@ -71,6 +71,8 @@ impl Keys {
             key: self.agent.public().clone(),
             measurements: vec![prompt()],
             platform: None,
+            nonce: None,
+            status: None,
         };
         let root = Delegation {
             issuer: "owner".to_owned(),
@@ -82,6 +84,7 @@ impl Keys {
             max_depth: 1,
             parent: None,
             tools: Tools(BTreeMap::from([("tools#echo".to_owned(), BTreeMap::new())])),
+            status: None,
         };
         let root_token = root.sign(&self.owner).unwrap();
         let signing_input = Digest::of(Unverified::<Delegation>::read(&root_token).unwrap().signing_input());
@@ -102,6 +105,7 @@ impl Keys {
             salt: Salt([4; 16]),
             now: now(),
             life: 60,
+            nonce: None,
         };
         let message = json::parse(CALL.as_bytes()).unwrap();
         let call = attested(&message).unwrap();

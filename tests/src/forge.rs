@@ -98,6 +98,7 @@ impl Forge {
             salt: Salt(fresh()),
             now,
             life: self.life,
+            nonce: None,
         };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
         Forged {

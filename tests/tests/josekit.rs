@@ -137,6 +137,8 @@ impl World {
                 grade: Grade::OnDisk,
             }],
             platform: None,
+            nonce: None,
+            status: None,
         };
         let attestation = attestation.sign(&*attester).unwrap();
         let arguments = BTreeMap::from([("path".to_owned(), Constraint::Wildcard)]);
@@ -150,6 +152,7 @@ impl World {
             max_depth: 2,
             parent: None,
             tools: Tools(BTreeMap::from([("files#read_file".to_owned(), arguments)])),
+            status: None,
         };
         let parent = granted.sign(&*root).unwrap();
         let input = Digest::of(Unverified::<Delegation>::read(&parent).unwrap().signing_input());
@@ -172,6 +175,7 @@ impl World {
             salt: Salt([7; 16]),
             now: NOW,
             life: 60,
+            nonce: None,
         };
         let credentials = Credentials::new(&attestation, &chain).unwrap();
         let proof = sign_call(&call, &credentials, particulars, &*agent).unwrap().token;

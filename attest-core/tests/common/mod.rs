@@ -91,6 +91,8 @@ impl World {
                 grade: Grade::OnDisk,
             }],
             platform: None,
+            nonce: None,
+            status: None,
         }
         .sign(&self.attester)
         .unwrap()
@@ -108,6 +110,7 @@ impl World {
             max_depth: 2,
             parent: None,
             tools: self.tools.clone(),
+            status: None,
         };
         let root_token = root.sign(&self.root).unwrap();
         let parent = Unverified::<Delegation>::read(&root_token).unwrap();
@@ -133,7 +136,7 @@ impl World {
         let call = attested(&message).unwrap();
         let credentials = self.credentials();
         let particulars =
-            Particulars { audience, context: Jti([5; 16]), id: Jti([6; 16]), salt: Salt([7; 16]), now: NOW, life: 60 };
+            Particulars { audience, context: Jti([5; 16]), id: Jti([6; 16]), salt: Salt([7; 16]), now: NOW, life: 60, nonce: None };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
         [Form::Full, Form::Short].map(|form| signed.request(form))
     }
