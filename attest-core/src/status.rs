@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::claims::{Claims, ClaimsError};
 use crate::json::Value;
-use crate::jws::{TokenError, Unverified, Verified};
 use crate::jwk::{PublicKey, Thumbprint};
+use crate::jws::{TokenError, Unverified, Verified};
 use crate::limits::MAX_STATUS_AGE;
 use crate::refusal::Reason;
 use crate::trust::Trust;

@@ -271,7 +271,8 @@ impl Trust {
                 return Err(TrustError::StatusName(issuer.uri));
             }
             // Whoever attests or delegates would else say of his own word that it still holds.
-            if self.attesters.contains_key(issuer.key.thumbprint()) || self.roots.contains_key(issuer.key.thumbprint()) {
+            if self.attesters.contains_key(issuer.key.thumbprint()) || self.roots.contains_key(issuer.key.thumbprint())
+            {
                 return Err(TrustError::KeyTwice(issuer.key.thumbprint().clone()));
             }
             if let Some(twice) = self.statuses.insert(issuer.uri.clone(), issuer) {

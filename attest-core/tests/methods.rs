@@ -132,8 +132,15 @@ fn more_members_of_meta_than_a_proof_names_cannot_be_signed_whatever_the_method(
     let world = World::new();
     let credentials = world.credentials();
     let salt = attest_core::digest::Salt([7; 16]);
-    let particulars =
-        Particulars { audience: "files", context: Jti([5; 16]), id: Jti([6; 16]), salt, now: NOW, life: 60, nonce: None };
+    let particulars = Particulars {
+        audience: "files",
+        context: Jti([5; 16]),
+        id: Jti([6; 16]),
+        salt,
+        now: NOW,
+        life: 60,
+        nonce: None,
+    };
     let call = attested(&message).unwrap();
     assert!(matches!(sign_call(&call, &credentials, particulars, &world.agent), Err(SigningError::Meta)));
 }

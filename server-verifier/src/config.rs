@@ -180,7 +180,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What.
-        source: StatusesError,
+        source: Box<StatusesError>,
     },
     /// Only one half of what TLS needs.
     #[error("{path}: [http] names only one of tls_certificate and tls_key; name both, or neither", path = path.display())]
@@ -329,7 +329,7 @@ impl Config {
         platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
         let status = file.status.within(folder);
         let Read { issuers, staleness, sources, files: named } =
-            status.map_err(|source| ConfigError::Statuses { path: at(), source })?;
+            status.map_err(|source| ConfigError::Statuses { path: at(), source: Box::new(source) })?;
         files.extend(named);
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
         let trust = Trust::new(file.audience, attesters, roots, agents)
@@ -375,9 +375,9 @@ impl Config {
 pub(crate) mod accepted;
 mod agent;
 mod edit;
+mod fixed;
 mod http;
 mod platform;
-mod fixed;
 mod reference;
 mod status;
 #[cfg(test)]

@@ -104,9 +104,9 @@ impl Reloading {
                 tracing::warn!("{} is in order again", self.path.display());
             }
             wrong = failed;
-            let (touched, blind) = (watch.as_mut(), watch.is_none());
+            let blind = watch.is_none();
             tokio::select! {
-                () = until(touched) => sleep(SETTLES).await,
+                () = until(watch.as_mut()) => sleep(SETTLES).await,
                 _ = self.hangups.recv() => {}
                 // A file that was not there yet is watched by nobody.
                 () = sleep(AGAIN), if wrong.is_some() || blind => {}

@@ -124,7 +124,9 @@ impl Lists {
             let mut held = self.shared.held.lock().await;
             let Held { sources, due, .. } = &mut *held;
             let files = sources.iter().filter(|source| matches!(source.from, From::File(_)));
-            files.for_each(|source| drop(due.remove(&source.uri)));
+            files.for_each(|source| {
+                due.remove(&source.uri);
+            });
         }
         self.shared.refresh().await;
     }
@@ -205,7 +207,9 @@ impl Shared {
             }
             Err(why) => {
                 if held.failures.get(&uri) != Some(&why) {
-                    tracing::error!("the status list {uri} is not had: {why}; the last one is used as long as it is fresh");
+                    tracing::error!(
+                        "the status list {uri} is not had: {why}; the last one is used as long as it is fresh"
+                    );
                     held.failures.insert(uri.clone(), why);
                 }
                 AGAIN

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use attest_core::b64;
 use attest_core::chain::narrower;
+use attest_core::claims::is_name;
 use attest_core::delegation::{Delegation, thumbprint_uri};
 use attest_core::digest::Digest;
 use attest_core::json;
@@ -12,6 +13,7 @@ use attest_core::jwk::PublicKey;
 use attest_core::jws::Unverified;
 use attest_core::limits::MAX_DELEGATION_LIFE;
 use attest_core::sign::Sign as _;
+use attest_core::status::StatusRef;
 use attest_core::tools::{Tools, split};
 use attest_keys::{Key, KeySource, read_public};
 
@@ -47,6 +49,12 @@ pub(crate) struct Args {
     /// How many more times the grant may be passed on
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=8))]
     passes: Option<u64>,
+    /// The status list that can take the new token back (`attest revoke`)
+    #[arg(long, value_name = "URI", requires = "status_idx")]
+    status_uri: Option<String>,
+    /// Its place in that list: one that no other token has
+    #[arg(long, value_name = "N", requires = "status_uri")]
+    status_idx: Option<u64>,
     /// Where the chain goes; standard output if not given
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -59,16 +67,17 @@ pub(crate) fn run(args: Args) -> Ending {
     let holder = read_public(&args.to)?;
     let granted = granted(&args.tools, args.grant.as_deref())?;
     let life = args.life.as_secs();
+    let status = status(args.status_uri, args.status_idx)?;
     let mut chain = match (&args.parent, args.issuer) {
         (Some(parent), _) => {
             let mut chain = read_chain(parent)?;
-            chain.push(child(&chain, &key, holder, granted, life, args.passes)?);
+            chain.push(child(&chain, &key, holder, granted, life, args.passes, status)?);
             chain
         }
         (None, issuer) => {
             let tools = granted.ok_or("a root grants nothing by itself; name tools with --tool or --grant")?;
             let issuer = issuer.unwrap_or_default();
-            vec![root(&key, issuer, holder, tools, life, args.passes.unwrap_or(0))?]
+            vec![root(&key, issuer, holder, tools, life, args.passes.unwrap_or(0), status)?]
         }
     };
     chain.push(String::new());
@@ -88,6 +97,7 @@ pub(crate) fn root(
     tools: Tools,
     life: u64,
     passes: u64,
+    status: Option<StatusRef>,
 ) -> Result<String, Failure> {
     let now = attest_log::clock::now();
     let root = Delegation {
@@ -100,6 +110,7 @@ pub(crate) fn root(
         max_depth: passes,
         parent: None,
         tools,
+        status,
     };
     Ok(root.sign(key)?)
 }
@@ -111,6 +122,7 @@ fn child(
     granted: Option<Tools>,
     life: u64,
     passes: Option<u64>,
+    status: Option<StatusRef>,
 ) -> Result<String, Failure> {
     let parent = chain.last().ok_or("the parent's file holds no token")?;
     let parent = Unverified::<Delegation>::read(parent)?;
@@ -136,9 +148,18 @@ fn child(
         max_depth: passes.map_or(parent.max_depth, |n| parent.depth + 1 + n),
         parent: Some(hash),
         tools: granted.unwrap_or_else(|| parent.tools.clone()),
+        status,
     };
     narrower(&child, parent, hash).map_err(|e| format!("refused to sign: {e}"))?;
     Ok(child.sign(key)?)
+}
+
+fn status(uri: Option<String>, index: Option<u64>) -> Result<Option<StatusRef>, Failure> {
+    let status = uri.zip(index).map(|(uri, index)| StatusRef { index, uri });
+    if status.as_ref().is_some_and(|status| !is_name(&status.uri) || status.index >= 1 << 53) {
+        return Err("--status-uri is a text of 1 to 256 bytes in one line, and --status-idx below 2^53".into());
+    }
+    Ok(status)
 }
 
 fn life_within(seconds: u64) -> Result<u64, Failure> {

@@ -168,7 +168,7 @@ impl Plan {
         put("guard.toml", &(self.guard_toml(&attester, &root)? + &measure::references(&self.agent, measured)))?;
         let granted = self.tools.iter().map(|tool| (qualified(&self.audience, tool), BTreeMap::new())).collect();
         let holder = agent.public().clone();
-        let token = delegate::root(&Key::from(root), ISSUER.to_owned(), holder, Tools(granted), ROOT_LIFE, 1)?;
+        let token = delegate::root(&Key::from(root), ISSUER.to_owned(), holder, Tools(granted), ROOT_LIFE, 1, None)?;
         put("delegation.chain", &(token + "\n"))
     }
 

@@ -19,6 +19,7 @@ pub(crate) mod moment;
 #[cfg(feature = "tpm")]
 pub(crate) mod platform;
 pub(crate) mod reference;
+pub(crate) mod revoke;
 pub(crate) mod signer;
 pub(crate) mod verify;
 pub(crate) mod witness;

@@ -69,8 +69,14 @@ enum Side {
 /// Who writes, as the last `start`, `context` or `trail` says.
 enum Writer {
     /// With every configuration since it started: a call that was under way when one took effect ends under the one before.
-    Verifier { audience: u32, policies: HashSet<Digest> },
-    Caller { agent: u32, context: Jti },
+    Verifier {
+        audience: u32,
+        policies: HashSet<Digest>,
+    },
+    Caller {
+        agent: u32,
+        context: Jti,
+    },
     Host,
 }
 

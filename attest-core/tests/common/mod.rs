@@ -135,8 +135,15 @@ impl World {
         let message = json::parse(request.as_bytes()).unwrap();
         let call = attested(&message).unwrap();
         let credentials = self.credentials();
-        let particulars =
-            Particulars { audience, context: Jti([5; 16]), id: Jti([6; 16]), salt: Salt([7; 16]), now: NOW, life: 60, nonce: None };
+        let particulars = Particulars {
+            audience,
+            context: Jti([5; 16]),
+            id: Jti([6; 16]),
+            salt: Salt([7; 16]),
+            now: NOW,
+            life: 60,
+            nonce: None,
+        };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
         [Form::Full, Form::Short].map(|form| signed.request(form))
     }
