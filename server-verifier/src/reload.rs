@@ -11,6 +11,7 @@ use std::time::Duration;
 use attest_core::entry::Entry;
 use attest_log::clock::now_ms;
 use attest_measure::Touched;
+use mcp_relay::stdio::ignores_sighup;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -66,7 +67,8 @@ impl Gate {
 pub(crate) struct Reloading {
     path: PathBuf,
     files: Vec<PathBuf>,
-    hangups: Signal,
+    /// None under `nohup`, where files alone are looked at.
+    hangups: Option<Signal>,
 }
 
 /// Ends with what holds it.
@@ -80,7 +82,7 @@ impl Drop for Kept {
 
 impl Reloading {
     pub(crate) fn of(config: &Config) -> io::Result<Self> {
-        let hangups = signal(SignalKind::hangup())?;
+        let hangups = if ignores_sighup() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self { path: config.path.clone(), files: config.files.clone(), hangups })
     }
 
@@ -107,7 +109,7 @@ impl Reloading {
             let blind = watch.is_none();
             tokio::select! {
                 () = until(watch.as_mut()) => sleep(SETTLES).await,
-                _ = self.hangups.recv() => {}
+                () = asked(self.hangups.as_mut()) => {}
                 // A file that was not there yet is watched by nobody.
                 () = sleep(AGAIN), if wrong.is_some() || blind => {}
             }
@@ -135,6 +137,13 @@ impl Reloading {
             }
         }
         Ok(())
+    }
+}
+
+async fn asked(hangups: Option<&mut Signal>) {
+    match hangups {
+        Some(hangups) => drop(hangups.recv().await),
+        None => std::future::pending().await,
     }
 }
 

@@ -117,7 +117,8 @@ pub(crate) fn run(args: Args) -> Ending {
 fn new(args: New) -> Ending {
     let key = KeySource::parse(&args.key)?.load()?;
     let bits = Bits::of(args.bits).ok_or("--bits is 1, 2, 4 or 8")?;
-    let list = StatusList::new(args.uri, bits, args.size).ok_or("--size is at least 1, and at most 1 MiB of places")?;
+    let mut list =
+        StatusList::new(args.uri, bits, args.size).ok_or("--size is at least 1, and at most 1 MiB of places")?;
     if !attest_core::claims::is_name(&list.uri) {
         return Err("--uri is a text of 1 to 256 bytes in one line".into());
     }
@@ -125,7 +126,7 @@ fn new(args: New) -> Ending {
     if ttl == 0 {
         return Err("--ttl is at least a second".into());
     }
-    let list = StatusList { issued_at: attest_log::clock::now(), ttl: Some(ttl), ..list };
+    (list.issued_at, list.ttl) = (attest_log::clock::now(), Some(ttl));
     write_new(&args.list, &format!("{}\n", list.sign(&key)?))?;
     Ok(0)
 }
@@ -259,12 +260,13 @@ fn place(what: &str, uri: &str) -> Result<u64, Failure> {
 }
 
 /// Signs the list anew and puts it in the place of the old one, whole or not at all.
-fn replace(path: &Path, list: StatusList, key: &Key) -> Result<(), Failure> {
+fn replace(path: &Path, mut list: StatusList, key: &Key) -> Result<(), Failure> {
     // Never of the same second: who has two lists must be able to tell which is the newer.
     let issued_at = attest_log::clock::now().max(list.issued_at + 1);
-    // What was left of its life stays as long.
-    let expires = list.expires.map(|expires| expires - list.issued_at + issued_at);
-    let text = format!("{}\n", StatusList { issued_at, expires, ..list }.sign(key)?);
+    // Its life stays as long.
+    list.expires = list.expires.map(|expires| expires - list.issued_at + issued_at);
+    list.issued_at = issued_at;
+    let text = format!("{}\n", list.sign(key)?);
     if text.len() > MAX_STATUS_TOKEN {
         return Err("the list would be longer than guards read; begin another one".into());
     }

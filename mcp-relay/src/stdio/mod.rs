@@ -41,7 +41,7 @@ use std::time::Duration;
 pub use client::Client;
 pub use in_process::InProcess;
 pub use process::beside;
-pub use signals::Sighup;
+pub use signals::{Sighup, ignores_sighup};
 
 use crate::{Exit, Interceptor};
 use engine::Engine;

@@ -69,6 +69,11 @@ fn terminal_tells_all() -> bool {
     foreground.is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
+/// Whether SIGHUP was ignored when this process started (`nohup`). What it starts is to ignore it too, which it does only if we leave it alone.
+pub fn ignores_sighup() -> bool {
+    ignored() & (1 << (SignalKind::hangup().as_raw_value() - 1)) != 0
+}
+
 /// The signals ignored by this process, signal n at bit n - 1. Zero where `/proc` does not tell.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
