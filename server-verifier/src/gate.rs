@@ -102,7 +102,9 @@ pub enum GateError {
     #[error(transparent)]
     Key(#[from] LogKeyError),
     /// The log's key is somebody's.
-    #[error("the log's key {0} is also an attester's or a root's: a key has one role; give the log one of its own")]
+    #[error(
+        "the log's key {0} is also an attester's, a root's or a status list's: a key has one role; give the log one of its own"
+    )]
     KeyTwice(Thumbprint),
     /// A witness's key is somebody else's too.
     #[error("the key of the witness {0} is also the log's own, an attester's or a root's: a key has one role")]

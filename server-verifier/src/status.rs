@@ -113,6 +113,7 @@ impl Lists {
                 }
             }
             rules.verifier.hold(Arc::new(statuses));
+            self.shared.keep(&held.texts);
             self.shared.rules.set(rules);
         }
         self.shared.wanted.notify_one();
@@ -168,6 +169,15 @@ impl Shared {
         }
     }
 
+    /// A list that is not kept counts all the same: that something was taken back must not wait for a disk.
+    fn keep(&self, texts: &BTreeMap<String, String>) {
+        if !texts.is_empty()
+            && let Err(error) = write_kept(&self.kept, texts)
+        {
+            tracing::error!("the status lists are not kept in {}: {error}", self.kept.display());
+        }
+    }
+
     async fn take(&self, source: StatusSource, had: Result<String, String>) {
         let StatusSource { uri, from } = source;
         let mut held = self.held.lock().await;
@@ -191,9 +201,7 @@ impl Shared {
                 rules.verifier.hold(Arc::new(statuses));
                 if !same {
                     held.texts.insert(uri.clone(), text);
-                    if let Err(error) = write_kept(&self.kept, &held.texts) {
-                        tracing::error!("the status list {uri} is not kept in {}: {error}", self.kept.display());
-                    }
+                    self.keep(&held.texts);
                 }
                 if held.failures.remove(&uri).is_some() {
                     tracing::warn!("the status list {uri} is had again");
@@ -202,7 +210,8 @@ impl Shared {
                 match from {
                     From::File(_) => LOOK,
                     // Before it ends, so that no call has to do without.
-                    From::Web(_) => (left / 3 * 2).clamp(AGAIN.min(left.max(Duration::from_secs(1))), LONGEST),
+                    From::Web(_) if left.is_zero() => AGAIN,
+                    From::Web(_) => (left / 3 * 2).clamp(Duration::from_secs(1), LONGEST),
                 }
             }
             Err(why) => {
