@@ -55,10 +55,10 @@ fn each_hop_of_a_chain_can_be_revoked_and_without_a_list_nothing_of_it_counts() 
 }
 
 /// A web server of the folder, on a port of its own.
-fn serve(world: &World, port: &str) -> attest_tests::client::Client {
+fn serve(world: &World, port: &str) -> Client {
     let mut web = Command::new("python3");
     web.args(["-u", "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", "web"]);
-    let mut web = attest_tests::client::Client::start(world.place(web));
+    let mut web = Client::start(world.place(web));
     web.find("a web server", |said| said.line.contains("Serving"));
     web
 }
