@@ -11,6 +11,7 @@ use attest_core::claims::is_name;
 use attest_core::labels::Labels;
 use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_core::measurement::{Component, Measurement};
+use attest_core::status::StatusRef;
 use attest_keys::{KeyError, KeySource};
 use attest_measure::{Cancel, FileSet};
 use serde::{Deserialize, Serialize};
@@ -75,6 +76,8 @@ pub struct Config {
     pub upstream: BTreeMap<String, Remote>,
     /// The machine's TPM; `None` for attestations without its quote.
     pub platform: Option<Platform>,
+    /// Where it is said whether this agent's attestations still count; `None` for nowhere.
+    pub status: Option<StatusRef>,
 }
 
 /// What is measured.
@@ -205,6 +208,12 @@ pub enum ConfigError {
         /// Why.
         source: Box<KeyError>,
     },
+    /// A status list without a name, or a place that no number in JSON names.
+    #[error("{path}: [status]: uri is a text of 1 to 256 bytes in one line, and idx a whole number below 2^53", path = path.display())]
+    Status {
+        /// The file.
+        path: PathBuf,
+    },
     /// Nothing to measure: an attestation of nothing proves nothing.
     #[error("{path}: [measure] names nothing that is there from the start; name at least one of weights, model, system_prompt, config, harness, signer that turns does not name", path = path.display())]
     NothingMeasured {
@@ -306,6 +315,15 @@ struct File {
     upstream: BTreeMap<String, Remote>,
     platform: Option<Platform>,
     flow: Option<FlowTable>,
+    status: Option<StatusTable>,
+}
+
+/// `[status]`: a place in a list that somebody else keeps.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatusTable {
+    uri: String,
+    idx: u64,
 }
 
 fn yes() -> bool {
@@ -412,6 +430,10 @@ impl Config {
         if file.platform.is_some() && cfg!(not(feature = "tpm")) {
             return Err(ConfigError::BuiltWithoutTpm { path: at() });
         }
+        let status = file.status.map(|StatusTable { uri, idx }| StatusRef { index: idx, uri });
+        if status.as_ref().is_some_and(|status| !is_name(&status.uri) || status.index >= 1 << 53) {
+            return Err(ConfigError::Status { path: at() });
+        }
         let (mut log_keys, mut labels) = (BTreeMap::new(), BTreeMap::new());
         for ServerTable { audience, log_keys: lines, labels: listed } in file.server {
             let of =
@@ -457,6 +479,7 @@ impl Config {
             labels,
             upstream: file.upstream.into_iter().map(|(name, remote)| (name, remote.within(folder))).collect(),
             platform: file.platform,
+            status,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use mcp_relay::http::{HostName, Listener, Upstream, told_to_stop};
-use mcp_relay::stdio;
+use mcp_relay::stdio::{self, Sighup};
 use model_relay::{Relay, limits};
 use tokio::sync::oneshot;
 
@@ -105,7 +105,7 @@ async fn serve(
     let teller = Teller::open(target, provider).await.map_err(|untold| format!("no signer: {untold}"))?;
     let relay = Relay::new(api, teller, allow);
     let Some(mut command) = command else {
-        let stop = told_to_stop()?;
+        let stop = told_to_stop(Sighup::Passed)?;
         ready(&bases.own);
         listener.serve(relay, &limits(), stop).await;
         return Ok(0);

@@ -7,7 +7,7 @@ use std::process::Command;
 use attest_trail::How;
 use mcp_relay::http::bridge::{self, BridgeOptions, OwnWords};
 use mcp_relay::http::{Callers, Endpoint, Limits, Listener, PeerKey, Relay, Upstream, told_to_stop};
-use mcp_relay::stdio::{self, Client, InProcess};
+use mcp_relay::stdio::{self, Client, InProcess, Sighup};
 use mcp_relay::{Exit, Interceptor};
 
 use crate::launch::Target;
@@ -122,7 +122,7 @@ pub async fn over_http(
     }
     let listen = |source| WrapError::Listen { address, source };
     let listener = Listener::bind(address).await.map_err(listen)?;
-    let stop = told_to_stop().map_err(WrapError::Setup)?;
+    let stop = told_to_stop(Sighup::Passed).map_err(WrapError::Setup)?;
     let how = How::url(&upstream.uri().to_string());
     let shared = shared(target, audience, how, upstream.peer_key(), OwnWords::default()).await?;
     let path = upstream.path().to_owned();

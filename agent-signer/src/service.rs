@@ -216,6 +216,17 @@ impl Signer {
     /// Signs one call made out to `audience`, after a look whether the agent is still what it was. `short` asks for the
     /// form with hashes in place of tokens too.
     pub async fn sign(&self, call: &Call<'_, '_>, audience: &str, short: bool) -> Result<wire::Signed, Refusal> {
+        self.sign_for(call, audience, short, None).await
+    }
+
+    /// [`Signer::sign`] with the nonce that a refusal of this very server gave. One that is none is `not-signed`.
+    pub async fn sign_for(
+        &self,
+        call: &Call<'_, '_>,
+        audience: &str,
+        short: bool,
+        nonce: Option<&str>,
+    ) -> Result<wire::Signed, Refusal> {
         if self.log.stopped().is_some() {
             return Err(Reason::CallerLogUnavailable.into());
         }
@@ -252,6 +263,7 @@ impl Signer {
                 grant: &[],
                 declassifications: &declassified,
             },
+            nonce,
         };
         let sign = || sign_call(call, credentials, particulars, &self.key);
         let signed = if self.key.may_wait() { tokio::task::block_in_place(sign) } else { sign() };
@@ -499,6 +511,8 @@ fn attestation(
         key: key.public().clone(),
         measurements,
         platform: None,
+        nonce: None,
+        status: config.status.clone(),
     };
     Ok(quoted(attestation, config)?.sign(attester)?)
 }

@@ -60,6 +60,7 @@ impl Starting {
     pub(crate) fn new(path: &Path, listener: UnixListener, config: &Config, stop: Stop) -> io::Result<Self> {
         let own = rustix::process::geteuid().as_raw();
         let welcome = Welcome {
+            labels: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             agent: config.agent.clone(),

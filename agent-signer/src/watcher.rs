@@ -6,8 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use inotify::{EventStream, Inotify, WatchMask};
+use attest_measure::Touched;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::service::Signer;
@@ -23,7 +22,7 @@ pub(crate) async fn watch(signer: Arc<Signer>) {
     let mut next = Instant::now() + every;
     loop {
         // What is watched is what was measured last: a file that took another's place is another file.
-        let mut touched = Touched::new(&signer).await;
+        let mut touched = Watched::new(&signer).await;
         loop {
             tokio::select! {
                 () = touched.wait() => {
@@ -41,30 +40,19 @@ pub(crate) async fn watch(signer: Arc<Signer>) {
     }
 }
 
-/// The kernel's word that a file was touched.
-struct Touched(Option<EventStream<Vec<u8>>>);
+/// Where the kernel watches no more files, calls alone look.
+struct Watched(Option<Touched>);
 
-impl Touched {
-    /// Where the kernel watches no more files (`fs.inotify.max_user_watches`), calls alone look.
+impl Watched {
     async fn new(signer: &Signer) -> Self {
-        let files = signer.files().await;
-        let watched = Inotify::init().and_then(|inotify| {
-            let touched = WatchMask::MODIFY | WatchMask::ATTRIB | WatchMask::MOVE_SELF | WatchMask::DELETE_SELF;
-            for file in files {
-                inotify.watches().add(file, touched)?;
-            }
-            inotify.into_event_stream(vec![0; 4096])
-        });
+        let watched = Touched::watch(signer.files().await);
         Self(watched.inspect_err(|error| tracing::warn!("changes show with the next call alone: {error}")).ok())
     }
 
-    /// What it was does not matter: what comes after it is for the next watch, which is a new one.
     async fn wait(&mut self) {
-        if let Some(stream) = &mut self.0
-            && matches!(stream.next().await, Some(Ok(_)))
-        {
-            return;
+        match &mut self.0 {
+            Some(touched) => touched.wait().await,
+            None => std::future::pending().await,
         }
-        std::future::pending().await
     }
 }

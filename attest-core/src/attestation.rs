@@ -10,8 +10,10 @@ use crate::jwk::PublicKey;
 use crate::jws::{self, Statement};
 use crate::measurement::{Component, Measurement, read_measurements};
 use crate::names::EAT_PROFILE;
+use crate::nonce::Nonce;
 use crate::platform::{Platform, Submods};
 use crate::sign::Sign;
+use crate::status::{Status, StatusRef};
 
 /// Evidence in the sense of RATS (RFC 9334): a profile of EAT (RFC 9711).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,10 @@ pub struct Attestation {
     pub measurements: Vec<Measurement>,
     /// A machine's word on all of that, where there is one.
     pub platform: Option<Platform>,
+    /// What a verifier gave to have this made now (`eat_nonce`).
+    pub nonce: Option<Nonce>,
+    /// Where it is said whether it still counts.
+    pub status: Option<StatusRef>,
 }
 
 impl Attestation {
@@ -55,12 +61,14 @@ impl Attestation {
         measurements.sort_by_key(|m| m.component);
         jcs(&Wire {
             cnf: Confirmation::of(&self.key),
+            eat_nonce: self.nonce.map(Nonce::to_b64),
             eat_profile: EAT_PROFILE,
             exp: self.expires,
             iat: self.issued_at,
             iss: &self.issuer,
             jti: b64::encode(self.id.0),
             measurements: measurements.iter().map(Measurement::to_wire).collect(),
+            status: self.status.as_ref().map(StatusRef::to_wire),
             sub: &self.agent,
             submods: platform.map(Platform::to_wire),
         })
@@ -83,6 +91,8 @@ impl Statement for Attestation {
             key: claims.confirmation()?,
             measurements: read_measurements(claims)?,
             platform: claims.optional("submods").map(Platform::read).transpose()?,
+            nonce: Nonce::read(claims, "eat_nonce")?,
+            status: claims.optional("status").map(StatusRef::read).transpose()?,
         };
         claims.finish()?;
         Ok(attestation)
@@ -92,12 +102,16 @@ impl Statement for Attestation {
 #[derive(Serialize)]
 struct Wire<'a> {
     cnf: Confirmation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    eat_nonce: Option<String>,
     eat_profile: &'a str,
     exp: u64,
     iat: u64,
     iss: &'a str,
     jti: String,
     measurements: Vec<(u64, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     submods: Option<Submods>,

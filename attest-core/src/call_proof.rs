@@ -11,6 +11,7 @@ use crate::jws::{self, Statement};
 use crate::labels::Labels;
 use crate::limits::{MAX_META_NAMES, MAX_SHOWN};
 use crate::names::{CALL, PROVENANCE};
+use crate::nonce::Nonce;
 use crate::sign::Sign;
 
 /// The proof over one call.
@@ -44,6 +45,8 @@ pub struct CallProof {
     pub parents: Vec<Digest>,
     /// Hash of the decision on whose behalf the call is made; `None` where the agent acts of its own accord.
     pub cause: Option<Digest>,
+    /// What the verifier gave to have this signed now.
+    pub nonce: Option<Nonce>,
 }
 
 /// Names of the bound `_meta` members, in canonical order, and the salted hash of the object of them.
@@ -106,6 +109,9 @@ impl CallProof {
             put(&[if n > 0 { ",\"" } else { "\"" }, &parent.to_b64(), "\""]);
         }
         put(&["]},\"jti\":\"", &b64::encode(self.id.0)]);
+        if let Some(nonce) = self.nonce {
+            put(&["\",\"nonce\":\"", &nonce.to_b64()]);
+        }
         put(&[
             "\",\"oth\":{\"del\":\"",
             &self.delegation.to_b64(),
@@ -170,6 +176,7 @@ impl Statement for CallProof {
             labels,
             parents,
             cause,
+            nonce: Nonce::read(claims, "nonce")?,
         };
         claims.finish()?;
         Ok(proof)

@@ -16,6 +16,7 @@ use crate::jws::{self, Statement};
 use crate::names::{FLOW, HOLDER, STATE};
 use crate::pins::{self, Pins};
 use crate::sign::Sign;
+use crate::status::{Status, StatusRef};
 use crate::tools::Tools;
 
 /// The type of the one authorization detail (RFC 9396) that we read.
@@ -48,6 +49,8 @@ pub struct Delegation {
     pub pins: Option<Pins>,
     /// The attestation of whoever signs a child: there where a token above pins his state.
     pub by: Option<String>,
+    /// Where it is said whether it still counts.
+    pub status: Option<StatusRef>,
 }
 
 /// What a token grants besides claims of its own.
@@ -77,6 +80,7 @@ impl Delegation {
             iss: &self.issuer,
             jti: &self.id,
             par_hash: self.parent.map(Digest::to_b64),
+            status: self.status.as_ref().map(StatusRef::to_wire),
         });
         jws::sign(Self::TYP, &payload, key)
     }
@@ -87,8 +91,8 @@ pub fn thumbprint_uri(key: &Thumbprint) -> String {
     ["urn:ietf:params:oauth:jwk-thumbprint:sha-256:", key.as_str()].concat()
 }
 
-/// Registered claims that restrict a token (RFC 7519, sections 4.1.3 and 4.1.5; draft-ietf-oauth-status-list).
-const RESTRICTIONS: [&str; 3] = ["aud", "nbf", "status"];
+/// Registered claims that restrict a token (RFC 7519, sections 4.1.3 and 4.1.5).
+const RESTRICTIONS: [&str; 2] = ["aud", "nbf"];
 
 impl Statement for Delegation {
     const TYP: &'static str = "aat+jwt";
@@ -124,6 +128,7 @@ impl Statement for Delegation {
             flow,
             pins,
             by,
+            status: claims.optional("status").map(StatusRef::read).transpose()?,
         })
     }
 }
@@ -162,6 +167,8 @@ struct Wire<'a> {
     jti: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     par_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status<'a>>,
 }
 
 #[derive(Serialize)]

@@ -75,6 +75,15 @@ pub enum Entry {
         /// Version of the software.
         version: String,
     },
+    /// The verifier goes on with another configuration.
+    Config {
+        /// The verifier's audience.
+        audience: String,
+        /// Digest of the configuration.
+        policy: String,
+        /// When.
+        time: u64,
+    },
     /// A call is let through, or refused after the caller was authenticated.
     Decision(Decision),
     /// A call that was let through ended.

@@ -17,8 +17,8 @@ use crate::sign::Sign;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// Longer than [`MAX_TOKEN`].
-    #[error("the token is longer than {MAX_TOKEN} bytes")]
+    /// Longer than [`Statement::LONGEST`].
+    #[error("the token is longer than its kind may be ({MAX_TOKEN} bytes, but for status lists)")]
     TooLong,
     /// Not three parts of strict base64url, or the signature is not 64 bytes.
     #[error("not three parts of unpadded base64url with a 64-byte signature")]
@@ -41,6 +41,8 @@ pub enum TokenError {
 pub trait Statement: Sized {
     /// The `typ` of its header.
     const TYP: &'static str;
+    /// Most characters of its token.
+    const LONGEST: usize = MAX_TOKEN;
 
     /// Reads the payload; must call [`Claims::finish`] unless unknown claims are to be ignored.
     fn read(claims: &mut Claims<'_, '_>) -> Result<Self, ClaimsError>;
@@ -94,7 +96,7 @@ fn kid_of_header<'a>(header: &'a [u8], typ: &str) -> Option<&'a str> {
 impl<T: Statement> Unverified<T> {
     /// Reads a token without trusting it.
     pub fn read(text: &str) -> Result<Self, TokenError> {
-        if text.len() > MAX_TOKEN {
+        if text.len() > T::LONGEST {
             return Err(TokenError::TooLong);
         }
         let (input, signature) = text.rsplit_once('.').ok_or(TokenError::Encoding)?;

@@ -22,6 +22,12 @@ pub const MAX_DECLASSIFICATION_LIFE: u64 = 600;
 pub const MAX_ATTESTATION_LIFE: u64 = 3_600;
 /// Longest life of a delegation token, in seconds (90 days).
 pub const MAX_DELEGATION_LIFE: u64 = 90 * 86_400;
+/// Longest token of a status list, in bytes: a list that does not compress, encoded twice.
+pub const MAX_STATUS_TOKEN: usize = 2 << 20;
+/// Largest status list, in bytes, after decompression: eight million places of one bit.
+pub const MAX_STATUS_LIST: usize = 1 << 20;
+/// Longest time for which a status list is fresh, in seconds: a day.
+pub const MAX_STATUS_AGE: u64 = 86_400;
 /// Longest name (issuer, agent, audience, tool), in bytes.
 pub const MAX_NAME: usize = 256;
 /// Most tools in one delegation token.

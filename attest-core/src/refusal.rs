@@ -33,6 +33,8 @@ pub enum Check {
     State,
     /// The chain of delegation.
     Chain,
+    /// Whether attestation and chain were taken back.
+    Status,
     /// Tool and arguments against the leaf.
     Constraints,
     /// Whether what the caller has seen may flow to this tool.
@@ -187,6 +189,10 @@ reasons! {
     StatePinned = "state-pinned", Chain;
     /// The attestation of somebody above in the chain is older than the chain allows; he must derive the token anew.
     HolderStale = "holder-stale", Chain;
+    /// The attestation, or a token of the chain, was taken back by whoever keeps its status.
+    Revoked = "revoked", Status;
+    /// No fresh status list says whether the attestation, or a token of the chain, still counts.
+    StatusUnknown = "status-unknown", Status;
     /// The delegation does not grant this tool of this server.
     ToolNotGranted = "tool-not-granted", Constraints;
     /// The delegation grants the tool, but not with these arguments.

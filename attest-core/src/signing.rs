@@ -6,6 +6,7 @@ use crate::call_proof::CallProof;
 use crate::carrier::{Carrier, Tokens, name_of};
 use crate::digest::{Digest, Jti, Salt};
 use crate::labels::Labels;
+use crate::nonce::Nonce;
 use crate::request::Call;
 use crate::sign::Sign;
 
@@ -78,6 +79,8 @@ pub struct Particulars<'a> {
     pub life: u64,
     /// Where the call comes from.
     pub lineage: Lineage<'a>,
+    /// What a refusal of this very server gave to have the call signed now.
+    pub nonce: Option<&'a str>,
 }
 
 /// What the caller's context has seen, and on whose behalf it calls.
@@ -158,6 +161,9 @@ pub enum SigningError<E> {
     /// `_meta` has more members, or longer names, than a call proof may name.
     #[error("_meta has more members, or longer names, than a call proof may name")]
     Meta,
+    /// What the server gave is no nonce.
+    #[error("what the server asks to have signed is no nonce of 43 characters")]
+    Nonce,
     /// The key did not sign.
     #[error("the key did not sign: {0}")]
     Key(E),
@@ -170,7 +176,7 @@ pub fn sign_call<'a, 'm, 'v, S: Sign>(
     particulars: Particulars<'a>,
     key: &S,
 ) -> Result<Signed<'a, 'm, 'v>, SigningError<S::Error>> {
-    let Particulars { audience, context, id, salt, now, life, lineage } = particulars;
+    let Particulars { audience, context, id, salt, now, life, lineage, nonce } = particulars;
     let params = call.canonical_params();
     let proof = CallProof {
         audience: audience.to_owned(),
@@ -187,6 +193,7 @@ pub fn sign_call<'a, 'm, 'v, S: Sign>(
         labels: lineage.labels.cloned().unwrap_or_default(),
         parents: lineage.receipts.iter().map(|(hash, _)| *hash).collect(),
         cause: lineage.cause.map(Digest::of),
+        nonce: nonce.map(|text| Nonce::from_b64(text).ok_or(SigningError::Nonce)).transpose()?,
     };
     let token = proof.sign(key).map_err(SigningError::Key)?;
     Ok(Signed { proof, token, call, credentials, params, salt, lineage })

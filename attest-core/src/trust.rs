@@ -15,6 +15,7 @@ use crate::labels::Labels;
 use crate::measurement::{Component, Grade, Measurement};
 use crate::platform::{PlatformKey, Quote};
 use crate::refusal::Reason;
+use crate::status::{Staleness, StatusIssuer};
 
 /// A key that may attest, and for whom.
 #[derive(Clone, Debug)]
@@ -197,6 +198,12 @@ pub enum TrustError {
         "a platform lists the agent {0:?}, and nothing asks for it; write hardware = true among the agent's references, or take the agent out"
     )]
     HardwareNotRequired(String),
+    /// Two keys for one status list.
+    #[error("the status list {0:?} stands in the configuration twice")]
+    StatusTwice(String),
+    /// A list that no token could name.
+    #[error("the status list {0:?} has no name of 1 to 256 bytes without control characters")]
+    StatusName(String),
     /// Hardware that no platform can show.
     #[error("hardware is required of the agent {0:?}, and no platform lists it; add the key of its machine's TPM")]
     NoPlatform(String),
@@ -227,6 +234,8 @@ pub struct Trust {
     declassifiers: HashMap<Thumbprint, Declassifier>,
     lineage: BTreeSet<String>,
     tool_flows: BTreeMap<String, ToolFlow>,
+    statuses: HashMap<String, StatusIssuer>,
+    staleness: Staleness,
     skew: u64,
 }
 
@@ -258,6 +267,8 @@ impl Trust {
             declassifiers: HashMap::new(),
             lineage: BTreeSet::new(),
             tool_flows: BTreeMap::new(),
+            statuses: HashMap::new(),
+            staleness: Staleness::default(),
             skew: DEFAULT_SKEW,
         };
         for attester in attesters {
@@ -369,6 +380,40 @@ impl Trust {
         self.tool_flows.get(tool).or_else(|| self.tool_flows.get("")).cloned().unwrap_or_default()
     }
 
+    /// The same, with status lists, the keys that sign them, and how old they may be.
+    pub fn with_statuses(mut self, issuers: Vec<StatusIssuer>, staleness: Staleness) -> Result<Self, TrustError> {
+        for issuer in issuers {
+            if !is_name(&issuer.uri) {
+                return Err(TrustError::StatusName(issuer.uri));
+            }
+            // Whoever attests or delegates would else say of his own word that it still holds.
+            let kid = issuer.key.thumbprint();
+            if self.has_role(kid) && !self.signs_statuses(kid) {
+                return Err(TrustError::KeyTwice(issuer.key.thumbprint().clone()));
+            }
+            if let Some(twice) = self.statuses.insert(issuer.uri.clone(), issuer) {
+                return Err(TrustError::StatusTwice(twice.uri));
+            }
+        }
+        self.staleness = staleness;
+        Ok(self)
+    }
+
+    /// The same for another audience, whose name is one already.
+    pub fn with_audience(self, audience: &Self) -> Self {
+        Self { audience: audience.audience.clone(), ..self }
+    }
+
+    /// Who signs this status list.
+    pub fn status_issuer(&self, uri: &str) -> Option<&StatusIssuer> {
+        self.statuses.get(uri)
+    }
+
+    /// How old status lists may be, and what passes without a fresh one.
+    pub fn staleness(&self) -> &Staleness {
+        &self.staleness
+    }
+
     /// Seconds by which clocks may differ.
     pub fn skew(&self) -> u64 {
         self.skew
@@ -427,6 +472,12 @@ impl Trust {
             || self.roots.contains_key(kid)
             || self.declassifiers.contains_key(kid)
             || self.logs.values().any(|keys| keys.all().iter().any(|(vkey, _)| vkey.key().thumbprint() == kid))
+            || self.signs_statuses(kid)
+    }
+
+    /// One key may sign several lists.
+    fn signs_statuses(&self, kid: &Thumbprint) -> bool {
+        self.statuses.values().any(|issuer| issuer.key.thumbprint() == kid)
     }
 
     /// The accepted state of this agent.

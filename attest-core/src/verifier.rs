@@ -9,8 +9,9 @@ mod evidence;
 mod flow;
 mod parts;
 mod rules;
+mod status;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::call_proof::CallProof;
 use crate::carrier::{Carrier, Tokens};
@@ -20,6 +21,7 @@ use crate::jwk::Thumbprint;
 use crate::jws::{Unverified, Verified};
 use crate::refusal::{About, Caller, Check, Reason, Refusal, Token};
 use crate::request::Call;
+use crate::status::{Level, Statuses};
 use crate::trust::{MAX_SKEW, Trust};
 
 pub use evidence::Evidence;
@@ -82,12 +84,13 @@ impl Trace for Vec<Check> {
 pub struct Verifier {
     trust: Trust,
     cache: Mutex<Cache>,
+    statuses: RwLock<Arc<Statuses>>,
 }
 
 impl Verifier {
     /// A verifier that trusts what `trust` says.
     pub fn new(trust: Trust) -> Self {
-        Self { trust, cache: Mutex::new(Cache::default()) }
+        Self { trust, cache: Mutex::new(Cache::default()), statuses: RwLock::default() }
     }
 
     /// What this verifier trusts.
@@ -97,8 +100,22 @@ impl Verifier {
 
     /// Checks one call at `now` (seconds since 1970). `seen` says whether the log holds the call, or a declassification, already; it is
     /// asked after the call is authenticated, and again by the log itself when the entry is written.
+    /// Of how much harm the call can do
+    /// nothing is known, so it counts as the most ([`Verifier::check_at`]).
     pub fn check(
         &self,
+        call: &Call<'_, '_>,
+        now: u64,
+        seen: impl Fn(&CallId) -> bool,
+        trace: &mut impl Trace,
+    ) -> Result<Accepted, Refusal> {
+        self.check_at(Level::Critical, call, now, seen, trace)
+    }
+
+    /// [`Verifier::check`] for a call of this level.
+    pub fn check_at(
+        &self,
+        level: Level,
         call: &Call<'_, '_>,
         now: u64,
         seen: impl Fn(&CallId) -> bool,
@@ -167,6 +184,8 @@ impl Verifier {
             return Err(named(Reason::HolderStale.into()));
         }
         trace.passed(Check::Chain);
+        self.check_status(&evidence, level, now).map_err(named)?;
+        trace.passed(Check::Status);
         rules::constraints(&evidence, call, self.trust.audience()).map_err(named)?;
         trace.passed(Check::Constraints);
         let asked = flow::Asked {

@@ -53,6 +53,7 @@ fn call(prompt: &str, disclosed: &[&str], form: Form) -> Vec<u8> {
         now: NOW,
         life: 60,
         lineage: Default::default(),
+        nonce: None,
     };
     sign_call(&call, &credentials, particulars, &world.agent).unwrap().request(form)
 }

@@ -140,6 +140,7 @@ fn more_members_of_meta_than_a_proof_names_cannot_be_signed_whatever_the_method(
         now: NOW,
         life: 60,
         lineage: Default::default(),
+        nonce: None,
     };
     let call = attested(&message).unwrap();
     assert!(matches!(sign_call(&call, &credentials, particulars, &world.agent), Err(SigningError::Meta)));

@@ -41,6 +41,7 @@ mod stamp;
 mod tensors;
 mod toml_text;
 mod tools;
+mod touched;
 mod tree;
 
 pub use cache::{Cache, CacheError};
@@ -59,6 +60,7 @@ pub use signer::{SignerFiles, own_executable, signer};
 pub use stamp::Stamp;
 pub use tensors::{FileTensors, Tensor, TensorError, TensorManifest};
 pub use tools::{ToolEntry, ToolManifest};
+pub use touched::Touched;
 
 /// A value computed from files, and the state in which those files were.
 #[derive(Clone, Debug)]

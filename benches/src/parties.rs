@@ -73,6 +73,8 @@ impl Parties {
             key: agent.public().clone(),
             measurements: measurements.to_vec(),
             platform: None,
+            nonce: None,
+            status: None,
         }
         .sign(&attester)?;
         let chain = chain(&holders, now)?;
@@ -109,6 +111,7 @@ where
         now: clock::now()?,
         life: LIFE,
         lineage: Default::default(),
+        nonce: None,
     };
     Ok(sign_call(&call(&message)?, credentials, particulars, key)?.request(form))
 }
@@ -154,6 +157,7 @@ fn chain(holders: &[[u8; 32]], now: u64) -> Outcome<Vec<String>> {
             flow: None,
             pins: None,
             by: None,
+            status: None,
         }
         .sign(&by)?;
         parent = Some(Digest::of(Unverified::<Delegation>::read(&token)?.signing_input()));

@@ -17,10 +17,13 @@ use serde::Deserialize;
 
 use crate::methods::{Methods, MethodsError, Setting};
 
+pub(crate) use fixed::Fixed;
+
 use accepted::AcceptedTable;
 use agent::AgentTable;
 use flow::{DeclassifierTable, FlowTable, LogTable};
 use platform::PlatformTable;
+use status::Read;
 
 pub use accepted::{Acceptance, AcceptedError};
 pub use edit::{EditError, accept};
@@ -28,11 +31,14 @@ pub use flow::{Flow, FlowError};
 pub use http::Http;
 pub use platform::PlatformError;
 pub use reference::ReferenceError;
+pub use status::{From, StatusSource, StatusSources, StatusesError};
 pub use witness::{Witnesses, WitnessesError};
 
 /// A verifier's configuration, read and checked.
 #[derive(Debug)]
 pub struct Config {
+    /// The file.
+    pub path: PathBuf,
     /// Whom it trusts.
     pub trust: Trust,
     /// The log's file.
@@ -61,6 +67,12 @@ pub struct Config {
     pub accepted: Vec<Acceptance>,
     /// What becomes of labels.
     pub flow: Flow,
+    /// Where status lists are had.
+    pub statuses: StatusSources,
+    /// The file itself, and every file that was read for it: when one is touched, the configuration is read again.
+    pub files: Vec<PathBuf>,
+    /// What of it cannot change while a guard runs.
+    pub(crate) fixed: Fixed,
     /// Digest of the file's exact bytes, of what its references take from other files and of the platforms' keys: every entry of the log
     /// names it.
     pub policy: Digest,
@@ -174,6 +186,14 @@ pub enum ConfigError {
         /// What.
         source: WitnessesError,
     },
+    /// The status lists.
+    #[error("{path}: [status]: {source}", path = path.display())]
+    Statuses {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: Box<StatusesError>,
+    },
     /// Only one half of what TLS needs.
     #[error("{path}: [http] names only one of tls_certificate and tls_key; name both, or neither", path = path.display())]
     HalfTls {
@@ -217,6 +237,8 @@ struct File {
     #[serde(default)]
     http: Http,
     witness: Option<witness::Section>,
+    #[serde(default)]
+    status: status::Section,
 }
 
 #[derive(Deserialize, Default)]
@@ -295,6 +317,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         // The entries name what was trusted. A publisher's word and a rule come from other files, so what they came to counts as well.
         let mut policy = text.as_bytes().to_vec();
+        let mut files = vec![at()];
         let mut agents = HashMap::new();
         let (mut hardware, mut lineage, mut publishers) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
         for (agent, AgentTable { hardware: required, lineage: keeps, components }) in file.agents {
@@ -307,6 +330,7 @@ impl Config {
             }
             for (component, entry) in components {
                 publishers.extend(entry.publishers(folder));
+                files.extend(entry.files(folder));
                 let reference = entry.reference(component, folder).map_err(|source| ConfigError::Reference {
                     path: at(),
                     agent: agent.clone(),
@@ -324,15 +348,21 @@ impl Config {
             table.try_into().map_err(|source| ConfigError::Accepted { path: at(), number: n + 1, source })
         });
         let accepted = accepted.collect::<Result<_, _>>()?;
+        files.extend(file.platform.iter().map(|platform| folder.join(platform.file())));
         let platforms = platform::pinned(file.platform, folder, &publishers)
             .map_err(|source| ConfigError::Platform { path: at(), source })?;
         platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
         let flow = file.flow.read(file.server, file.declassifier, lineage);
         let (flow_trust, flow) = flow.map_err(|source| ConfigError::Flow { path: at(), source })?;
+        let status = file.status.within(folder);
+        let Read { issuers, staleness, sources, files: named } =
+            status.map_err(|source| ConfigError::Statuses { path: at(), source: Box::new(source) })?;
+        files.extend(named);
         let skew = file.skew_seconds.unwrap_or(DEFAULT_SKEW);
         let trust = Trust::new(file.audience, attesters, roots, agents)
             .and_then(|trust| trust.with_platforms(platforms, hardware))
             .and_then(|trust| trust.with_flow(flow_trust))
+            .and_then(|trust| trust.with_statuses(issuers, staleness))
             .and_then(|trust| trust.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
         let methods = Methods::new(file.methods).map_err(|source| ConfigError::Methods { path: at(), source })?;
@@ -345,6 +375,7 @@ impl Config {
         let witness = file.witness.map(|section| section.within(folder)).transpose();
         let log_key = file.log_key.as_deref().map(|text| KeySource::within(text, folder)).transpose();
         Ok(Self {
+            path: at(),
             log_origin: file.log_origin.unwrap_or_else(|| trust.audience().to_owned()),
             trust,
             log: folder.join(file.log),
@@ -362,6 +393,9 @@ impl Config {
             witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
             accepted,
             flow,
+            statuses: sources,
+            files,
+            fixed: Fixed::of(text),
             policy: Digest::of(policy),
         })
     }
@@ -370,10 +404,12 @@ impl Config {
 pub(crate) mod accepted;
 mod agent;
 mod edit;
+mod fixed;
 mod flow;
 mod http;
 mod platform;
 mod reference;
+mod status;
 #[cfg(test)]
 mod tests;
 mod witness;

@@ -23,7 +23,7 @@ impl Exchanges for Guards {
 
     fn bad_http(&self) {
         let gate = self.0.clone();
-        tokio::spawn(async move { gate.refused(&Reason::BadHttp.into()).await });
+        tokio::spawn(async move { gate.refused(&gate.rules(), &Reason::BadHttp.into()).await });
     }
 }
 

@@ -1,6 +1,6 @@
 //! The gate: verdict, entry, and only then the call. Independent of the transport.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,50 +8,60 @@ use attest_core::cause::{Cause, Told};
 use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::digest::{Digest, Salt};
 use attest_core::entry::{Entry, Status};
-use attest_core::extension::Offer;
 use attest_core::json::Value;
 use attest_core::jwk::Thumbprint;
 use attest_core::labels::Labels;
 use attest_core::receipt::Receipt;
 use attest_core::refusal::{Check, Reason, Refusal};
-use attest_core::reply::Shape;
 use attest_core::request;
 use attest_core::response::Outcome;
 use attest_core::seen::{Called, What};
 use attest_core::sign::Sign as _;
 use attest_core::tlog_proof::TlogProof;
-use attest_core::verifier::{Accepted, CallId, Single, Verifier};
+use attest_core::trust::Trust;
+use attest_core::verifier::{Accepted, CallId, Single};
 use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, LogKeyError, Reader, Record, ReplayKey, Token};
 use attest_trail::observer::Draft;
 use attest_trail::{Recorder, Session, Writing};
 use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
-use crate::config::{Acceptance, Config, accepted};
-use crate::labelled::Labelled;
-use crate::methods::{Methods, Setting};
+use crate::config::{Acceptance, Config, Fixed, accepted};
+use crate::methods::Setting;
+use crate::rules::{Current, Rules};
+use crate::status::{Lists, warn_of_staleness};
+use crate::stores::Stores;
 use crate::tally::{Due, Tally};
 use crate::witness::{Witnessing, WitnessingError};
 use attest_log::clock::{now, now_ms};
 
 /// A verifier with its log.
 pub struct Gate {
-    verifier: Verifier,
+    audience: String,
+    pub(crate) rules: Current,
     log: Arc<Log>,
     /// Signs receipts and decisions.
     key: LogKey,
     receipts: bool,
-    labels: Labelled,
-    policy: Digest,
-    shape: Shape,
-    methods: Methods,
-    offer: Offer,
+    pub(crate) stores: Stores,
     limits: Limits,
+    pub(crate) lists: Lists,
+    /// What cannot change, and the keys that nobody else may have.
+    pub(crate) running: tokio::sync::Mutex<Running>,
     tally: Mutex<Tally>,
     tasks: Mutex<Tasks<Call>>,
     witness: Option<Witnessing>,
     trail: Option<Trail>,
     exchanges: AtomicU64,
+}
+
+/// What a new configuration is held against.
+pub(crate) struct Running {
+    pub fixed: Fixed,
+    pub log: PathBuf,
+    pub key: LogKey,
+    /// Names and keys.
+    pub witnesses: Vec<(String, Thumbprint)>,
 }
 
 /// The trail of what passes, besides the decisions.
@@ -81,6 +91,8 @@ pub(crate) struct Shown {
     entry: Vec<u8>,
     index: u64,
     inclusion: Inclusion,
+    /// The configuration it was judged by.
+    policy: Digest,
 }
 
 /// A receipt with its proof, as both travel.
@@ -100,7 +112,9 @@ pub enum GateError {
     #[error(transparent)]
     Key(#[from] LogKeyError),
     /// The log's key is somebody's.
-    #[error("the log's key {0} is also an attester's or a root's: a key has one role; give the log one of its own")]
+    #[error(
+        "the log's key {0} is also an attester's, a root's or a status list's: a key has one role; give the log one of its own"
+    )]
     KeyTwice(Thumbprint),
     /// The configuration pins other keys for the log of this name.
     #[error(
@@ -134,34 +148,31 @@ impl Gate {
     /// Opens the log, marks calls that a crash left without an outcome, and writes down that it starts.
     pub async fn open(config: Config) -> Result<Self, GateError> {
         let key = LogKey::of_log(&config.log, config.log_key.as_ref(), &config.log_origin)?;
-        let kid = key.public().thumbprint();
-        // Named as the log of a server, with keys that were retired, it is this one and no other's.
-        let trust = match config.trust.log(key.origin()) {
-            Some(keys) if keys.all().last().is_some_and(|(last, _)| last.key() == key.public()) => config.trust,
-            _ if config.trust.has_role(kid) => return Err(GateError::KeyTwice(kid.clone())),
-            Some(_) => return Err(GateError::OtherLog(key.origin().to_owned())),
-            None => config.trust.with_log(LogKeys::new(Vec::new(), key.vkey().clone())?),
-        };
         let witnesses = config.witness.iter().flat_map(|witnesses| witnesses.policy.witnesses());
-        for witness in witnesses {
-            let own = witness.vkey.key();
-            if own == key.public() || trust.has_role(own.thumbprint()) {
-                return Err(GateError::WitnessKey(witness.name.clone()));
-            }
-        }
+        let running = Running {
+            fixed: config.fixed.clone(),
+            log: config.log.clone(),
+            key: key.clone(),
+            witnesses: witnesses.map(|w| (w.name.clone(), w.vkey.key().thumbprint().clone())).collect(),
+        };
+        let trust = running.admits(config.trust)?;
+        warn_of_staleness(&trust);
         let (log, recovery) = Log::open(&config.log, key.clone(), attest_log::Options::default())?;
         let skew = trust.skew();
-        let labels = Labelled::open(config.flow, &config.log)?;
+        let audience = trust.audience().to_owned();
+        let stores = Stores::default();
+        stores.fill(&config.flow, &config.log)?;
+        let rules = Current::new(Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow));
+        let lists = Lists::open(&config.log, config.statuses, rules.clone()).await;
         let mut gate = Self {
             key,
             receipts: config.receipts,
-            labels,
-            verifier: Verifier::new(trust),
+            stores,
+            audience,
+            rules,
+            lists,
+            running: tokio::sync::Mutex::new(running),
             log: Arc::new(log),
-            policy: config.policy,
-            shape: config.deny_as,
-            offer: Offer { cache: true, methods: config.methods.attested().map(str::to_owned).collect() },
-            methods: config.methods,
             limits: config.http.limits,
             tally: Mutex::default(),
             tasks: Mutex::default(),
@@ -175,15 +186,12 @@ impl Gate {
         }
         let start = Entry::Start {
             audience: gate.audience().to_owned(),
-            policy: gate.policy.to_b64(),
+            policy: config.policy.to_b64(),
             time: now_ms(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         gate.log.append(Record::new(start.to_bytes()), now()).await?;
-        for accepted in unwritten(&config.log, recovery.next, config.accepted)? {
-            let entry = accepted.entry(gate.audience(), now_ms());
-            gate.log.append(Record::new(entry.to_bytes()), now()).await?;
-        }
+        gate.write_accepted(&config.log, recovery.next, config.accepted).await?;
         if let Some(table) = &config.trail {
             let recorder = Arc::new(attest_trail::open(&gate.log, table, Writing::default())?);
             let session = Arc::new(Session::begin(recorder.clone(), gate.audience(), None).await?);
@@ -197,7 +205,7 @@ impl Gate {
 
     /// The name that calls must be made out to.
     pub fn audience(&self) -> &str {
-        self.verifier.trust().audience()
+        &self.audience
     }
 
     /// What passes is written down here, where there is a trail.
@@ -210,9 +218,27 @@ impl Gate {
         self.exchanges.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// The shape of refusals.
-    pub fn shape(&self) -> Shape {
-        self.shape
+    /// What is gone by now. Whoever takes it goes on by it, to the end of what he began.
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        self.rules.get()
+    }
+
+    /// Writes what the log does not say yet of what persons accepted.
+    pub(crate) async fn write_accepted(
+        &self,
+        log: &Path,
+        end: u64,
+        accepted: Vec<Acceptance>,
+    ) -> Result<(), GateError> {
+        for accepted in unwritten(log, end, accepted)? {
+            self.write(accepted.entry(self.audience(), now_ms())).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends an entry of the verifier's own; says its index.
+    pub(crate) async fn write(&self, entry: Entry) -> Result<u64, AppendError> {
+        Ok(self.log.append(Record::new(entry.to_bytes()), now()).await?.index)
     }
 
     /// Sizes and times of this guard as an HTTP server.
@@ -220,23 +246,22 @@ impl Gate {
         &self.limits
     }
 
-    /// What this verifier offers to those who sign.
-    pub(crate) fn offer(&self) -> &Offer {
-        &self.offer
-    }
-
     /// Whether messages of this method do not simply pass.
     pub(crate) fn cares_for(&self, method: &str) -> bool {
-        self.methods.of(method) != Setting::Pass
+        self.rules().methods.of(method) != Setting::Pass
     }
 
     /// The call that `message` is, if it is one that needs a proof; `None` where it passes.
-    pub fn call<'m, 'v>(&self, message: &'m Value<'v>) -> Result<Option<request::Call<'m, 'v>>, Refusal> {
+    pub(crate) fn call<'m, 'v>(
+        &self,
+        rules: &Rules,
+        message: &'m Value<'v>,
+    ) -> Result<Option<request::Call<'m, 'v>>, Refusal> {
         if let request::Message::Call(call) = request::classify(message)? {
             return Ok(Some(call));
         }
         let method = message.as_object().and_then(|m| m.get("method")).and_then(Value::as_str);
-        match method.map_or(Setting::Pass, |method| self.methods.of(method)) {
+        match method.map_or(Setting::Pass, |method| rules.methods.of(method)) {
             Setting::Pass => Ok(None),
             Setting::Deny => Err(Reason::MethodDenied.into()),
             Setting::Attested => Ok(Some(request::attested(message)?)),
@@ -244,13 +269,13 @@ impl Gate {
     }
 
     /// Checks 1 to 10: everything up to the log.
-    pub fn check(&self, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
-        let accepted = self.verifier.check(call, now(), |id| self.seen(id), &mut ())?;
+    pub(crate) fn check(&self, rules: &Rules, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
+        let accepted = rules.verifier.check(call, now(), |id| self.seen(id), &mut ())?;
         // What was signed before a log was taken over by hand may have been used: that part of the log is not known.
         // Nor is what a caller whose clock was ahead dated later than it was made.
         let known_from = match self.log.since() {
             0 => 0,
-            since => since.saturating_add(self.verifier.trust().skew()),
+            since => since.saturating_add(rules.verifier.trust().skew()),
         };
         if accepted.proof.issued_at < known_from {
             return Err(refused(&accepted, Reason::Expired));
@@ -266,14 +291,19 @@ impl Gate {
     /// Check 13: the entry and the replay key in one durable transaction. Nothing is forwarded unless this succeeds.
     /// `answered` says whether an outcome will follow, as it does not for a notification; if it will, what comes back is for
     /// the receipt.
-    pub(crate) async fn admit(&self, accepted: &Accepted, answered: bool) -> Result<Option<Arc<Shown>>, Refusal> {
+    pub(crate) async fn admit(
+        &self,
+        rules: &Rules,
+        accepted: &Accepted,
+        answered: bool,
+    ) -> Result<Option<Arc<Shown>>, Refusal> {
         if let Some(witness) = &self.witness
             && !witness.permits().await
         {
             return Err(refused(accepted, Reason::NotWitnessed));
         }
         self.use_up(accepted).await?;
-        let entry = Entry::allow(accepted, self.audience(), &self.policy, now_ms()).of_notification(!answered);
+        let entry = Entry::allow(accepted, self.audience(), &rules.policy, now_ms()).of_notification(!answered);
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
         let seen = accepted.flow.seen.iter().map(|(hash, text)| Token::hashed(hash.0, &**text));
@@ -292,8 +322,8 @@ impl Gate {
         let refused = |reason| refused(accepted, reason);
         match self.log.append(record, now()).await {
             Ok(Appended { index, inclusion }) => {
-                self.labels.written(accepted.proof.tool.as_deref(), &accepted.flow.labels);
-                Ok(inclusion.map(|inclusion| Arc::new(Shown { entry, index, inclusion })))
+                self.stores.written(&rules.flow, accepted.proof.tool.as_deref(), &accepted.flow.labels);
+                Ok(inclusion.map(|inclusion| Arc::new(Shown { entry, index, inclusion, policy: rules.policy })))
             }
             Err(AppendError::Replay | AppendError::AlreadyOpen) => Err(refused(Reason::Replay)),
             Err(AppendError::Expired) => Err(refused(Reason::Expired)),
@@ -325,8 +355,8 @@ impl Gate {
     }
 
     /// What the server behind is to be told of a call that was let through: the canonical request with it, or the request as it is.
-    pub(crate) async fn telling(&self, accepted: &Accepted) -> Result<Vec<u8>, Refusal> {
-        if !self.labels.tells_server() {
+    pub(crate) async fn telling(&self, rules: &Rules, accepted: &Accepted) -> Result<Vec<u8>, Refusal> {
+        if !rules.flow.tell_server {
             return Ok(accepted.forward.clone());
         }
         let now = now();
@@ -358,7 +388,7 @@ impl Gate {
 
     /// The labels of the answer to a call: `None` in place of one that has no canonical form.
     pub(crate) fn labels_of(&self, call: &Call, answer: Option<&Value<'_>>) -> Labels {
-        self.labels.of_answer(call.tool.as_deref(), answer).and(&call.labels)
+        self.stores.of_answer(&self.rules().flow, call.tool.as_deref(), answer).and(&call.labels)
     }
 
     /// Check 15: how a call ended. On an error the caller must be told that the outcome is not written.
@@ -378,7 +408,7 @@ impl Gate {
             index: shown.index,
             labels,
             log: key.origin().to_owned(),
-            policy: self.policy,
+            policy: shown.policy,
             outcome,
         };
         let signed = if key.may_wait() {
@@ -434,7 +464,7 @@ impl Gate {
     ///
     /// What somebody without the agent's key can bring about as often as he likes (any message of his own, and any number of
     /// copies of a call that he saw) is counted: one entry at once, then one in ten seconds with the count.
-    pub async fn refused(&self, refusal: &Refusal) {
+    pub(crate) async fn refused(&self, rules: &Rules, refusal: &Refusal) {
         let anybodys = matches!(refusal.reason.check(), Check::Bindings | Check::Replay) || refusal.caller.is_none();
         let due = if anybodys { self.tally().add(refusal.reason, now_ms()) } else { None };
         if anybodys && due.is_none() {
@@ -450,7 +480,7 @@ impl Gate {
             // The refusal stands whether or not it can be written.
             let _ = trail.record(vec![Draft { what, kept: None }]).await;
         }
-        let entry = Entry::deny(refusal, self.audience(), &self.policy, now_ms());
+        let entry = Entry::deny(refusal, self.audience(), &rules.policy, now_ms());
         // The one that has an entry of its own is not counted once more.
         let own = u64::from(entry.is_some());
         let counted = due.map(|due| Due { count: due.count - own, ..due }).filter(|due| due.count > 0);
@@ -500,6 +530,25 @@ impl Gate {
 
 /// Seconds for which an agent behind this guard can name a call as the cause of its own.
 const CAUSE_SECONDS: u64 = 3_600;
+
+impl Running {
+    /// The trust with the gate's own log, if none of the gate's own keys is trusted in another role.
+    pub(crate) fn admits(&self, trust: Trust) -> Result<Trust, GateError> {
+        let own = self.key.public();
+        // Named as the log of a server, with keys that were retired, it is this one and no other's.
+        let trust = match trust.log(self.key.origin()) {
+            Some(keys) if keys.all().last().is_some_and(|(last, _)| last.key() == own) => trust,
+            Some(_) => return Err(GateError::OtherLog(self.key.origin().to_owned())),
+            None if trust.has_role(own.thumbprint()) => return Err(GateError::KeyTwice(own.thumbprint().clone())),
+            None => trust.with_log(LogKeys::new(Vec::new(), self.key.vkey().clone())?),
+        };
+        match self.witnesses.iter().find(|(_, key)| trust.has_role(key)) {
+            Some((name, _)) => Err(GateError::WitnessKey(name.clone())),
+            None => Ok(trust),
+        }
+    }
+}
+
 /// How many entries are looked through for what somebody accepted. What stands before them is written once more.
 const LOOKED_THROUGH: u64 = 10_000;
 

@@ -20,6 +20,7 @@ use mcp_relay::{
 
 use crate::attested::{Attested, Calls};
 use crate::gate::{Call, Gate};
+use crate::rules::Rules;
 
 /// Sees every message between a client and the server behind the gate: on one connection over stdio, or of one exchange
 /// over HTTP.
@@ -58,28 +59,34 @@ impl Guard {
         Calls::new(self.in_flight.clone())
     }
 
-    fn refuse(&self, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
-        self.refuse_and(refusal.reason != Reason::NoId, id, refusal)
+    fn refuse(&self, rules: Arc<Rules>, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
+        self.refuse_and(rules, refusal.reason != Reason::NoId, id, refusal)
     }
 
     /// A refusal that is answered, or not, as that of a notification.
-    fn refuse_and(&self, answer: bool, id: Option<&Value<'_>>, refusal: Refusal) -> Handling<ToServer> {
-        let reply = reply::refuse(id, &refusal, self.gate.shape());
+    fn refuse_and(
+        &self,
+        rules: Arc<Rules>,
+        answer: bool,
+        id: Option<&Value<'_>>,
+        refusal: Refusal,
+    ) -> Handling<ToServer> {
+        let reply = reply::refuse(id, &refusal, rules.shape);
         let gate = self.gate.clone();
         Handling::later(async move {
-            gate.refused(&refusal).await;
+            gate.refused(&rules, &refusal).await;
             if answer { ToServer::Reply(reply.into()) } else { ToServer::Drop }
         })
     }
 
     /// A message that needs no proof.
-    fn pass(&self, message: &Value<'_>) -> Handling<ToServer> {
+    fn pass(&self, rules: Arc<Rules>, message: &Value<'_>) -> Handling<ToServer> {
         match self.in_flight.pass(message, || Watched::unsigned(message, |task| self.waits(task))) {
             Ok(()) => match self.gate.trail() {
                 Some(trail) => trail.asked(self.exchange, message, None, Handling::Now(ToServer::Pass)),
                 None => Handling::Now(ToServer::Pass),
             },
-            Err(Taken) => self.refuse(message.as_object().and_then(|m| m.get("id")), Reason::BadRequest.into()),
+            Err(Taken) => self.refuse(rules, message.as_object().and_then(|m| m.get("id")), Reason::BadRequest.into()),
         }
     }
 
@@ -88,24 +95,24 @@ impl Guard {
         self.gate.salt_of_task(task).is_some()
     }
 
-    fn admit(&self, call: &request::Call<'_, '_>, message: &Value<'_>) -> Handling<ToServer> {
+    fn admit(&self, rules: Arc<Rules>, call: &request::Call<'_, '_>, message: &Value<'_>) -> Handling<ToServer> {
         let shown = call.id();
         let Ok(place) = self.in_flight.reserve(message) else {
-            return self.refuse(shown, Reason::BadRequest.into());
+            return self.refuse(rules, shown, Reason::BadRequest.into());
         };
         // Only a notification has none.
         let answered = place.id().is_some();
-        let accepted = match self.gate.check(call) {
+        let accepted = match self.gate.check(&rules, call) {
             Ok(accepted) => accepted,
-            Err(refusal) => return self.refuse_and(answered, shown, refusal),
+            Err(refusal) => return self.refuse_and(rules, answered, shown, refusal),
         };
         let about = About::of(message, |task| self.waits(task));
         let (gate, attested) = (self.gate.clone(), self.attested.clone());
         let (exchange, named) = (self.exchange, accepted.caller.call);
         let admitted = Handling::later(async move {
             // What can fail is done before the call counts as let through.
-            let admitted = match gate.telling(&accepted).await {
-                Ok(told) => gate.admit(&accepted, answered).await.map(|shown| (shown, told)),
+            let admitted = match gate.telling(&rules, &accepted).await {
+                Ok(told) => gate.admit(&rules, &accepted, answered).await.map(|shown| (shown, told)),
                 Err(refusal) => Err(refusal),
             };
             match admitted {
@@ -123,9 +130,9 @@ impl Guard {
                     ToServer::Forward(told.into())
                 }
                 Err(refusal) => {
-                    gate.refused(&refusal).await;
+                    gate.refused(&rules, &refusal).await;
                     match place.id() {
-                        Some(id) => ToServer::Reply(reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()),
+                        Some(id) => ToServer::Reply(reply::refuse(Some(&id.to_value()), &refusal, rules.shape).into()),
                         None => ToServer::Drop,
                     }
                 }
@@ -181,12 +188,14 @@ enum End {
 
 impl Interceptor for Guard {
     fn client_message(&self, _: Bytes, message: &Value<'_>) -> Handling<ToServer> {
-        match self.gate.call(message) {
-            Ok(Some(call)) => self.admit(&call, message),
-            Ok(None) => self.pass(message),
+        let rules = self.gate.rules();
+        match self.gate.call(&rules, message) {
+            Ok(Some(call)) => self.admit(rules, &call, message),
+            Ok(None) => self.pass(rules, message),
             Err(refusal) => {
                 let silent = matches!(Kind::of(message), Kind::Notification { method } if self.gate.cares_for(method));
                 self.refuse_and(
+                    rules,
                     !silent && refusal.reason != Reason::NoId,
                     message.as_object().and_then(|m| m.get("id")),
                     refusal,
@@ -206,7 +215,7 @@ impl Interceptor for Guard {
         let reply = reply::refuse(id, &refusal, Shape::Error);
         let gate = self.gate.clone();
         Handling::later(async move {
-            gate.refused(&refusal).await;
+            gate.refused(&gate.rules(), &refusal).await;
             mcp_relay::Refusal::Reply(reply.into())
         })
     }
@@ -227,7 +236,7 @@ impl Interceptor for Guard {
         Box::pin(async move {
             gate.lost(&calls).await;
             let refusal = Refusal::from(Reason::ServerGone);
-            ids.iter().map(|id| reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into()).collect()
+            ids.iter().map(|id| reply::refuse(Some(&id.to_value()), &refusal, gate.rules().shape).into()).collect()
         })
     }
 }
@@ -263,7 +272,7 @@ impl Guard {
             _ => Vec::new(),
         };
         let offer = opening.zip(clean.as_ref().or(message));
-        let offer = offer.and_then(|(era, answer)| extension::with_offer(answer, era, self.gate.offer()));
+        let offer = offer.and_then(|(era, answer)| extension::with_offer(answer, era, &self.gate.rules().offer));
         let written: Option<Bytes> = offer.or(clean).map(|new| new.to_canonical().into());
         // Receipts go into the text, which is otherwise sent on as it came. An answer to an opening is no call's.
         let place = match (&end, message) {
@@ -298,7 +307,7 @@ impl Guard {
                     // A notification has no id, and nobody to tell that there is no trace of it.
                     return id.map_or(ToClient::Drop, |id| {
                         let refusal = Reason::OutcomeNotLogged.into();
-                        ToClient::Replace(reply::refuse(Some(&id.to_value()), &refusal, gate.shape()).into())
+                        ToClient::Replace(reply::refuse(Some(&id.to_value()), &refusal, gate.rules().shape).into())
                     });
                 }
                 let carried: Vec<_> =

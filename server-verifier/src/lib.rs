@@ -12,10 +12,13 @@ mod exchanges;
 mod filter;
 pub mod gate;
 pub mod guard;
-mod labelled;
 pub mod layer;
 pub mod methods;
+pub mod reload;
+mod rules;
 pub mod serve;
+pub mod status;
+mod stores;
 mod tally;
 mod witness;
 

@@ -10,12 +10,13 @@ use mcp_relay::http::gateway::{Gateway, GatewayOptions};
 use mcp_relay::http::{
     Backend, Callers, Endpoint, HostName, Listener, Relay, TlsError, Upstream, UpstreamError, told_to_stop,
 };
-use mcp_relay::stdio::{self, Client};
+use mcp_relay::stdio::{self, Client, Sighup};
 
 use crate::config::{Config, Http};
 use crate::exchanges::Guards;
 use crate::gate::{Gate, GateError};
 use crate::guard::Guard;
+use crate::reload::Reloading;
 
 /// Why a guard could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +66,15 @@ fn warn_of_anything(config: &Config) {
 /// Runs `server` behind a gate, for the client on our own standard input and output, until it ends.
 pub async fn over_stdio(config: Config, server: Command) -> Result<Exit, GuardError> {
     warn_of_anything(&config);
+    let reloading = Reloading::of(&config).map_err(GuardError::Setup)?;
     let options = stdio::Options {
+        sighup: Sighup::Kept,
         client_line_limit: config.max_request,
         server_line_limit: config.max_answer,
         ..stdio::Options::default()
     };
     let gate = Arc::new(Gate::open(config).await?);
+    let _kept = reloading.keep(gate.clone());
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let exit = stdio::run(server, client, Guard::new(gate.clone()), options).await;
     gate.close().await;
@@ -86,7 +90,7 @@ pub enum Behind {
     Command(Vec<OsString>),
 }
 
-/// Listens on `address` until SIGTERM, SIGINT or SIGHUP, with a gate in front of what stands behind. `ready` is told the
+/// Listens on `address` until SIGTERM or SIGINT, with a gate in front of what stands behind. `ready` is told the
 /// endpoint's URL.
 pub async fn over_http(
     config: Config,
@@ -146,8 +150,10 @@ async fn serve(
     if let Some((certificate, key)) = http.tls() {
         listener = listener.with_tls(certificate, key)?;
     }
-    let stop = told_to_stop().map_err(GuardError::Setup)?;
+    let stop = told_to_stop(Sighup::Kept).map_err(GuardError::Setup)?;
+    let reloading = Reloading::of(&config).map_err(GuardError::Setup)?;
     let gate = Arc::new(Gate::open(config).await?);
+    let _kept = reloading.keep(gate.clone());
     let url = format!("{}://{}{path}", listener.scheme(), listener.address().map_err(listen)?);
     let relay = Relay::new(behind, Guards(gate.clone()), Endpoint::Path(path), callers, http.limits);
     ready(&url);

@@ -71,6 +71,8 @@ impl Keys {
             key: self.agent.public().clone(),
             measurements: vec![prompt()],
             platform: None,
+            nonce: None,
+            status: None,
         };
         let root = Delegation {
             issuer: "owner".to_owned(),
@@ -85,6 +87,7 @@ impl Keys {
             flow: None,
             pins: None,
             by: None,
+            status: None,
         };
         let root_token = root.sign(&self.owner).unwrap();
         let signing_input = Digest::of(Unverified::<Delegation>::read(&root_token).unwrap().signing_input());
@@ -106,6 +109,7 @@ impl Keys {
             now: now(),
             life: 60,
             lineage: Default::default(),
+            nonce: None,
         };
         let message = json::parse(CALL.as_bytes()).unwrap();
         let call = attested(&message).unwrap();

@@ -10,6 +10,7 @@ SKEW = 360_000
 # Whose log an entry's type makes it; the other types are of every log, but an outcome.
 _SIDES = {
     "start": "verifier",
+    "config": "verifier",
     "decision": "verifier",
     "refused": "verifier",
     "accepted": "verifier",
@@ -41,6 +42,7 @@ class _Log:
         self.side: str | None = None
         self.latest = 0.0
         self.writer: dict[str, Any] | None = None
+        self.policies: set[Any] = set()
         self.sessions: set[str] = set()
         self.waiting: set[tuple[str, str]] = set()
 
@@ -62,12 +64,14 @@ class _Log:
                 if name and before and before["type"] == kind and before[name] != entry[name]:
                     wrong.append("context")
                 self.writer = entry
+                self.policies = {entry.get("policy")}
                 if kind == "trail":
                     self.sessions.add(entry["session"])
-            case "decision" | "refused" | "accepted":
-                names = [name for name in ("audience", "policy") if name in entry]
+            case "decision" | "refused" | "accepted" | "config":
                 started = self.writer is not None and self.writer["type"] == "start"
-                if not started or any(self.writer[name] != entry[name] for name in names):
+                if kind == "config":
+                    self.policies.add(entry["policy"])
+                if not started or self.writer["audience"] != entry["audience"] or entry.get("policy") not in self.policies | {None}:
                     wrong.append("context")
             case "outcome":
                 # Without tokens nothing was let through or signed that could end.

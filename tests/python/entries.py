@@ -48,6 +48,7 @@ _RESTS = {"attestation": digest, "context": session, "delegation": _chain, "para
 _DECISION = {"agent": name, "audience": name, "call": digest, "key": digest, "policy": digest, "time": whole}
 _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
     "start": ({"audience": name, "policy": digest} | _WRITER, {}),
+    "config": ({"audience": name, "policy": digest, "time": whole}, {}),
     "allow": (_DECISION | _RESTS, _CALLED | {"notification": true}),
     "deny": (_DECISION | {"reason": one_of(REASONS)}, _CALLED | {"about": name}),
     "outcome": ({"call": digest, "status": one_of(_STATUSES), "time": whole}, {"audience": name, "result": digest}),

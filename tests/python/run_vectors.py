@@ -6,6 +6,7 @@ One line per failing vector, then a closing line; exit status 1 if one failed or
 import sys
 from pathlib import Path
 
+import nonces
 import receipts
 import tasks
 import trees
@@ -19,6 +20,7 @@ from keys import read_key
 from messages import clean, mark, outcome
 from notes import read_log_keys
 from refusals import reply, wire
+from status import read_lists, run_list
 from strict_json import FormError, JsonDefect, canonical, read
 from trust import read_trust
 from verifier import Verifier
@@ -27,8 +29,8 @@ from watched import shape
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
-RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task") + trees.RESULTS
-INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended") + trees.INPUTS
+RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task", "marked") + trees.RESULTS
+INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended", "lists", "level") + trees.INPUTS
 
 
 def split(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -56,8 +58,16 @@ def run(header: dict[str, str], body: bytes) -> Result:
             if "seen" in header:
                 thumbprint, _, jti = header["seen"].partition("/")
                 verifier.calls.add((thumbprint, jti))
+            if "lists" in header:
+                verifier.statuses = read_lists(verifier.trust, (VECTORS / header["lists"]).read_text())
+            verifier.level = header.get("level", "critical")
             verdict = verifier.verify(body, int(header["now"]))
             return {"expect": verdict.outcome, "wire": verdict.wire, "about": verdict.about, "forward": verdict.forward}
+        case "status-list":
+            lists = (VECTORS / header["lists"]).read_text() if "lists" in header else ""
+            return run_list(header, body, read_trust((VECTORS / header["trust"]).read_bytes()), lists)
+        case "nonce":
+            return {"expect": nonces.judge(read(body), int(header["now"]))}
         case "json":
             return {"expect": "accept", "canonical": canonical(read(body))}
         case "digest":

@@ -26,6 +26,7 @@ class Token:
     kid: str
     payload: Any
     longest = 0
+    most = MAX_TOKEN
     typ = ""
 
     @property
@@ -55,13 +56,16 @@ class Attestation(Token):
     longest, typ = 3600, "eat+jwt"
 
     def claims(self) -> None:
-        claims = members(self.payload, ("cnf", "eat_profile", "exp", "iat", "iss", "jti", "measurements", "sub"), ("submods",))
+        claims = members(self.payload, ("cnf", "eat_profile", "exp", "iat", "iss", "jti", "measurements", "sub"), ("eat_nonce", "status", "submods"))
         self._times()
         self.cnf = read_cnf(claims["cnf"])
         need(claims["eat_profile"] == PROFILE)
         self.issuer, self.agent = name(claims["iss"]), name(claims["sub"])
         b64_decode(claims["jti"], 16)
         self.measurements = read_measurements(claims["measurements"])
+        if "eat_nonce" in claims:
+            b64_decode(claims["eat_nonce"], 32)
+        self.status = read_place(claims)
         self.platform: Platform | None = read_platform(claims["submods"]) if "submods" in claims else None
 
     @property
@@ -76,7 +80,7 @@ class Delegation(Token):
 
     def claims(self) -> None:
         claims = members(self.payload, self._REQUIRED, self.payload if isinstance(self.payload, dict) else ())
-        need(not {"aud", "nbf", "status"} & set(claims))  # rule 2: these restrict, all other further claims are ignored
+        need(not {"aud", "nbf"} & set(claims))  # rule 2: these restrict, all other further claims are ignored
         self._times()
         self.cnf = read_cnf(claims["cnf"])
         self.depth, self.max_depth = whole(claims["del_depth"]), whole(claims["del_max_depth"])
@@ -89,13 +93,16 @@ class Delegation(Token):
         detail = members(details[0], ("tools", "type"))
         need(detail["type"] == "attenuating_agent_token")
         self.tools: Tools = read_tools(detail["tools"])
+        self.status = read_place(claims)
 
 
 class CallProof(Token):
     longest, typ = 300, "mcp-call+jwt"
 
     def claims(self) -> None:
-        claims = members(self.payload, ("aud", "exp", "iat", "jti", "oth", "wth", CALL, PROV))
+        claims = members(self.payload, ("aud", "exp", "iat", "jti", "oth", "wth", CALL, PROV), ("nonce",))
+        if "nonce" in claims:
+            b64_decode(claims["nonce"], 32)
         self._times()
         self.audience = name(claims["aud"])
         b64_decode(claims["jti"], 16)
@@ -118,7 +125,7 @@ class CallProof(Token):
 
 def read_token(kind: type[Token], text: str, about: str) -> Any:
     """jws.md, "Reading, in this order". `kind` says what the place wants."""
-    check(len(text.encode("utf-8")) <= MAX_TOKEN, "too-large", about)  # step 1
+    check(len(text.encode("utf-8")) <= kind.most, "too-large", about)  # step 1
     with reading("token-encoding", about):  # step 2
         parts = text.split(".")
         need(len(parts) == 3)
@@ -135,6 +142,14 @@ def read_token(kind: type[Token], text: str, about: str) -> Any:
     with reading("token-claims", about):  # step 5
         token.claims()
     return token
+
+
+def read_place(claims: dict[str, Any]) -> tuple[int, str] | None:
+    """status.md, rules 1 to 3: number and list."""
+    if "status" not in claims:
+        return None
+    place = members(members(claims["status"], ("status_list",))["status_list"], ("idx", "uri"))
+    return whole(place["idx"]), name(place["uri"])
 
 
 def read_cnf(value: Any) -> Key:

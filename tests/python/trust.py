@@ -10,6 +10,8 @@ from strict_json import read
 from tokens import COMPONENTS, GRADES
 
 MAX_SKEW = 300
+MAX_STATUS_AGE = 86400
+LEVELS = ("low", "medium", "high", "critical")
 
 
 @dataclass
@@ -60,10 +62,13 @@ class Trust:
     agents: dict[str, dict[str, Reference]]
     platforms: dict[str, Platform]  # by thumbprint
     hardware: set[str]  # the agents of which it is required
+    statuses: dict[str, Key]  # who signs which status list
+    status_age: int
+    stale: set[str]  # the levels that pass without a fresh one
 
 
 def read_trust(data: bytes) -> Trust:
-    value = members(read(data), ("agents", "attesters", "audience", "roots", "skew"), ("platforms",))
+    value = members(read(data), ("agents", "attesters", "audience", "roots", "skew"), ("platforms", "stale", "status_age", "statuses"))
     audience = name(value["audience"])
     need("#" not in audience)
     attesters: dict[str, Attester] = {}
@@ -92,7 +97,19 @@ def read_trust(data: bytes) -> Trust:
         need(pcrs is None or len(pcrs) > 0)
         platforms[machine.thumbprint] = Platform(machine, [text(agent) for agent in array(entry["agents"])], pcrs)
     need(hardware == {agent for machine in platforms.values() for agent in machine.agents})  # rule 18
-    return Trust(audience, whole(value["skew"]), attesters, roots, agents, platforms, hardware)
+    statuses: dict[str, Key] = {}
+    for entry in array(value.get("statuses", [])):
+        members(entry, ("key", "uri"))
+        key = read_key(entry["key"])
+        need(key.thumbprint not in attesters and key.thumbprint not in roots)  # rule 3
+        need(name(entry["uri"]) not in statuses)  # rule 22
+        statuses[entry["uri"]] = key
+    age = whole(value["status_age"]) if "status_age" in value else MAX_STATUS_AGE
+    need(1 <= age <= MAX_STATUS_AGE)
+    stale = value.get("stale", {})
+    need(isinstance(stale, dict) and all(k in LEVELS and v in ("accept", "refuse") for k, v in stale.items()))
+    accepted = {level for level, what in stale.items() if what == "accept"}
+    return Trust(audience, whole(value["skew"]), attesters, roots, agents, platforms, hardware, statuses, age, accepted)
 
 
 def _references(value: Any) -> dict[str, Reference]:

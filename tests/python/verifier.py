@@ -9,6 +9,7 @@ from keys import Key
 from messages import Call, Carrier, read_carrier, read_message
 from refusals import wire
 from strict_json import in_order
+from status import Statuses
 from tokens import Attestation, CallProof, Delegation, Token, read_token
 from trust import Trust
 
@@ -30,6 +31,8 @@ class Verifier:
         self.trust = trust
         self.methods = methods  # besides tools/call, those that need a proof
         self.remembered: dict[tuple[str, ...], tuple[Attestation, list[Delegation], set[str]]] = {}  # by the tokens' digests
+        self.statuses = Statuses(trust, {})
+        self.level = "critical"  # how much harm a call can do: what is not known counts as the most
         self.calls: set[tuple[str, str]] = set()  # (thumbprint of the call key, jti) of accepted calls
 
     def verify(self, message: bytes, now: int) -> Verdict:
@@ -70,6 +73,9 @@ class Verifier:
         self._state(attestation, within_rules)  # check 8
         self._platform(attestation)
         self._chain(chain, attestation.cnf)  # check 9
+        self.statuses.judge(attestation.status, "attestation", self.level, now)  # check 9, its second half
+        for i, token in enumerate(chain):
+            self.statuses.judge(token.status, f"delegation {i}", self.level, now)
         self._grant(chain[-1], call)  # check 10
         self.calls.add(entry)  # check 13, as far as memory goes
         self.remembered[attestation.hash, *(token.hash for token in chain)] = attestation, chain, within_rules
@@ -108,7 +114,8 @@ class Verifier:
         check(not self._pinned(token.cnf), "key-role")
 
     def _pinned(self, key: Key) -> bool:
-        return key.thumbprint in self.trust.attesters or key.thumbprint in self.trust.roots
+        pinned = {key.thumbprint for key in self.trust.statuses.values()}
+        return key.thumbprint in pinned or key.thumbprint in self.trust.attesters or key.thumbprint in self.trust.roots
 
     def _bindings(self, call: Call, carrier: Carrier, attestation: Attestation, chain: list[Delegation], proof: CallProof) -> None:
         """call-proof.md, check 6: seven lines in order."""

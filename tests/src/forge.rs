@@ -99,6 +99,7 @@ impl Forge {
             now,
             life: self.life,
             lineage: Default::default(),
+            nonce: None,
         };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
         Forged {

@@ -48,6 +48,12 @@ impl Served {
         self.process.said()
     }
 
+    /// SIGHUP: a guard reads its configuration again.
+    pub fn hang_up(&self) {
+        let pid = i32::try_from(self.process.pid()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, Signal::HUP).expect("our child");
+    }
+
     /// Ends it in order, as Ctrl-C does, and waits for that.
     pub fn end(&mut self) -> ExitStatus {
         let pid = i32::try_from(self.process.pid()).ok().and_then(Pid::from_raw).expect("a process id");

@@ -38,6 +38,7 @@ mod jws;
 mod log_policy;
 mod measurement;
 mod merkle;
+mod nonce;
 mod note;
 pub mod platform;
 pub mod receipt;
@@ -45,6 +46,7 @@ mod refusals;
 mod request;
 mod response;
 mod seen;
+pub mod status;
 mod task;
 mod tile;
 mod tlog_proof;
@@ -64,6 +66,8 @@ pub const ENDORSED_FILE: &str = "endorsed.json";
 /// The same, with machines whose keys are pinned, for agents of which that is required.
 pub const PLATFORM_FILE: &str = "platform.json";
 
+/// The same, with status lists.
+pub const STATUS_FILE: &str = "status.json";
 /// The same, with comparison rules.
 pub const RULES_FILE: &str = "rules.json";
 
@@ -77,7 +81,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 33] = [
+    let families: [fn() -> Vec<Vector>; 35] = [
         alert::vectors,
         attestation::vectors,
         audit::vectors,
@@ -98,6 +102,7 @@ pub fn all() -> Vec<Vector> {
         log_policy::vectors,
         measurement::vectors,
         merkle::vectors,
+        nonce::vectors,
         note::vectors,
         platform::vectors,
         receipt::vectors,
@@ -105,6 +110,7 @@ pub fn all() -> Vec<Vector> {
         request::vectors,
         response::vectors,
         seen::vectors,
+        status::vectors,
         task::vectors,
         tile::vectors,
         tlog_proof::vectors,
@@ -130,12 +136,14 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
         (ENDORSED_FILE, trust::endorsed_trust()),
         (PLATFORM_FILE, trust::platform_trust()),
         (RULES_FILE, trust::rules_trust()),
+        (STATUS_FILE, status::trust()),
     ];
     for (name, trust) in trusts {
         let mut text = serde_json::to_vec_pretty(&trust).unwrap();
         text.push(b'\n');
         files.insert(name.to_owned(), text);
     }
+    files.insert(status::LISTS_FILE.to_owned(), status::lists().into());
     files.insert(log::KEYS.to_owned(), log::keys().into());
     files.insert(log::ROTATED.to_owned(), log::rotated().into());
     files.insert(log::POLICY.to_owned(), log::policy().into());

@@ -137,6 +137,8 @@ impl World {
                 grade: Grade::OnDisk,
             }],
             platform: None,
+            nonce: None,
+            status: None,
         };
         let attestation = attestation.sign(&*attester).unwrap();
         let arguments = BTreeMap::from([("path".to_owned(), Constraint::Wildcard)]);
@@ -153,6 +155,7 @@ impl World {
             flow: None,
             pins: None,
             by: None,
+            status: None,
         };
         let parent = granted.sign(&*root).unwrap();
         let input = Digest::of(Unverified::<Delegation>::read(&parent).unwrap().signing_input());
@@ -176,6 +179,7 @@ impl World {
             now: NOW,
             life: 60,
             lineage: Default::default(),
+            nonce: None,
         };
         let credentials = Credentials::new(&attestation, &chain).unwrap();
         let proof = sign_call(&call, &credentials, particulars, &*agent).unwrap().token;

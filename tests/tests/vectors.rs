@@ -15,6 +15,8 @@ mod declared;
 mod log;
 #[path = "vectors/receipts.rs"]
 mod receipts;
+#[path = "vectors/status.rs"]
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -32,6 +34,7 @@ use attest_core::refusal::{About, Check, Reason, Refusal, Token};
 use attest_core::reply::{Shape, refuse};
 use attest_core::request::{Message, attested, classify};
 use attest_core::response::{Outcome, as_untrusted, without_ours};
+use attest_core::status::Level;
 use attest_core::tools::Tools;
 use attest_core::verifier::{CallId, Verifier};
 use attest_tests::vectors::call::{Call, NOW};
@@ -83,11 +86,19 @@ fn each(kind: &str, verdict: impl Fn(&Vector) -> String) {
 
 fn verifier(vector: &Vector) -> Verifier {
     let path = directory().join(vector.get("trust").unwrap());
-    Verifier::new(trust::read(&fs::read(path).unwrap()).expect("a readable trust configuration"))
+    let verifier = Verifier::new(trust::read(&fs::read(path).unwrap()).expect("a readable trust configuration"));
+    if let Some(file) = vector.get("lists") {
+        verifier.hold(status::lists(file, verifier.trust()).into());
+    }
+    verifier
 }
 
 /// `methods` are those besides `tools/call` that need a proof.
 fn judge(verifier: &Verifier, message: &[u8], now: u64, seen: Option<&str>, methods: &str) -> Verdict {
+    judge_at(Level::Critical, verifier, message, now, seen, methods)
+}
+
+fn judge_at(level: Level, verifier: &Verifier, message: &[u8], now: u64, seen: Option<&str>, methods: &str) -> Verdict {
     let seen = |id: &CallId| Some(format!("{}/{}", id.key, b64::encode(id.id.0)).as_str()) == seen;
     let value = match json::parse(message) {
         Ok(value) => value,
@@ -102,7 +113,7 @@ fn judge(verifier: &Verifier, message: &[u8], now: u64, seen: Option<&str>, meth
     match message {
         Err(error) => Verdict::Refuse(error.into()),
         Ok(Message::Other) => Verdict::Pass,
-        Ok(Message::Call(call)) => match verifier.check(&call, now, seen, &mut ()) {
+        Ok(Message::Call(call)) => match verifier.check_at(level, &call, now, seen, &mut ()) {
             Ok(accepted) => Verdict::Accept(accepted.forward),
             Err(refusal) => Verdict::Refuse(refusal),
         },
@@ -115,7 +126,8 @@ fn judge_vector(vector: &Vector, verifier: &Verifier) -> Verdict {
         assert_eq!(mismatch(&before, &judge_vector(&before, verifier)), None, "{}", vector.name);
     }
     let now = vector.get("now").unwrap().parse().unwrap();
-    judge(verifier, &vector.body, now, vector.get("seen"), vector.get("methods").unwrap_or_default())
+    let level = vector.get("level").map_or(Level::Critical, |word| Level::parse(word).expect(word));
+    judge_at(level, verifier, &vector.body, now, vector.get("seen"), vector.get("methods").unwrap_or_default())
 }
 
 /// What the vector's header says, word for word.
@@ -485,6 +497,8 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "label",
         "template",
         "listing",
+        "status-list",
+        "nonce",
     ];
     let families = [
         "alert",
@@ -507,6 +521,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "log_policy",
         "measurement",
         "merkle",
+        "nonce",
         "note",
         "platform",
         "receipt",
@@ -514,6 +529,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "request",
         "response",
         "seen",
+        "status",
         "task",
         "tile",
         "tlog_proof",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use attest_core::attestation::Attestation;
 use attest_core::b64;
 use attest_core::chain::narrower;
+use attest_core::claims::is_name;
 use attest_core::delegation::{Delegation, thumbprint_uri};
 use attest_core::digest::Digest;
 use attest_core::flow::Flow;
@@ -14,6 +15,7 @@ use attest_core::jws::Unverified;
 use attest_core::limits::MAX_DELEGATION_LIFE;
 use attest_core::pins::{Pins, shows};
 use attest_core::sign::Sign as _;
+use attest_core::status::StatusRef;
 use attest_core::tools::Tools;
 use attest_keys::{Key, KeySource, read_public};
 
@@ -56,6 +58,12 @@ pub(crate) struct Args {
     /// How many more times the grant may be passed on
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=8))]
     passes: Option<u64>,
+    /// The status list that can take the new token back (`attest revoke`)
+    #[arg(long, value_name = "URI", requires = "status_idx")]
+    status_uri: Option<String>,
+    /// Its place in that list: one that no other token has
+    #[arg(long, value_name = "N", requires = "status_uri")]
+    status_idx: Option<u64>,
     /// Where the chain goes; standard output if not given
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -73,19 +81,21 @@ pub(crate) fn run(args: Args) -> Ending {
     let holder = read_public(&to)?;
     let granted = args.grant.read()?;
     let life = args.life.as_secs();
+    let status = status(args.status_uri, args.status_idx)?;
     let mut chain = match (&args.parent, args.issuer) {
         (Some(parent), _) => {
             let mut chain = read_chain(parent)?;
             let by = args.attestation.as_deref().map(fs::read_to_string).transpose();
             let by = by.map_err(|e| format!("cannot read the attestation: {e}"))?;
-            chain.push(child(&chain, &key, holder, granted, life, args.passes, by.as_deref().map(str::trim))?);
+            let by = by.as_deref().map(str::trim);
+            chain.push(child(&chain, &key, holder, granted, (life, args.passes), by, status)?);
             chain
         }
         (None, issuer) => {
             let Granted { tools, flow, pins } = granted;
             let tools = tools.ok_or("a root grants nothing by itself; name tools with --tool or --grant")?;
             let issuer = issuer.unwrap_or_default();
-            vec![root(&key, issuer, holder, (tools, flow, pins), life, args.passes.unwrap_or(0))?]
+            vec![root(&key, issuer, holder, (tools, flow, pins), life, args.passes.unwrap_or(0), status)?]
         }
     };
     chain.push(String::new());
@@ -113,6 +123,7 @@ pub(crate) fn root(
     (tools, flow, pins): (Tools, Option<Flow>, Option<Pins>),
     life: u64,
     passes: u64,
+    status: Option<StatusRef>,
 ) -> Result<String, Failure> {
     let now = attest_log::clock::now();
     let root = Delegation {
@@ -128,6 +139,7 @@ pub(crate) fn root(
         flow,
         pins,
         by: None,
+        status,
     };
     Ok(root.sign(key)?)
 }
@@ -137,9 +149,9 @@ fn child(
     key: &Key,
     holder: PublicKey,
     granted: Granted,
-    life: u64,
-    passes: Option<u64>,
+    (life, passes): (u64, Option<u64>),
     by: Option<&str>,
+    status: Option<StatusRef>,
 ) -> Result<String, Failure> {
     let parent = chain.last().ok_or("the parent's file holds no token")?;
     let parent = Unverified::<Delegation>::read(parent)?;
@@ -168,10 +180,19 @@ fn child(
         flow: granted.flow,
         pins: granted.pins,
         by: by.map(str::to_owned),
+        status,
     };
     narrower(&child, parent, hash).map_err(|e| format!("refused to sign: {e}"))?;
     pinned(chain, key.public(), by)?;
     Ok(child.sign(key)?)
+}
+
+fn status(uri: Option<String>, index: Option<u64>) -> Result<Option<StatusRef>, Failure> {
+    let status = uri.zip(index).map(|(uri, index)| StatusRef { index, uri });
+    if status.as_ref().is_some_and(|status| !is_name(&status.uri) || status.index >= 1 << 53) {
+        return Err("--status-uri is a text of 1 to 256 bytes in one line, and --status-idx below 2^53".into());
+    }
+    Ok(status)
 }
 
 fn life_within(seconds: u64) -> Result<u64, Failure> {

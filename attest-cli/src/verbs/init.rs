@@ -174,7 +174,7 @@ impl Plan {
         let untrusted = Labels::one(UNTRUSTED).unwrap_or_default();
         let flow = Flow { of_own_accord: true, release: BTreeMap::from([("*".to_owned(), untrusted)]) };
         let granted = (Tools(granted), Some(flow), None);
-        let token = delegate::root(&Key::from(root), ISSUER.to_owned(), holder, granted, ROOT_LIFE, 1)?;
+        let token = delegate::root(&Key::from(root), ISSUER.to_owned(), holder, granted, ROOT_LIFE, 1, None)?;
         put("delegation.chain", &(token + "\n"))
     }
 

@@ -21,6 +21,7 @@ pub(crate) mod moment;
 pub(crate) mod platform;
 pub(crate) mod policy;
 pub(crate) mod reference;
+pub(crate) mod revoke;
 pub(crate) mod signer;
 pub(crate) mod verify;
 pub(crate) mod witness;

@@ -67,7 +67,10 @@ struct Failed {
 
 pub(crate) fn run(args: Args) -> Ending {
     let text = output::input(&args.file)?;
-    let verifier = Verifier::new(Config::read(&args.config)?.trust);
+    let config = Config::read(&args.config)?;
+    let statuses = server_verifier::status::on_disk(&config);
+    let verifier = Verifier::new(config.trust);
+    verifier.hold(statuses.into());
     let now = match args.at {
         Some(at) => u64::try_from(at.as_second())?,
         None => attest_log::clock::now(),
@@ -192,6 +195,7 @@ fn name(check: Check) -> &'static str {
         Check::Replay => "replay",
         Check::State => "state",
         Check::Chain => "chain",
+        Check::Status => "status",
         Check::Constraints => "constraints",
         Check::Flow => "flow",
         Check::Append => "append",
@@ -216,6 +220,7 @@ fn explained(name: &str) -> &'static str {
             "every component has an accepted reference value, and the machine vouches for it where that is required"
         }
         "chain" => "pinned root, signatures, links, each token narrower, holder",
+        "status" => "no fresh list takes any of them back",
         "constraints" => "the leaf grants this tool with these arguments",
         "flow" => "on whose behalf, and whether what the caller has seen may reach this tool",
         _ => "",

@@ -34,6 +34,13 @@ pub enum Fact {
         /// Its configuration.
         policy: Digest,
     },
+    /// A verifier goes on with another configuration.
+    Config {
+        /// Its audience.
+        audience: u32,
+        /// The configuration.
+        policy: Digest,
+    },
     /// A call is let through.
     Allow {
         /// Hash of the call proof.
@@ -219,6 +226,7 @@ pub fn look(
     }
     let fact = match written {
         Written::Start { audience, policy, .. } => Fact::Start { audience: names.number(&audience), policy },
+        Written::Config { audience, policy, .. } => Fact::Config { audience: names.number(&audience), policy },
         Written::Decision { audience, policy, verdict: Verdict::Deny { .. }, .. } => {
             Fact::Deny { audience: names.number(&audience), policy }
         }

@@ -68,8 +68,15 @@ enum Side {
 
 /// Who writes, as the last `start`, `context` or `trail` says.
 enum Writer {
-    Verifier { audience: u32, policy: Digest },
-    Caller { agent: u32, context: Jti },
+    /// With every configuration since it started: a call that was under way when one took effect ends under the one before.
+    Verifier {
+        audience: u32,
+        policies: HashSet<Digest>,
+    },
+    Caller {
+        agent: u32,
+        context: Jti,
+    },
     Host,
 }
 
@@ -144,6 +151,7 @@ impl Sequence {
         }
         let side = match fact {
             Fact::Start { .. }
+            | Fact::Config { .. }
             | Fact::Allow { .. }
             | Fact::Deny { .. }
             | Fact::Refused { .. }
@@ -164,8 +172,14 @@ impl Sequence {
                 if matches!(self.writer, Some(Writer::Verifier { audience: before, .. }) if before != audience) {
                     wrong(Fault::Context("audience"));
                 }
-                self.writer = Some(Writer::Verifier { audience, policy: *policy });
+                self.writer = Some(Writer::Verifier { audience, policies: HashSet::from([*policy]) });
                 self.all_ended(faults);
+            }
+            Fact::Config { audience, policy } => {
+                self.of_the_verifier(name(*audience), None, &mut wrong);
+                if let Some(Writer::Verifier { policies, .. }) = &mut self.writer {
+                    policies.insert(*policy);
+                }
             }
             Fact::Context { agent, context } => {
                 let agent = name(*agent);
@@ -331,7 +345,7 @@ impl Sequence {
     fn of_the_verifier(&self, audience: u32, policy: Option<&Digest>, wrong: &mut impl FnMut(Fault)) {
         match &self.writer {
             Some(Writer::Verifier { audience: of, .. }) if *of != audience => wrong(Fault::Context("audience")),
-            Some(Writer::Verifier { policy: of, .. }) if policy.is_some_and(|policy| policy != of) => {
+            Some(Writer::Verifier { policies, .. }) if policy.is_some_and(|policy| !policies.contains(policy)) => {
                 wrong(Fault::Context("policy"));
             }
             Some(Writer::Verifier { .. }) => {}

@@ -136,6 +136,15 @@ pub enum Written<'a> {
         /// Of the software.
         version: Cow<'a, str>,
     },
+    /// A verifier goes on with another configuration.
+    Config {
+        /// Its audience.
+        audience: Cow<'a, str>,
+        /// Digest of the configuration.
+        policy: Digest,
+        /// When.
+        time: u64,
+    },
     /// A call is let through or refused.
     Decision {
         /// The agent.
@@ -327,6 +336,7 @@ impl<'a> Written<'a> {
     pub fn time(&self) -> u64 {
         match self {
             Self::Start { time, .. }
+            | Self::Config { time, .. }
             | Self::Decision { time, .. }
             | Self::Outcome { time, .. }
             | Self::Refused { time, .. }

@@ -5,6 +5,7 @@ use crate::attestation::Attestation;
 use crate::chain::{self, Chain};
 use crate::jws::{Unverified, Verified};
 use crate::refusal::{Check, Refusal, Token};
+use crate::status::Level;
 
 impl Verifier {
     /// Reading, times, attester and reference values of one attestation. Nothing is disclosed beside a token on its own, so comparison
@@ -24,6 +25,8 @@ impl Verifier {
         rules::state(&attestation, &[], &self.trust)?;
         rules::platform(&attestation, &self.trust)?;
         trace.passed(Check::State);
+        self.status_of(attestation.status.as_ref(), Token::Attestation, Level::Critical, now)?;
+        trace.passed(Check::Status);
         Ok(attestation)
     }
 
@@ -36,6 +39,8 @@ impl Verifier {
         trace.passed(Check::Times);
         let chain = chain::verify(tokens, &self.trust)?;
         trace.passed(Check::Chain);
+        self.status_of_chain(&chain, Level::Critical, now)?;
+        trace.passed(Check::Status);
         Ok(chain)
     }
 }

@@ -15,6 +15,7 @@ use attest_core::refusal::{Check, Refusal};
 use attest_core::request::attested;
 use attest_core::sign::{MemoryKey, Sign};
 use attest_core::signing::{Credentials, Form, Particulars, sign_call};
+use attest_core::status::StatusRef;
 use attest_core::tools::Tools;
 use attest_core::trust::{Attester, Reference, Root, Scope, Trust};
 use attest_core::verifier::{Accepted, Verifier};
@@ -32,6 +33,8 @@ pub struct World {
     pub tools: Tools,
     /// Of the attestation: another one is another token.
     pub id: Jti,
+    /// Of the attestation.
+    pub status: Option<StatusRef>,
 }
 
 impl World {
@@ -47,6 +50,7 @@ impl World {
             digest: Digest::of("the prompt"),
             tools: Tools(tools),
             id: Jti([9; 16]),
+            status: None,
         }
     }
 
@@ -92,6 +96,8 @@ impl World {
                 grade: Grade::OnDisk,
             }],
             platform: None,
+            nonce: None,
+            status: self.status.clone(),
         }
         .sign(&self.attester)
         .unwrap()
@@ -112,6 +118,7 @@ impl World {
             flow: None,
             pins: None,
             by: None,
+            status: None,
         };
         let root_token = root.sign(&self.root).unwrap();
         let parent = Unverified::<Delegation>::read(&root_token).unwrap();
@@ -144,6 +151,7 @@ impl World {
             now: NOW,
             life: 60,
             lineage: Default::default(),
+            nonce: None,
         };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
         [Form::Full, Form::Short].map(|form| signed.request(form))

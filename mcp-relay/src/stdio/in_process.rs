@@ -15,7 +15,7 @@ use super::RelayError;
 use super::fds::watch;
 use super::outlet::Outlet;
 use super::server::Server;
-use super::signals::Signals;
+use super::signals::{Sighup, Signals};
 use super::source::Source;
 use crate::Exit;
 
@@ -42,11 +42,11 @@ impl InProcess {
 }
 
 /// Takes the server's pipes into service.
-pub(super) fn start(server: InProcess, grace: Duration) -> Result<Server, RelayError> {
+pub(super) fn start(server: InProcess, grace: Duration, sighup: Sighup) -> Result<Server, RelayError> {
     let connect = || {
         // A second descriptor of the same pipe: it reports the server's end also while the relay does not read.
         let end = Hangup::of(server.stdout.try_clone()?)?;
-        Ok((Outlet::own(server.stdin)?, Source::own(server.stdout)?, end, Signals::listen()?))
+        Ok((Outlet::own(server.stdin)?, Source::own(server.stdout)?, end, Signals::listen(sighup)?))
     };
     let (stdin, stdout, end, signals) = connect().map_err(RelayError::Setup)?;
     let (lease, expired) = oneshot::channel();

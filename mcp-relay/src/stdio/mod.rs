@@ -41,6 +41,7 @@ use std::time::Duration;
 pub use client::Client;
 pub use in_process::InProcess;
 pub use process::beside;
+pub use signals::{Sighup, ignores_sighup};
 
 use crate::{Exit, Interceptor};
 use engine::Engine;
@@ -63,6 +64,8 @@ pub struct Options {
     /// How long a server that should end may take, before SIGTERM and again before SIGKILL. Also how long, once the server
     /// is gone, the interceptor may take without any progress.
     pub grace: Duration,
+    /// Whose SIGHUP is.
+    pub sighup: Sighup,
 }
 
 impl Default for Options {
@@ -73,6 +76,7 @@ impl Default for Options {
             in_flight: NonZeroUsize::MIN.saturating_add(255),
             in_flight_bytes: 16 << 20,
             grace: Duration::from_secs(5),
+            sighup: Sighup::default(),
         }
     }
 }
@@ -118,7 +122,7 @@ pub async fn run(
     interceptor: impl Interceptor,
     options: Options,
 ) -> Result<Exit, RelayError> {
-    relay(client, || process::start(command, options.grace), interceptor, options).await
+    relay(client, || process::start(command, options.grace, options.sighup), interceptor, options).await
 }
 
 /// Relays between `client` and a server in this process until the server has ended.
@@ -133,7 +137,7 @@ pub async fn run_with(
     interceptor: impl Interceptor,
     options: Options,
 ) -> Result<Exit, RelayError> {
-    relay(client, || in_process::start(server, options.grace), interceptor, options).await
+    relay(client, || in_process::start(server, options.grace, options.sighup), interceptor, options).await
 }
 
 /// The client's descriptors are looked at first: where they are unfit, no server is started.

@@ -12,17 +12,17 @@ use tokio::time::sleep;
 use super::RelayError;
 use super::outlet::Outlet;
 use super::server::Server;
-use super::signals::Signals;
+use super::signals::{Sighup, Signals};
 use super::source::Source;
 use crate::Exit;
 
 /// Starts `command` with pipes for its standard input and output; the rest of it is the caller's.
-pub(super) fn start(mut command: Command, grace: Duration) -> Result<Server, RelayError> {
+pub(super) fn start(mut command: Command, grace: Duration, sighup: Sighup) -> Result<Server, RelayError> {
     let (stdin_reader, stdin) = io::pipe().map_err(RelayError::Setup)?;
     let (stdout, stdout_writer) = io::pipe().map_err(RelayError::Setup)?;
     let stdin = Outlet::own(stdin).map_err(RelayError::Setup)?;
     let stdout = Source::own(stdout).map_err(RelayError::Setup)?;
-    let signals = Signals::listen().map_err(RelayError::Setup)?;
+    let signals = Signals::listen(sighup).map_err(RelayError::Setup)?;
     command.stdin(stdin_reader).stdout(stdout_writer);
     let program = command.get_program().to_owned();
     let mut command = tokio::process::Command::from(command);
@@ -39,7 +39,7 @@ pub(super) fn start(mut command: Command, grace: Duration) -> Result<Server, Rel
 /// # Errors
 /// [`RelayError::Spawn`], [`RelayError::Setup`] and [`RelayError::Wait`].
 pub async fn beside(command: Command) -> Result<Exit, RelayError> {
-    let signals = Signals::listen().map_err(RelayError::Setup)?;
+    let signals = Signals::listen(Sighup::Passed).map_err(RelayError::Setup)?;
     let program = command.get_program().to_owned();
     let child = tokio::process::Command::from(command).spawn();
     let child = child.map_err(|source| RelayError::Spawn { program, source })?;

@@ -37,6 +37,13 @@ pub(super) struct PlatformTable {
     pcrs: Pcrs,
 }
 
+impl PlatformTable {
+    /// The key's file.
+    pub(super) fn file(&self) -> &Path {
+        &self.key
+    }
+}
+
 /// How the machine must have been started.
 #[derive(Deserialize)]
 #[serde(untagged)]

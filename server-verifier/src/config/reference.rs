@@ -153,6 +153,15 @@ impl ReferenceEntry {
         self.endorsed.iter().map(|files| folder.join(&files.key)).collect()
     }
 
+    /// Every file that it is read from.
+    pub(super) fn files(&self, folder: &Path) -> Vec<PathBuf> {
+        let endorsed = self.endorsed.iter().flat_map(|files| [&files.bundle, &files.key, &files.manifest]);
+        let rule = self.rule.iter().map(|rule| match rule {
+            RuleFile::Template(path) | RuleFile::Manifest(path, _) => path,
+        });
+        endorsed.chain(rule).map(|path| folder.join(path)).collect()
+    }
+
     /// Verifies what publishers signed, adds what they signed for to the accepted digests, and reads the rule.
     pub(super) fn reference(self, component: Component, folder: &Path) -> Result<Reference, ReferenceError> {
         let Self { mut reference, endorsed, rule } = self;

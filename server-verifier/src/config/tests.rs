@@ -238,3 +238,60 @@ fn a_publishers_key_is_nobodys_platform() {
     let same = pinned(&[folder.path().join("publisher.pub")]).unwrap_err().to_string();
     assert!(same.contains("publisher.pub") && same.contains("one role"), "{same}");
 }
+
+fn with_list(more: &str) -> String {
+    // Another point of the curve than those of `good`.
+    let key = "iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w";
+    let jwk = format!("jwk = {{ kty = \"OKP\", crv = \"Ed25519\", x = \"{key}\" }}");
+    format!("{}\n[[status.list]]\nuri = \"https://status.example/a\"\n{jwk}\n{more}\n", good())
+}
+
+#[test]
+fn status_lists_are_read_with_their_keys_sources_and_what_passes_without() {
+    use attest_core::status::Level;
+    let read = |text: &str| Config::parse(text, Path::new("/etc/guard.toml"));
+    let config = read(&with_list("file = \"a.jwt\"")).unwrap();
+    assert!(config.trust.status_issuer("https://status.example/a").is_some());
+    assert!(config.trust.status_issuer("https://status.example/b").is_none());
+    assert!(config.files.contains(&"/etc/a.jwt".into()) && config.files.contains(&"/etc/guard.toml".into()));
+    assert!(matches!(&config.statuses.0[0].from, From::File(path) if path == Path::new("/etc/a.jwt")));
+    assert!(
+        Level::ALL.iter().all(|level| !config.trust.staleness().accepts(*level)),
+        "nothing passes where nothing is said"
+    );
+    let staleness = "[status]\nstale = { low = \"accept\", high = \"refuse\" }\nmax_age_seconds = 60\n";
+    let config = read(
+        &with_list("url = \"http://127.0.0.1:1/a\"").replace("[[status.list]]", &format!("{staleness}[[status.list]]")),
+    );
+    let config = config.unwrap();
+    assert!(matches!(&config.statuses.0[0].from, From::Web(_)));
+    let accepted: Vec<_> = Level::ALL.into_iter().filter(|level| config.trust.staleness().accepts(*level)).collect();
+    assert_eq!(accepted, [Level::Low]);
+}
+
+#[test]
+fn a_status_section_with_anything_wrong_is_refused_by_name() {
+    let section = |settings: &str| error(&format!("{}\n[status]\n{settings}\n", good()));
+    assert!(section("stale = { lowest = \"accept\" }").contains("lowest"));
+    assert!(section("stale = { low = \"warn\" }").contains("warn"));
+    assert!(section("max_age_seconds = 0").contains("max_age_seconds"));
+    assert!(section("max_age_seconds = 86401").contains("max_age_seconds"));
+    assert!(section("colour = 1").contains("colour"));
+    assert!(error(&with_list("colour = 1")).contains("colour"));
+    assert!(error(&with_list("").replace("https://", "urn:")).contains("or name a file"));
+    let twice = with_list("file = \"a.jwt\"");
+    let (_, entry) = twice.split_once("[[status.list]]").unwrap();
+    assert!(error(&format!("{twice}\n[[status.list]]{entry}")).contains("twice"));
+    assert!(error(&twice.replace("iojj3XQJ8ZX9UtstPLpdcspnCb8dlBIb83SIAbQPb1w", KEY_A)).contains("twice"));
+}
+
+#[test]
+fn what_cannot_change_is_told_by_name() {
+    let read = |text: &str| Config::parse(text, Path::new("/etc/guard.toml")).unwrap().fixed;
+    let before = read(&good());
+    assert!(before.changed(&read(&good())).is_empty());
+    assert!(before.changed(&read(&format!("skew_seconds = 5\n{}", good()))).is_empty());
+    let other = good().replace("guard.db", "other.db").replace("audience = \"files\"", "audience = \"mail\"");
+    let other = other.replace("files#*", "mail#*") + "\n[http]\nlisten = \"127.0.0.1:1\"\n";
+    assert_eq!(before.changed(&read(&other)), ["audience", "http", "log"]);
+}

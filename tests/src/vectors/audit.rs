@@ -8,6 +8,8 @@ use super::token::canonical;
 use super::watched::{CALL, DIGEST, alert, answer, call, read, seen, trail, with, without};
 
 const OTHER: &str = "BgYGBgYGBgYGBgYGBgYGBg";
+/// The digest of another configuration.
+const ROOT: &str = "IngmSD6TOSQJ35uOkgH18H0jp9LADM8WBeK55weMMg8";
 const TIME: u64 = 1_800_000_000_000;
 
 fn start() -> Value {
@@ -26,6 +28,15 @@ fn refused() -> Value {
 fn accepted() -> Value {
     json!({"agent": "a1", "audience": "files", "by": "alice", "component": "model-tensors", "digest": DIGEST,
         "reason": "the adapter of November", "since": TIME, "time": TIME, "type": "accepted"})
+}
+
+fn config(audience: &str) -> Value {
+    json!({"audience": audience, "policy": ROOT, "time": TIME, "type": "config"})
+}
+
+/// A decision under that configuration.
+fn deny_after() -> Value {
+    with(deny(), &json!({"policy": ROOT}))
 }
 
 fn context() -> Value {
@@ -89,6 +100,22 @@ pub fn vectors() -> Vec<Vector> {
             "entry",
             1,
         ),
+        wrong("config_first", "another configuration before any start", &[config("files"), start()], "context", 0),
+        wrong("config_audience", "a configuration of another audience", &[start(), config("mail")], "context", 1),
+        wrong(
+            "config_too_early",
+            "a decision under a configuration before it is in force",
+            &[start(), deny_after(), config("files")],
+            "context",
+            1,
+        ),
+        wrong(
+            "config_forgotten",
+            "a decision under a configuration of before the last start",
+            &[start(), config("files"), start(), deny_after()],
+            "context",
+            3,
+        ),
         wrong(
             "time_back",
             "dated more than 360 s before an earlier entry",
@@ -123,6 +150,11 @@ fn good() -> Vec<Vector> {
         whole("trail_twice", "a session that starts again", &[trail(), server(), trail(), server()]),
         whole("alert_on_the_last", "an alert on the entry before it", &[trail(), on(&[0])]),
         whole("accepted", "a state that somebody accepted, behind the start", &[start(), accepted(), deny()]),
+        whole(
+            "config",
+            "another configuration, and a call that was under way",
+            &[start(), deny(), config("files"), deny_after(), deny()],
+        ),
         whole("key", "a change of keys before anything else", &[key(), trail(), server()]),
         whole(
             "time_within_skew",

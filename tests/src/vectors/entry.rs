@@ -18,6 +18,10 @@ fn start() -> Value {
     json!({"audience": "files", "policy": POLICY, "time": 1_800_000_000_000u64, "type": "start", "version": "0.1.0"})
 }
 
+fn config() -> Value {
+    json!({"audience": "files", "policy": POLICY, "time": 1_800_000_000_500u64, "type": "config"})
+}
+
 fn allow() -> Value {
     json!({"agent": "a1", "attestation": HASH, "audience": "files", "call": CALL, "context": CONTEXT,
         "decision": "allow", "delegation": [ROOT, LEAF], "key": KEY, "params": PARAMS, "policy": POLICY,
@@ -130,6 +134,24 @@ pub fn vectors() -> Vec<Vector> {
     };
     let mut all = vec![
         good("start", "a verifier starts", &start()),
+        good("config", "a verifier goes on with another configuration", &config()),
+        with(
+            "config_no_policy",
+            "another configuration without its digest",
+            config(),
+            "policy",
+            Value::Null,
+            "missing",
+        ),
+        with(
+            "config_version",
+            "a version, which stands in a start alone",
+            config(),
+            "version",
+            json!("0.1.0"),
+            "unknown",
+        ),
+        with("config_audience_empty", "no audience", config(), "audience", json!(""), "invalid"),
         good("allow", "a call is let through", &allow()),
         good("allow_method", "a call of another method", &other_method(allow())),
         good("allow_notification", "a notification, which has no outcome", &noted(allow())),

@@ -44,6 +44,8 @@ const MEANINGS: &[(&str, &str)] = &[
     ("root-scope", "The root grants a tool that its key may not speak for."),
     ("holder-role", "A token of the chain is held by a key that has another role in this verifier's configuration."),
     ("holder-mismatch", "The delegation is held by another key than the one that makes the call."),
+    ("revoked", "The attestation, or a token of the chain, was taken back by whoever keeps its status."),
+    ("status-unknown", "No fresh status list says whether the attestation, or a token of the chain, still counts."),
     ("tool-not-granted", "The delegation does not grant this tool of this server."),
     ("arguments-not-granted", "The delegation grants the tool, but not with these arguments."),
     ("method-not-granted", "The delegation grants no tool of this server, and so no other method of it."),

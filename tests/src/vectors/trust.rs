@@ -6,8 +6,10 @@ use attest_core::comparison::{Listing, Rule, Template};
 use attest_core::digest::Digest;
 use attest_core::json::{self, Object, Value as Strict};
 use attest_core::jwk::PublicKey;
+use attest_core::limits::MAX_STATUS_AGE;
 use attest_core::measurement::{Component, Grade};
 use attest_core::platform::PlatformKey;
+use attest_core::status::{Level, Staleness, StatusIssuer};
 use attest_core::trust::{AcceptedDigest, Attester, PinnedPlatform, Reference, References, Root, Scope, Trust};
 use serde_json::{Value, json};
 
@@ -66,8 +68,11 @@ pub fn platform_trust() -> Value {
 /// Reads the JSON form; `None` where something in it is refused.
 pub fn read(text: &[u8]) -> Option<Trust> {
     let value = json::parse(text).ok()?;
-    let object = exactly(&value, &["agents", "attesters", "audience", "roots", "skew"])
-        .or_else(|| exactly(&value, &["agents", "attesters", "audience", "platforms", "roots", "skew"]))?;
+    let required = ["agents", "attesters", "audience", "roots", "skew"];
+    let known = [&required[..], &["platforms", "stale", "status_age", "statuses"]].concat();
+    let object = value.as_object()?;
+    let named = required.iter().all(|name| object.get(name).is_some());
+    (named && object.iter().all(|(name, _)| known.contains(&name))).then_some(())?;
     let list = |name| object.get(name).and_then(Strict::as_array);
     let attesters = list("attesters")?.iter().map(attester).collect::<Option<_>>()?;
     let roots = list("roots")?.iter().map(root).collect::<Option<_>>()?;
@@ -82,6 +87,11 @@ pub fn read(text: &[u8]) -> Option<Trust> {
     };
     let audience = object.get("audience")?.as_str()?.to_owned();
     let trust = Trust::new(audience, attesters, roots, agents).ok()?.with_platforms(platforms, hardware).ok()?;
+    let statuses = match object.get("statuses") {
+        Some(statuses) => statuses.as_array()?.iter().map(status).collect::<Option<_>>()?,
+        None => Vec::new(),
+    };
+    let trust = trust.with_statuses(statuses, staleness(object)?).ok()?;
     trust.with_skew(object.get("skew")?.as_u53()?).ok()
 }
 
@@ -129,6 +139,28 @@ fn platform(value: &Strict<'_>) -> Option<PinnedPlatform> {
         return None;
     }
     Some(PinnedPlatform { key, agents: texts(object.get("agents")?)?, pcrs })
+}
+
+fn status(value: &Strict<'_>) -> Option<StatusIssuer> {
+    let object = exactly(value, &["key", "uri"])?;
+    Some(StatusIssuer { key: PublicKey::from_jwk(object.get("key")?).ok()?, uri: object.get("uri")?.as_str()?.into() })
+}
+
+fn staleness(object: &Object<'_>) -> Option<Staleness> {
+    let age = object.get("status_age").map_or(Some(MAX_STATUS_AGE), Strict::as_u53)?;
+    let mut accepted = Vec::new();
+    for (level, what) in
+        object.get("stale").map(|stale| stale.as_object()).unwrap_or_default().into_iter().flat_map(Object::iter)
+    {
+        let level = Level::parse(level)?;
+        match what.as_str()? {
+            "accept" => accepted.push(level),
+            "refuse" => {}
+            _ => return None,
+        }
+    }
+    object.get("stale").is_none_or(|stale| stale.as_object().is_some()).then_some(())?;
+    Staleness::new(age, accepted)
 }
 
 fn references(components: &Strict<'_>) -> Option<References> {
@@ -349,6 +381,38 @@ pub fn vectors() -> Vec<Vector> {
         vector("key_in_two_roles", "the attester's key is a delegation root too", "refuse", |t| {
             t["roots"][0]["key"] = jwk(ATTESTER);
         }),
+        vector("status", "status lists, how old they may be, and what passes without one", "accept", |t| {
+            *t = super::status::trust();
+        }),
+        vector("status_none", "an empty list of status lists, and nothing said of levels", "accept", |t| {
+            t["statuses"] = json!([]);
+            t["stale"] = json!({});
+        }),
+        vector("status_twice", "one status list twice", "refuse", |t| {
+            *t = super::status::trust();
+            t["statuses"][1]["uri"] = t["statuses"][0]["uri"].clone();
+        }),
+        vector("status_by_the_attester", "the attester's key signs a status list too", "refuse", |t| {
+            *t = super::status::trust();
+            t["statuses"][0]["key"] = jwk(ATTESTER);
+        }),
+        vector("status_by_a_root", "a delegation root's key signs a status list too", "refuse", |t| {
+            *t = super::status::trust();
+            t["statuses"][0]["key"] = jwk(ROOT);
+        }),
+        vector("status_unnamed", "a status list without a name", "refuse", |t| {
+            *t = super::status::trust();
+            t["statuses"][0]["uri"] = json!("");
+        }),
+        vector("status_member", "a member that a status list does not have", "refuse", |t| {
+            *t = super::status::trust();
+            t["statuses"][0]["file"] = json!("a.jwt");
+        }),
+        vector("stale_level", "a level that there is not", "refuse", |t| t["stale"] = json!({"lowest": "accept"})),
+        vector("stale_word", "neither accept nor refuse", "refuse", |t| t["stale"] = json!({"low": "warn"})),
+        vector("stale_array", "levels as a list", "refuse", |t| t["stale"] = json!(["low"])),
+        vector("status_age_zero", "no list is ever fresh", "refuse", |t| t["status_age"] = json!(0)),
+        vector("status_age_long", "a second more than a day", "refuse", |t| t["status_age"] = json!(86_401)),
         vector("attester_twice", "one key stands in two entries of attesters", "refuse", |t| {
             t["attesters"] = json!([t["attesters"][0], t["attesters"][0]]);
         }),

@@ -385,6 +385,7 @@ impl Company {
             salt: Salt(fresh("salt")),
             now: now(),
             life: 60,
+            nonce: None,
             lineage: Lineage { receipts: &added.receipts, ..Lineage::default() },
         };
         let key = self.key(agent);

@@ -77,6 +77,7 @@ pub(super) fn read(object: &Object<'_>) -> Read<Written<'static>> {
     let kind = object.get("type").ok_or(EntryError::Missing("type"))?;
     let (read, members): (_, &[&str]) = match kind.as_str() {
         Some("start") => (start as Reader, &["audience", "policy", "time", "type", "version"]),
+        Some("config") => (config as Reader, &["audience", "policy", "time", "type"]),
         Some("decision") => match object.get("decision").and_then(Value::as_str) {
             Some("allow") => (allow as Reader, &ALLOW),
             Some("deny") => (deny as Reader, &DENY),
@@ -218,6 +219,14 @@ fn start(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
         policy: members.digest("policy")?,
         time: members.number("time")?,
         version: members.name("version")?,
+    })
+}
+
+fn config(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    Ok(Written::Config {
+        audience: members.name("audience")?,
+        policy: members.digest("policy")?,
+        time: members.number("time")?,
     })
 }
 
