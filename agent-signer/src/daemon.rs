@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::config::Config;
 use crate::launch::{LaunchError, STARTING, socket_of};
-use crate::service::{Signer, StartError};
+use crate::service::{Asked, Signer, StartError};
 use crate::starting::{Starting, Stop};
 use crate::watcher;
 use crate::wire::{self, Checked, Ended, Frame, Hello, Kind, Passing, Sent, Signed, Trailing, Welcome};
@@ -288,14 +288,23 @@ impl Daemon {
                     let payload = serde_json::to_vec(&welcome)?.into();
                     let _ = answers.send(Frame { payload, ..frame }).await;
                 }
-                Kind::Call | Kind::CallShort => {
+                Kind::Call | Kind::CallShort | Kind::CallAgain => {
                     let short = frame.kind == Kind::CallShort;
+                    let again = frame.kind == Kind::CallAgain;
                     let Ok(place) = room.clone().acquire_owned().await else { break };
                     let (signer, audience, answers) = (self.signer.clone(), audience.clone(), answers.clone());
                     let (open, session) = (open.clone(), session.clone());
-                    let (exchange, line) = wire::call_of(frame.payload).ok_or(io::ErrorKind::InvalidData)?;
+                    let read = |payload: Bytes| match again {
+                        true => wire::Again::from_payload(payload).map(|again| {
+                            let asked = Asked { nonce: again.nonce, reattest: again.reattest };
+                            (again.exchange, again.line, Some(asked))
+                        }),
+                        false => wire::call_of(payload).map(|(exchange, line)| (exchange, line, None)),
+                    };
+                    let (exchange, line, asked) = read(frame.payload).ok_or(io::ErrorKind::InvalidData)?;
                     tokio::spawn(async move {
-                        let signed = sign(&signer, &audience, &line, short, session.as_deref(), exchange).await;
+                        let how = (short, asked);
+                        let signed = sign(&signer, &audience, &line, how, session.as_deref(), exchange).await;
                         let (kind, payload) = match signed {
                             Ok((signed, answered)) => {
                                 if answered {
@@ -421,7 +430,7 @@ async fn sign(
     signer: &Signer,
     audience: &str,
     line: &[u8],
-    short: bool,
+    (short, asked): (bool, Option<Asked>),
     session: Option<&Session>,
     exchange: u64,
 ) -> Result<(Signed, bool), Bytes> {
@@ -440,7 +449,7 @@ async fn sign(
     if audience.is_empty() {
         return refuse(id, Reason::NotSigned.into());
     }
-    let signed = match signer.sign(&call, audience, short).await {
+    let signed = match signer.sign_for(&call, audience, short, asked).await {
         Ok(signed) => signed,
         Err(refusal) => return refuse(id, refusal),
     };

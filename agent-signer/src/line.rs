@@ -96,7 +96,15 @@ impl Line {
     /// What becomes of a message: signed, or refused with the line for the client. `kind` is one of the two that ask.
     /// `exchange` keeps apart requests of the same id over HTTP.
     pub async fn sign(&self, exchange: u64, message: &Bytes, kind: wire::Kind) -> Result<Signed, Option<Bytes>> {
-        let payload = wire::call_payload(exchange, message);
+        self.signed(kind, wire::call_payload(exchange, message)).await
+    }
+
+    /// The same again, for a verifier that asked for more.
+    pub async fn sign_again(&self, again: &wire::Again) -> Result<Signed, Option<Bytes>> {
+        self.signed(wire::Kind::CallAgain, again.to_payload()).await
+    }
+
+    async fn signed(&self, kind: wire::Kind, payload: Bytes) -> Result<Signed, Option<Bytes>> {
         // A signer that went away between two calls is started again. One that is just dying still takes a connection, and
         // then hangs up: so three tries.
         for _ in 0..3 {

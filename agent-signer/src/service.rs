@@ -13,6 +13,7 @@ use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::entry::{Entry, Status};
 use attest_core::jws::Unverified;
 use attest_core::measurement::{Component, Grade, Measurement};
+use attest_core::nonce::Nonce;
 use attest_core::receipt::{self, Verdict};
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::request::Call;
@@ -90,6 +91,15 @@ pub enum StartError {
     /// The system gives no random bits.
     #[error("the system gives no random bits: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+/// What a verifier asked for in a refusal.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// To be signed now.
+    pub nonce: Nonce,
+    /// Whether the agent is to be measured and attested again for it.
+    pub reattest: bool,
 }
 
 /// One agent's signer.
@@ -219,18 +229,22 @@ impl Signer {
         self.sign_for(call, audience, short, None).await
     }
 
-    /// [`Signer::sign`] with the nonce that a refusal of this very server gave. One that is none is `not-signed`.
+    /// [`Signer::sign`] for a verifier that asked for more.
     pub async fn sign_for(
         &self,
         call: &Call<'_, '_>,
         audience: &str,
         short: bool,
-        nonce: Option<&str>,
+        asked: Option<Asked>,
     ) -> Result<wire::Signed, Refusal> {
         if self.log.stopped().is_some() {
             return Err(Reason::CallerLogUnavailable.into());
         }
-        let presented = self.presented().await?;
+        let presented = match &asked {
+            Some(Asked { nonce, reattest: true }) => self.attested_for(*nonce).await?,
+            _ => self.presented().await?,
+        };
+        let nonce = asked.map(|asked| asked.nonce.to_b64());
         let told = call.told();
         if let Some(told) = &told {
             self.seen.works_for(told.cause);
@@ -263,7 +277,7 @@ impl Signer {
                 grant: &[],
                 declassifications: &declassified,
             },
-            nonce,
+            nonce: nonce.as_deref(),
         };
         let sign = || sign_call(call, credentials, particulars, &self.key);
         let signed = if self.key.may_wait() { tokio::task::block_in_place(sign) } else { sign() };
@@ -403,6 +417,20 @@ impl Signer {
         Ok(current.presented.clone())
     }
 
+    /// Credentials for one call, over what was measured just now: for a verifier that asks for that.
+    async fn attested_for(&self, nonce: Nonce) -> Result<Arc<Presented>, Refusal> {
+        self.current.lock().await.renew_at = 0;
+        self.presented().await?;
+        let current = self.current.lock().await;
+        let (state, grant, given) = (&current.state, &current.grant, &current.given.1);
+        let attest = || credentials(&self.config, (&self.attester, &self.key), state, grant, given, Some(nonce));
+        let credentials = tokio::task::block_in_place(attest).map_err(|error| {
+            tracing::error!("the agent is not attested: {error}");
+            Refusal::from(Reason::NotSigned)
+        })?;
+        Ok(Arc::new(Presented { credentials, logged: AtomicBool::new(false) }))
+    }
+
     /// Every file that is measured.
     pub(crate) async fn files(&self) -> Vec<PathBuf> {
         self.current.lock().await.state.files()
@@ -480,7 +508,7 @@ impl Signer {
 /// Measures once and attests: for a look at the token, or for a signer elsewhere.
 pub fn issue(config: &Config, state: State) -> Result<String, StartError> {
     let measurements = measurements(config, &state, &[]);
-    attestation(config, &config.attester_key.load()?, &config.key.load()?, measurements)
+    attestation(config, (&config.attester_key.load()?, &config.key.load()?), measurements, None)
 }
 
 /// What is attested, in ascending order: what stands on disk, but for what is measured in requests to the model, and what the
@@ -497,9 +525,9 @@ fn measurements(config: &Config, state: &State, given: &[Measurement]) -> Vec<Me
 
 fn attestation(
     config: &Config,
-    attester: &Key,
-    key: &Key,
+    (attester, key): (&Key, &Key),
     measurements: Vec<Measurement>,
+    nonce: Option<Nonce>,
 ) -> Result<String, StartError> {
     let now = now();
     let attestation = Attestation {
@@ -511,7 +539,7 @@ fn attestation(
         key: key.public().clone(),
         measurements,
         platform: None,
-        nonce: None,
+        nonce,
         status: config.status.clone(),
     };
     Ok(quoted(attestation, config)?.sign(attester)?)
@@ -532,6 +560,22 @@ fn quoted(attestation: Attestation, _: &Config) -> Result<Attestation, StartErro
     Ok(attestation)
 }
 
+/// What calls are presented with, over this state.
+fn credentials(
+    config: &Config,
+    keys: (&Key, &Key),
+    state: &State,
+    grant: &Grant,
+    given: &[Measurement],
+    nonce: Option<Nonce>,
+) -> Result<Credentials, StartError> {
+    let measurements = measurements(config, state, given);
+    let disclosed = state.disclosed(&measurements);
+    let attestation = attestation(config, keys, measurements, nonce)?;
+    let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
+    Ok(Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?.disclosing(disclosed))
+}
+
 fn attest(
     config: &Config,
     attester: &Key,
@@ -540,11 +584,7 @@ fn attest(
     grant: Grant,
     given: (u64, Vec<Measurement>),
 ) -> Result<Current, StartError> {
-    let measurements = measurements(config, &state, &given.1);
-    let disclosed = state.disclosed(&measurements);
-    let attestation = attestation(config, attester, key, measurements)?;
-    let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
-    let credentials = Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?.disclosing(disclosed);
+    let credentials = credentials(config, (attester, key), &state, &grant, &given.1, None)?;
     // Two thirds of its life leave time to measure again, and for clocks that differ.
     let presented = Arc::new(Presented { credentials, logged: AtomicBool::new(false) });
     Ok(Current { state, grant, presented, given, renew_at: now() + config.attestation_seconds * 2 / 3 })

@@ -8,6 +8,7 @@ use std::io;
 use attest_core::digest::{Digest, Salt};
 use attest_core::labels::Labels;
 use attest_core::limits::MAX_REQUEST;
+use attest_core::nonce::Nonce;
 use attest_core::receipt::{self, Bad, Defect, Proved, Verdict};
 use attest_trail::How;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -48,13 +49,15 @@ pub enum Kind {
     Turn = 10,
     /// Signer: it counts from the next call on.
     Noted = 11,
+    /// Wrap: a message to be signed again, for a verifier that asked for more ([`Again`]).
+    CallAgain = 14,
     /// Wrap: what the host is about to see ([`crate::lineage::Saw`]).
     Saw = 13,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        const ALL: [Kind; 13] = [
+        const ALL: [Kind; 14] = [
             Kind::Hello,
             Kind::Call,
             Kind::Signed,
@@ -68,6 +71,7 @@ impl Kind {
             Kind::Turn,
             Kind::Noted,
             Kind::Saw,
+            Kind::CallAgain,
         ];
         ALL.into_iter().find(|kind| *kind as u8 == byte)
     }
@@ -160,6 +164,41 @@ pub fn call_payload(exchange: u64, message: &[u8]) -> Bytes {
 /// Reads it.
 pub fn call_of(mut payload: Bytes) -> Option<(u64, Bytes)> {
     (payload.len() >= 8).then(|| (payload.get_u64(), payload))
+}
+
+/// A message to be signed again.
+#[derive(Clone, Debug)]
+pub struct Again {
+    /// As of the first time.
+    pub exchange: u64,
+    /// What the verifier gave.
+    pub nonce: Nonce,
+    /// Whether the agent is to be measured and attested again for it.
+    pub reattest: bool,
+    /// The message.
+    pub line: Bytes,
+}
+
+impl Again {
+    /// Puts it into a payload.
+    pub fn to_payload(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(41 + self.line.len());
+        out.put_u64(self.exchange);
+        out.put_slice(&self.nonce.0);
+        out.put_u8(u8::from(self.reattest));
+        out.put_slice(&self.line);
+        out.freeze()
+    }
+
+    /// Reads a payload.
+    pub fn from_payload(mut payload: Bytes) -> Option<Self> {
+        if payload.len() < 41 {
+            return None;
+        }
+        let (exchange, mut nonce) = (payload.get_u64(), Nonce([0; 32]));
+        payload.copy_to_slice(&mut nonce.0);
+        Some(Self { exchange, nonce, reattest: payload.get_u8() == 1, line: payload })
+    }
 }
 
 /// One frame.

@@ -105,6 +105,23 @@ struct Signed {
     credentials: Digest,
     /// The message with its tokens in full, where it was sent with their hashes.
     full: Option<Bytes>,
+    /// The message as the host sent it, while the verifier may still ask for more.
+    line: Option<Bytes>,
+}
+
+/// A call that is to be signed again, since the verifier asked for more.
+struct Anew {
+    again: wire::Again,
+    about: Option<About>,
+    /// The refused call, which did not run.
+    refused: Call,
+}
+
+/// What is to become of a server's message.
+struct Judged {
+    to: ToClient,
+    saw: Saw,
+    anew: Option<Anew>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -140,7 +157,8 @@ impl Wrap {
                     let call = Call { call: signed.call, salt: signed.salt, params: signed.params };
                     let short = !signed.short.is_empty() && shared.server.remembers(&signed.credentials);
                     let (sent, full) = if short { (signed.short, Some(signed.full)) } else { (signed.full, None) };
-                    place.open(Watched::Call { call: Signed { call, credentials: signed.credentials, full }, about });
+                    let signed = Signed { call, credentials: signed.credentials, full, line: Some(line) };
+                    place.open(Watched::Call { call: signed, about });
                     ToServer::Forward(sent)
                 }
                 // Nobody could say that the hashes of a notification were not understood.
@@ -339,8 +357,11 @@ impl Interceptor for Wrap {
     }
 
     fn server_message(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
-        let (to, saw) = self.judge(line.clone(), message);
+        let Judged { to, saw, anew } = self.judge(line.clone(), message);
         let id = message.and_then(Id::of_answer).or_else(|| Id::of_opaque_answer(&line));
+        if let (Some(anew), Some(id)) = (anew, id.clone()) {
+            return self.sign_anew(anew, id, to);
+        }
         let handling = self.trailed(line, message, to);
         if saw.is_empty() {
             return handling;
@@ -366,9 +387,33 @@ impl Interceptor for Wrap {
 }
 
 impl Wrap {
+    /// Signs a call again with what the verifier asked for, and sends it in place of the one that was refused. Where that fails the host is
+    /// told of the refusal.
+    fn sign_anew(&self, anew: Anew, id: Id, refused: ToClient) -> Handling<ToClient> {
+        let Anew { again, about, refused: call } = anew;
+        let (shared, in_flight) = (self.shared.clone(), self.in_flight.clone());
+        // It did not run.
+        shared.line.ended(call.call, Outcome { status: Status::Error, digest: None }, None);
+        Handling::later(async move {
+            let signed = match shared.line.sign_again(&again).await {
+                Ok(signed) => signed,
+                Err(reply) => return reply.map_or(refused, ToClient::Replace),
+            };
+            let call = Call { call: signed.call, salt: signed.salt, params: signed.params };
+            let watched = Signed { call: call.clone(), credentials: signed.credentials, full: None, line: None };
+            match in_flight.watch(id, Watched::Call { call: watched, about }) {
+                Ok(()) => ToClient::Resend(signed.full),
+                Err(_) => {
+                    shared.lost(&call);
+                    refused
+                }
+            }
+        })
+    }
+
     /// What the host may see of a server's message.
-    fn judge(&self, line: Bytes, message: Option<&Value<'_>>) -> (ToClient, Saw) {
-        let plainly = |to: ToClient| (to, Saw::default());
+    fn judge(&self, line: Bytes, message: Option<&Value<'_>>) -> Judged {
+        let plainly = |to: ToClient| Judged { to, saw: Saw::default(), anew: None };
         let own = self.shared.own_words.take(&line);
         let (id, watched) = match self.in_flight.answered(&line, message) {
             Ok(answered) => answered,
@@ -390,11 +435,22 @@ impl Wrap {
         let refusal = message.filter(|_| !own).and_then(|message| self.refusal(message));
         let mut ends = Ends::default();
         match watched {
-            Some(Watched::Call { call: Signed { call, credentials, full }, about }) => {
+            Some(Watched::Call { call: Signed { call, credentials, full, line: asked }, about }) => {
                 let reason = message.and_then(reply::reason);
+                // Once: what was signed again and is asked for again is the host's to know.
+                let challenge = message.filter(|_| refusal.is_some()).and_then(reply::challenge);
+                let by_us = |required: &[&str]| required.iter().all(|word| ["nonce", "reattest"].contains(word));
+                if let (Some((nonce, required)), Some(line_of_host)) = (challenge, asked.clone())
+                    && by_us(&required)
+                {
+                    let reattest = required.contains(&"reattest");
+                    let again = wire::Again { exchange: self.exchange, nonce, reattest, line: line_of_host };
+                    let to = self.retold(line, refusal);
+                    return Judged { to, saw: Saw::default(), anew: Some(Anew { again, about, refused: call }) };
+                }
                 if let (Some(NOT_CACHED), Some(full), Some(id)) = (reason, full, &id) {
                     self.shared.server.forgot(&credentials);
-                    let again = Signed { call: call.clone(), credentials, full: None };
+                    let again = Signed { call: call.clone(), credentials, full: None, line: asked };
                     if self.in_flight.watch(id.clone(), Watched::Call { call: again, about: about.clone() }).is_ok() {
                         return plainly(ToClient::Resend(full));
                     }
@@ -434,7 +490,8 @@ impl Wrap {
         // What a server asks of the host is its own word too.
         let asks = message.is_some_and(|message| matches!(Kind::of(message), Kind::Request { .. }));
         let unvouched = self.shared.line.unvouched().filter(|_| asks);
-        (to, unvouched.map_or(Saw::default(), |defaults| Saw::unvouched(&defaults)).and(saw))
+        let saw = unvouched.map_or(Saw::default(), |defaults| Saw::unvouched(&defaults)).and(saw);
+        Judged { to, saw, anew: None }
     }
 }
 

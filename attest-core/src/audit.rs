@@ -302,6 +302,7 @@ fn token(token: Token) -> String {
         Token::CallProof => "the call proof".to_owned(),
         Token::Receipt(n) => format!("receipt {}", n + 1),
         Token::Cause => "the cause".to_owned(),
+        Token::Facts => "the facts".to_owned(),
         Token::Declassification(n) => format!("declassification {}", n + 1),
     }
 }

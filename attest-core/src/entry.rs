@@ -296,6 +296,9 @@ pub struct Decision {
     /// Hashes of the chain, root first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub delegation: Vec<String>,
+    /// Hash of the facts that policies were asked about, which the store has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<String>,
     /// Thumbprint of the call key.
     pub key: String,
     /// The labels of everything that the caller's context had seen; absent where there are none.
@@ -349,6 +352,15 @@ impl Entry {
             tool: proof.tool.clone(),
             ..Decision::default()
         })
+    }
+
+    /// The same, with the facts that policies were asked about.
+    #[must_use]
+    pub fn over_facts(mut self, facts: Option<Digest>) -> Self {
+        if let Self::Decision(decision) = &mut self {
+            decision.facts = facts.map(Digest::to_b64);
+        }
+        self
     }
 
     /// What serves one call is used for this one.
@@ -480,7 +492,10 @@ fn about(about: &About) -> String {
         About::Token(Token::CallProof) => "call proof".to_owned(),
         About::Token(Token::Receipt(n)) => format!("receipt {n}"),
         About::Token(Token::Cause) => "cause".to_owned(),
+        About::Token(Token::Facts) => "facts".to_owned(),
         About::Token(Token::Declassification(n)) => format!("declassification {n}"),
+        About::Policies(ids) => ids.join(" "),
+        About::StepUp(asked) => asked.by.join(" "),
         About::Labels(labels) => labels.iter().collect::<Vec<_>>().join(" "),
         About::Json(error) => error.to_string(),
         About::Undeclared => "extension".to_owned(),

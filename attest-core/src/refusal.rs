@@ -10,6 +10,7 @@ use crate::jwk::Thumbprint;
 use crate::jws::TokenError;
 use crate::labels::Labels;
 use crate::measurement::Component;
+use crate::nonce::Nonce;
 use crate::request::RequestError;
 
 /// The checks, in the order in which they are made. The first that fails is the one that is reported.
@@ -39,6 +40,8 @@ pub enum Check {
     Constraints,
     /// Whether what the caller has seen may flow to this tool.
     Flow,
+    /// The operator's policies.
+    Policy,
     /// The entry in the log.
     Append,
     /// The server behind.
@@ -213,6 +216,12 @@ reasons! {
     FlowNotGranted = "flow-not-granted", Flow;
     /// The tool asks for the lineage of what reaches it, and the agent's signer is not one that this verifier accepts as keeping it.
     LineageRequired = "lineage-required", Flow;
+    /// A policy of this server's operator forbids the call, or none permits it.
+    PolicyDenied = "policy-denied", Policy;
+    /// The policies of this server's operator cannot decide the call, so it does not pass; its operator must see to it.
+    PolicyError = "policy-error", Policy;
+    /// The policies of this server's operator ask for more before the call may run: a proof made now, a state measured now, or a person.
+    StepUpRequired = "step-up-required", Policy;
     /// The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.
     LogUnavailable = "log-unavailable", Append;
     /// Too few witnesses have seen this server's log of late, so it lets nothing through; try again later.
@@ -251,8 +260,28 @@ pub enum About {
     Json(JsonError),
     /// Labels that may not flow.
     Labels(Labels),
+    /// The policies that forbid it, by their ids.
+    Policies(Vec<String>),
+    /// What is asked for.
+    StepUp(Box<StepUp>),
     /// A client that did not declare the extension, in an era in which each request does.
     Undeclared,
+}
+
+/// What a caller is asked for before its call may run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepUp {
+    /// To be signed now: in the call proof, and in an attestation that is made for it.
+    pub nonce: Nonce,
+    /// `nonce`, `reattest` and `approval`, as far as they are asked for.
+    pub required: Vec<&'static str>,
+    /// The policies that ask, by their ids.
+    pub by: Vec<String>,
+}
+
+impl StepUp {
+    /// Every word that can stand in `required`.
+    pub const WORDS: [&'static str; 3] = ["approval", "nonce", "reattest"];
 }
 
 /// A token of the carrier.
@@ -270,6 +299,8 @@ pub enum Token {
     Cause,
     /// The n-th declassification.
     Declassification(usize),
+    /// What policies were asked about. No token, but kept like one.
+    Facts,
 }
 
 /// Who made the call: known once attestation and call proof verified.

@@ -3,10 +3,11 @@
 //! Neither holds arguments, keys or digests. Both are answers over an intact connection (over HTTP: status 200), because
 //! an HTTP 400, 401 or 403 is opaque to the clients in use, and may start a login.
 
-use crate::json::{self, Value, write_string};
+use crate::json::{self, Object, Value, write_string};
 use crate::measurement::Component;
 use crate::names::{EXTENSION, HEADER_MISMATCH_CODE, MISSING_CAPABILITY_CODE, REFUSAL, REFUSAL_CODE};
-use crate::refusal::{About, Reason, Refusal};
+use crate::nonce::Nonce;
+use crate::refusal::{About, Reason, Refusal, StepUp};
 
 /// The shape of a refusal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +24,7 @@ struct Told {
     code: i32,
     wire: &'static str,
     component: Option<&'static str>,
+    step_up: Option<(Nonce, Vec<&'static str>)>,
     advice: &'static str,
 }
 
@@ -34,7 +36,11 @@ pub fn refuse(id: Option<&Value<'_>>, refusal: &Refusal, shape: Shape) -> Vec<u8
         Some(About::Component(component)) if wire == refusal.reason.code() => Some(component.as_str()),
         _ => None,
     };
-    Told { code: code(refusal), wire, component, advice: advice(refusal.reason) }.write(id, shape)
+    let step_up = match &refusal.about {
+        Some(About::StepUp(asked)) => Some((asked.nonce, asked.required.clone())),
+        _ => None,
+    };
+    Told { code: code(refusal), wire, component, step_up, advice: advice(refusal.reason) }.write(id, shape)
 }
 
 /// A verifier's refusal in words of our own: for a caller that believes nobody on the way, since a refusal bears no
@@ -61,7 +67,11 @@ pub fn retell(answer: &Value<'_>) -> Option<Vec<u8>> {
             codes.into_iter().find(|known| f64::from(*known) == code)?
         }
     };
-    let told = Told { code, wire: reason.on_the_wire(), component, advice: advice(*reason) };
+    let step_up = match data.get("nonce") {
+        None => None,
+        Some(_) => Some(step_up(data)?),
+    };
+    let told = Told { code, wire: reason.on_the_wire(), component, step_up, advice: advice(*reason) };
     Some(told.write(object.get("id"), shape))
 }
 
@@ -76,9 +86,18 @@ impl Told {
                 write_string(component, out);
                 out.push(b',');
             }
+            if let Some((nonce, _)) = &self.step_up {
+                out.extend_from_slice(b"\"nonce\":");
+                write_string(&nonce.to_b64(), out);
+                out.push(b',');
+            }
             out.extend_from_slice(b"\"reason\":");
             write_string(self.wire, out);
-            out.push(b'}');
+            for (n, word) in self.step_up.iter().flat_map(|(_, required)| required).enumerate() {
+                out.extend_from_slice(if n == 0 { b",\"required\":[" } else { b"," });
+                write_string(word, out);
+            }
+            out.extend_from_slice(if self.step_up.is_some() { b"]}" } else { b"}" });
         };
         let write_id = |out: &mut Vec<u8>| {
             out.extend_from_slice(b"\"id\":");
@@ -123,6 +142,25 @@ impl Told {
             None => format!("attest refused this call ({wire}). {advice}"),
         }
     }
+}
+
+/// What a verifier asks for, in the data of its refusal. `None` where it asks for nothing that we know.
+fn step_up(data: &Object<'_>) -> Option<(Nonce, Vec<&'static str>)> {
+    let nonce = Nonce::from_b64(data.get("nonce")?.as_str()?)?;
+    let required = data.get("required")?.as_array().filter(|required| !required.is_empty())?;
+    let word = |value: &Value<'_>| {
+        let said = value.as_str()?;
+        StepUp::WORDS.into_iter().find(|word| *word == said)
+    };
+    Some((nonce, required.iter().map(word).collect::<Option<_>>()?))
+}
+
+/// What the verifier asks for that refused the call that `answer` answers, in either shape; `None` where it asks for nothing.
+pub fn challenge(answer: &Value<'_>) -> Option<(Nonce, Vec<&'static str>)> {
+    let object = answer.as_object()?;
+    let member = |outer: &str, inner: &str| object.get(outer)?.as_object()?.get(inner)?.as_object();
+    let data = member("error", "data").or_else(|| member("result", "_meta")?.get(REFUSAL)?.as_object())?;
+    (data.get("reason")?.as_str()? == Reason::StepUpRequired.code()).then(|| step_up(data)).flatten()
 }
 
 /// Why a verifier refused the call that `answer` answers, in either shape; `None` where it did not.

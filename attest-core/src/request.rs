@@ -198,6 +198,11 @@ impl<'m, 'v> Call<'m, 'v> {
         self.params?.get("arguments").and_then(Value::as_object)
     }
 
+    /// The arguments as a value.
+    pub fn arguments_value(&self) -> Option<&'m Value<'v>> {
+        self.params?.get("arguments")
+    }
+
     /// The member that holds the proof.
     pub fn proof(&self) -> Option<&'m Value<'v>> {
         self.meta?.get(PROOF)

@@ -121,7 +121,7 @@ proptest! {
     fn without_the_record_the_server_is_the_same(text in file()) {
         let folder = Folder::new();
         let path = folder.write("mcp.json", text.as_bytes());
-        let shape = |text: &str| -> Vec<String> {
+        let shape = |text: &str| -> Vec<serde_json::Value> {
             let value = jsonc_parser::parse_to_serde_value::<serde_json::Value>(text, &Default::default()).unwrap();
             let servers = value["mcpServers"].as_object().unwrap().values().cloned();
             servers.map(|mut server| {
@@ -130,7 +130,7 @@ proptest! {
                 }
                 // Header fields are known to the record alone.
                 server.as_object_mut().unwrap().remove("headers");
-                server.to_string()
+                server
             }).collect()
         };
         install(Host::Cursor, &path, &audit(), None).unwrap().apply().unwrap();

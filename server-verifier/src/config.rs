@@ -23,6 +23,7 @@ use accepted::AcceptedTable;
 use agent::AgentTable;
 use flow::{DeclassifierTable, FlowTable, LogTable};
 use platform::PlatformTable;
+use policy::PolicyTable;
 use status::Read;
 
 pub use accepted::{Acceptance, AcceptedError};
@@ -30,6 +31,7 @@ pub use edit::{EditError, accept};
 pub use flow::{Flow, FlowError};
 pub use http::Http;
 pub use platform::PlatformError;
+pub use policy::{Policy, PolicyError};
 pub use reference::ReferenceError;
 pub use status::{From, StatusSource, StatusSources, StatusesError};
 pub use witness::{Witnesses, WitnessesError};
@@ -67,6 +69,8 @@ pub struct Config {
     pub accepted: Vec<Acceptance>,
     /// What becomes of labels.
     pub flow: Flow,
+    /// What is asked of each call besides its proof; `None` for nothing.
+    pub judging: Option<Policy>,
     /// Where status lists are had.
     pub statuses: StatusSources,
     /// The file itself, and every file that was read for it: when one is touched, the configuration is read again.
@@ -162,6 +166,14 @@ pub enum ConfigError {
         /// What.
         source: FlowError,
     },
+    /// Policies that are not in order.
+    #[error("{path}: [policy]: {source}", path = path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: PolicyError,
+    },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
     Methods {
@@ -228,6 +240,7 @@ struct File {
     declassifier: Vec<DeclassifierTable>,
     #[serde(default)]
     flow: FlowTable,
+    policy: Option<PolicyTable>,
     #[serde(default)]
     agents: BTreeMap<String, AgentTable>,
     #[serde(default)]
@@ -354,6 +367,15 @@ impl Config {
         platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
         let flow = file.flow.read(file.server, file.declassifier, lineage);
         let (flow_trust, flow) = flow.map_err(|source| ConfigError::Flow { path: at(), source })?;
+        let judging = match file.policy.map(|table| table.within(folder)).transpose() {
+            Ok(None) => None,
+            Ok(Some(policy::Read { policy: judging, bytes, files: named })) => {
+                policy.extend(bytes);
+                files.extend(named);
+                Some(judging)
+            }
+            Err(source) => return Err(ConfigError::Policy { path: at(), source }),
+        };
         let status = file.status.within(folder);
         let Read { issuers, staleness, sources, files: named } =
             status.map_err(|source| ConfigError::Statuses { path: at(), source: Box::new(source) })?;
@@ -393,6 +415,7 @@ impl Config {
             witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
             accepted,
             flow,
+            judging,
             statuses: sources,
             files,
             fixed: Fixed::of(text),
@@ -408,6 +431,7 @@ mod fixed;
 mod flow;
 mod http;
 mod platform;
+mod policy;
 mod reference;
 mod status;
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The gate: verdict, entry, and only then the call. Independent of the transport.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use attest_core::request;
 use attest_core::response::Outcome;
 use attest_core::seen::{Called, What};
 use attest_core::sign::Sign as _;
+use attest_core::status::Level;
 use attest_core::tlog_proof::TlogProof;
 use attest_core::trust::Trust;
 use attest_core::verifier::{Accepted, CallId, Single};
@@ -27,6 +29,7 @@ use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
 use crate::config::{Acceptance, Config, Fixed, accepted};
+use crate::judge::{self, Case, Challenges};
 use crate::methods::Setting;
 use crate::rules::{Current, Rules};
 use crate::status::{Lists, warn_of_staleness};
@@ -44,6 +47,7 @@ pub struct Gate {
     key: LogKey,
     receipts: bool,
     pub(crate) stores: Stores,
+    challenges: Challenges,
     limits: Limits,
     pub(crate) lists: Lists,
     /// What cannot change, and the keys that nobody else may have.
@@ -121,6 +125,9 @@ pub enum GateError {
         "[[server]] names the log {0:?}, which is this guard's own, with another key; add its present one, which `attest log key` prints, or take the entry out"
     )]
     OtherLog(String),
+    /// The system gives no random bits.
+    #[error("the system gives no random bits: {0}")]
+    Random(getrandom::Error),
     /// The log's key cannot be pinned.
     #[error("the log's key: {0}")]
     OwnKey(#[from] LogKeysError),
@@ -162,7 +169,8 @@ impl Gate {
         let audience = trust.audience().to_owned();
         let stores = Stores::default();
         stores.fill(&config.flow, &config.log)?;
-        let rules = Current::new(Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow));
+        let rules =
+            Current::new(Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow, config.judging));
         let lists = Lists::open(&config.log, config.statuses, rules.clone()).await;
         let mut gate = Self {
             key,
@@ -171,6 +179,7 @@ impl Gate {
             audience,
             rules,
             lists,
+            challenges: Challenges::new().map_err(GateError::Random)?,
             running: tokio::sync::Mutex::new(running),
             log: Arc::new(log),
             limits: config.http.limits,
@@ -270,7 +279,9 @@ impl Gate {
 
     /// Checks 1 to 10: everything up to the log.
     pub(crate) fn check(&self, rules: &Rules, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
-        let accepted = rules.verifier.check(call, now(), |id| self.seen(id), &mut ())?;
+        // What could come of it says how fresh the lists must be that say what was taken back.
+        let level = rules.judging.as_ref().map_or(Level::Critical, |policy| judge::level(policy, &self.audience, call));
+        let accepted = rules.verifier.check_at(level, call, now(), |id| self.seen(id), &mut ())?;
         // What was signed before a log was taken over by hand may have been used: that part of the log is not known.
         // Nor is what a caller whose clock was ahead dated later than it was made.
         let known_from = match self.log.since() {
@@ -281,6 +292,29 @@ impl Gate {
             return Err(refused(&accepted, Reason::Expired));
         }
         Ok(accepted)
+    }
+
+    /// Check 12: the policies. What they were asked about comes back, to be kept.
+    pub(crate) fn judge(
+        &self,
+        rules: &Rules,
+        call: &request::Call<'_, '_>,
+        accepted: &Accepted,
+    ) -> Result<Option<Arc<str>>, (Refusal, Option<Arc<str>>)> {
+        let Some(policy) = &rules.judging else { return Ok(None) };
+        let alerts = BTreeSet::new();
+        let case = Case { policy, challenges: &self.challenges, audience: &self.audience, alerts };
+        let (verdict, level, facts) = judge::judge(case, call, accepted);
+        let facts = facts.map(Arc::from);
+        // Labels raise it: what was fresh enough before need not be.
+        let status = level.map(|level| rules.verifier.check_status(&accepted.evidence, level, now()));
+        if let Some(Err(refusal)) = status {
+            return Err((Refusal { caller: Some(Box::new(accepted.caller.clone())), ..refusal }, facts));
+        }
+        match verdict {
+            Ok(()) => Ok(facts),
+            Err(refusal) => Err((refusal, facts)),
+        }
     }
 
     fn seen(&self, id: &CallId) -> bool {
@@ -295,6 +329,7 @@ impl Gate {
         &self,
         rules: &Rules,
         accepted: &Accepted,
+        facts: Option<Arc<str>>,
         answered: bool,
     ) -> Result<Option<Arc<Shown>>, Refusal> {
         if let Some(witness) = &self.witness
@@ -303,7 +338,9 @@ impl Gate {
             return Err(refused(accepted, Reason::NotWitnessed));
         }
         self.use_up(accepted).await?;
+        let facts = facts.map(|text| (Digest::of(&*text), text));
         let entry = Entry::allow(accepted, self.audience(), &rules.policy, now_ms()).of_notification(!answered);
+        let entry = entry.over_facts(facts.as_ref().map(|(hash, _)| *hash));
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
         let seen = accepted.flow.seen.iter().map(|(hash, text)| Token::hashed(hash.0, &**text));
@@ -312,7 +349,7 @@ impl Gate {
         let entry = if prove { body.clone() } else { Vec::new() };
         let record = Record {
             body,
-            tokens: tokens.chain(seen).collect(),
+            tokens: tokens.chain(seen).chain(facts.map(|(hash, text)| Token::hashed(hash.0, text))).collect(),
             token: Some(proof),
             replay: replay_key(&accepted.call_id),
             opens: answered.then_some(accepted.caller.call.0),
@@ -465,6 +502,11 @@ impl Gate {
     /// What somebody without the agent's key can bring about as often as he likes (any message of his own, and any number of
     /// copies of a call that he saw) is counted: one entry at once, then one in ten seconds with the count.
     pub(crate) async fn refused(&self, rules: &Rules, refusal: &Refusal) {
+        self.refused_over(rules, refusal, None).await;
+    }
+
+    /// [`Gate::refused`], with the facts that policies were asked about.
+    pub(crate) async fn refused_over(&self, rules: &Rules, refusal: &Refusal, facts: Option<Arc<str>>) {
         let anybodys = matches!(refusal.reason.check(), Check::Bindings | Check::Replay) || refusal.caller.is_none();
         let due = if anybodys { self.tally().add(refusal.reason, now_ms()) } else { None };
         if anybodys && due.is_none() {
@@ -480,13 +522,18 @@ impl Gate {
             // The refusal stands whether or not it can be written.
             let _ = trail.record(vec![Draft { what, kept: None }]).await;
         }
+        let facts = facts.map(|text| Token::hashed(Digest::of(&*text).0, text));
         let entry = Entry::deny(refusal, self.audience(), &rules.policy, now_ms());
+        let entry = entry.map(|entry| entry.over_facts(facts.as_ref().map(|facts| Digest(*facts.hash()))));
         // The one that has an entry of its own is not counted once more.
         let own = u64::from(entry.is_some());
         let counted = due.map(|due| Due { count: due.count - own, ..due }).filter(|due| due.count > 0);
         let counted = counted.map(|due| self.tallied(&due));
-        for entry in counted.into_iter().chain(entry) {
-            self.note(entry).await;
+        if let Some(entry) = counted {
+            self.note(Record::new(entry.to_bytes())).await;
+        }
+        if let Some(entry) = entry {
+            self.note(Record { tokens: facts.into_iter().collect(), ..Record::new(entry.to_bytes()) }).await;
         }
     }
 
@@ -496,7 +543,7 @@ impl Gate {
         self.lost(&open).await;
         let rest = self.tally().rest(now_ms());
         for due in rest {
-            self.note(self.tallied(&due)).await;
+            self.note(Record::new(self.tallied(&due).to_bytes())).await;
         }
         if let Some(witness) = &self.witness {
             witness.close().await;
@@ -509,8 +556,8 @@ impl Gate {
         }
     }
 
-    async fn note(&self, entry: Entry) {
-        if let Err(error) = self.log.append(Record::new(entry.to_bytes()), now()).await {
+    async fn note(&self, record: Record) {
+        if let Err(error) = self.log.append(record, now()).await {
             tracing::error!("a refusal is not written: {error}");
         }
     }

@@ -71,10 +71,22 @@ impl Guard {
         id: Option<&Value<'_>>,
         refusal: Refusal,
     ) -> Handling<ToServer> {
+        self.refuse_over(rules, answer, id, refusal, None)
+    }
+
+    /// The same, with the facts that policies were asked about.
+    fn refuse_over(
+        &self,
+        rules: Arc<Rules>,
+        answer: bool,
+        id: Option<&Value<'_>>,
+        refusal: Refusal,
+        facts: Option<Arc<str>>,
+    ) -> Handling<ToServer> {
         let reply = reply::refuse(id, &refusal, rules.shape);
         let gate = self.gate.clone();
         Handling::later(async move {
-            gate.refused(&rules, &refusal).await;
+            gate.refused_over(&rules, &refusal, facts).await;
             if answer { ToServer::Reply(reply.into()) } else { ToServer::Drop }
         })
     }
@@ -106,13 +118,17 @@ impl Guard {
             Ok(accepted) => accepted,
             Err(refusal) => return self.refuse_and(rules, answered, shown, refusal),
         };
+        let facts = match self.gate.judge(&rules, call, &accepted) {
+            Ok(facts) => facts,
+            Err((refusal, facts)) => return self.refuse_over(rules, answered, shown, refusal, facts),
+        };
         let about = About::of(message, |task| self.waits(task));
         let (gate, attested) = (self.gate.clone(), self.attested.clone());
         let (exchange, named) = (self.exchange, accepted.caller.call);
         let admitted = Handling::later(async move {
             // What can fail is done before the call counts as let through.
             let admitted = match gate.telling(&rules, &accepted).await {
-                Ok(told) => gate.admit(&rules, &accepted, answered).await.map(|shown| (shown, told)),
+                Ok(told) => gate.admit(&rules, &accepted, facts, answered).await.map(|shown| (shown, told)),
                 Err(refusal) => Err(refusal),
             };
             match admitted {

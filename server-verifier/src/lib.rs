@@ -12,6 +12,7 @@ mod exchanges;
 mod filter;
 pub mod gate;
 pub mod guard;
+mod judge;
 pub mod layer;
 pub mod methods;
 pub mod reload;

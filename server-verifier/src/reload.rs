@@ -58,7 +58,7 @@ impl Gate {
         let index = self.write(entry).await?;
         self.stores.fill(&config.flow, &running.log)?;
         let flow = config.flow.clone();
-        let rules = Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow);
+        let rules = Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow, config.judging);
         self.lists.change(config.statuses, rules).await;
         // What was written into a new store by the rules before, until now.
         self.stores.fill(&flow, &running.log)?;

@@ -8,7 +8,7 @@ use attest_core::reply::Shape;
 use attest_core::trust::Trust;
 use attest_core::verifier::Verifier;
 
-use crate::config::Flow;
+use crate::config::{Flow, Policy};
 use crate::methods::Methods;
 
 /// One configuration, as far as it can change.
@@ -19,13 +19,22 @@ pub(crate) struct Rules {
     pub methods: Methods,
     pub offer: Offer,
     pub flow: Flow,
+    /// The operator's policies, where there are any.
+    pub judging: Option<Policy>,
 }
 
 impl Rules {
     /// With nothing remembered.
-    pub(crate) fn new(trust: Trust, policy: Digest, shape: Shape, methods: Methods, flow: Flow) -> Self {
+    pub(crate) fn new(
+        trust: Trust,
+        policy: Digest,
+        shape: Shape,
+        methods: Methods,
+        flow: Flow,
+        judging: Option<Policy>,
+    ) -> Self {
         let offer = Offer { cache: true, methods: methods.attested().map(str::to_owned).collect() };
-        Self { verifier: Verifier::new(trust), policy, shape, methods, offer, flow }
+        Self { verifier: Verifier::new(trust), policy, shape, methods, offer, flow, judging }
     }
 }
 

@@ -227,7 +227,8 @@ pub fn look(
     let fact = match written {
         Written::Start { audience, policy, .. } => Fact::Start { audience: names.number(&audience), policy },
         Written::Config { audience, policy, .. } => Fact::Config { audience: names.number(&audience), policy },
-        Written::Decision { audience, policy, verdict: Verdict::Deny { .. }, .. } => {
+        Written::Decision { audience, facts, policy, verdict: Verdict::Deny { .. }, .. } => {
+            facts.map_or(Ok(()), |facts| bases.beside(&facts, Token::Facts)).unwrap_or_else(&mut wrong);
             Fact::Deny { audience: names.number(&audience), policy }
         }
         Written::Decision {
@@ -235,6 +236,7 @@ pub fn look(
             audience,
             call,
             called,
+            facts,
             key,
             policy,
             verdict: Verdict::Allow { attestation, context, delegation, lineage, notification, params },
@@ -256,6 +258,7 @@ pub fn look(
             for (n, receipt) in lineage.receipts.iter().enumerate() {
                 bases.beside(receipt, Token::Receipt(n)).unwrap_or_else(&mut wrong);
             }
+            facts.map_or(Ok(()), |facts| bases.beside(&facts, Token::Facts)).unwrap_or_else(&mut wrong);
             lineage.cause.map_or(Ok(()), |cause| bases.beside(&cause, Token::Cause)).unwrap_or_else(&mut wrong);
             Fact::Allow { call, audience: names.number(&audience), policy, opens: !notification, proof }
         }

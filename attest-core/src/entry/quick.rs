@@ -50,7 +50,7 @@ fn allow<'a>(at: &mut Cursor<'a>) -> Option<Written<'a>> {
     // One that has seen something is read in full.
     let lineage = Box::default();
     let verdict = Verdict::Allow { attestation, context, delegation, lineage, notification: false, params };
-    Some(Written::Decision { agent, audience, call, called, key, policy, time, verdict })
+    Some(Written::Decision { facts: None, agent, audience, call, called, key, policy, time, verdict })
 }
 
 fn outcome<'a>(at: &mut Cursor<'a>) -> Option<Written<'a>> {

@@ -147,6 +147,8 @@ pub enum Written<'a> {
     },
     /// A call is let through or refused.
     Decision {
+        /// Hash of the facts that policies were asked about.
+        facts: Option<Digest>,
         /// The agent.
         agent: Cow<'a, str>,
         /// The verifier's audience.
@@ -374,7 +376,11 @@ impl<'a> Written<'a> {
             Self::Decision { verdict: Verdict::Allow { lineage, .. }, .. } => Some(lineage),
             _ => None,
         };
+        let facts = match self {
+            Self::Decision { facts, .. } => *facts,
+            _ => None,
+        };
         let seen = lineage.into_iter().flat_map(|lineage| lineage.receipts.iter().copied().chain(lineage.cause));
-        attestation.into_iter().chain(delegation.iter().copied()).chain(seen)
+        attestation.into_iter().chain(delegation.iter().copied()).chain(seen).chain(facts)
     }
 }

@@ -118,7 +118,7 @@ fn an_event_has_no_member_that_its_kind_does_not_have_and_lacks_none_that_it_mus
         let body = String::from_utf8(Entry::seen(event(What::Call(Box::new(call()))), 1).to_bytes()).unwrap();
         let mut value: serde_json::Value = serde_json::from_str(&body).unwrap();
         value["event"].as_object_mut().unwrap().remove(member).unwrap();
-        serde_json::to_vec(&value).unwrap()
+        serde_jcs::to_vec(&value).unwrap()
     };
     for member in ["arguments", "call", "server", "session", "shape", "size", "tool", "what"] {
         assert_eq!(Written::read(&without(member)), Err(EntryError::Missing(member)));

@@ -117,8 +117,10 @@ fn each_run_of_a_tool_is_noted_and_nothing_else() {
     program(&["--call", "no_such_tool", "{}"], &runs);
     assert_eq!(fs::read_to_string(&runs).unwrap(), "");
     program(&["--times", "2", "--call", "greet", r#"{"name":"Ada"}"#], &runs);
-    let line = "{\"arguments\":{\"name\":\"Ada\"},\"tool\":\"greet\"}\n";
-    assert_eq!(fs::read_to_string(&runs).unwrap(), line.repeat(2));
+    let text = fs::read_to_string(&runs).unwrap();
+    let noted: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let run = serde_json::json!({"arguments": {"name": "Ada"}, "tool": "greet"});
+    assert_eq!(noted, [run.clone(), run]);
 }
 
 #[test]

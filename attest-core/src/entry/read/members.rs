@@ -18,7 +18,7 @@ use crate::refusal::Reason;
 use crate::seen::Event;
 
 /// Members of a decision that allows.
-const ALLOW: [&str; 19] = [
+const ALLOW: [&str; 20] = [
     "agent",
     "attestation",
     "audience",
@@ -28,6 +28,7 @@ const ALLOW: [&str; 19] = [
     "decision",
     "declassified",
     "delegation",
+    "facts",
     "key",
     "labels",
     "method",
@@ -40,8 +41,10 @@ const ALLOW: [&str; 19] = [
     "type",
 ];
 /// Members of a decision that refuses.
-const DENY: [&str; 12] =
-    ["about", "agent", "audience", "call", "decision", "key", "method", "policy", "reason", "time", "tool", "type"];
+const DENY: [&str; 13] = [
+    "about", "agent", "audience", "call", "decision", "facts", "key", "method", "policy", "reason", "time", "tool",
+    "type",
+];
 /// Members of a caller's entry.
 const CALL: [&str; 11] = [
     "attestation",
@@ -235,7 +238,9 @@ fn decision(
     verdict: Verdict<'static>,
     called: Called<'static>,
 ) -> Read<Written<'static>> {
+    let facts = if members.has("facts") { Some(members.digest("facts")?) } else { None };
     Ok(Written::Decision {
+        facts,
         agent: members.name("agent")?,
         audience: members.name("audience")?,
         call: members.digest("call")?,

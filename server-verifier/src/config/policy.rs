@@ -1,0 +1,118 @@
+//! `[policy]` in `guard.toml`: what is asked of each call besides its proof. `docs/policy.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use attest_policy::risk::{RiskError, RiskRules};
+use attest_policy::{Policies, Problem};
+use serde::Deserialize;
+
+/// Policies, the rules of risk, and who is in which group.
+pub struct Policy {
+    /// The policies.
+    pub policies: Policies,
+    /// The rules of risk.
+    pub risk: RiskRules,
+    /// By agent.
+    groups: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policy").field("digest", &self.policies.digest()).finish_non_exhaustive()
+    }
+}
+
+impl Policy {
+    /// The groups that an agent is in.
+    pub fn groups_of(&self, agent: &str) -> BTreeSet<String> {
+        self.groups.get(agent).cloned().unwrap_or_default()
+    }
+}
+
+/// Why there is no policy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// A file that cannot be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Policies with something wrong.
+    #[error("the policies are not in order: {}; `attest policy check` shows all of it", .0.first().map(ToString::to_string).unwrap_or_default())]
+    Policies(Vec<Problem>),
+    /// Rules of risk that are none.
+    #[error("{path}: {source}", path = path.display())]
+    Risk {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: Box<RiskError>,
+    },
+    /// Nothing to go by.
+    #[error("name files, or write default = true for the four levels of `attest policy show-default`")]
+    Nothing,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PolicyTable {
+    #[serde(default)]
+    default: bool,
+    #[serde(default)]
+    files: Vec<PathBuf>,
+    risk: Option<PathBuf>,
+    #[serde(default)]
+    groups: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What was read: the policy, what its files came to, and the files.
+pub(super) struct Read {
+    pub policy: Policy,
+    pub bytes: Vec<u8>,
+    pub files: Vec<PathBuf>,
+}
+
+impl PolicyTable {
+    pub(super) fn within(self, folder: &Path) -> Result<Read, PolicyError> {
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).map_err(|source| PolicyError::Read { path: path.clone(), source })
+        };
+        let mut files: Vec<PathBuf> = self.files.iter().map(|path| folder.join(path)).collect();
+        let mut texts = Vec::new();
+        if self.default {
+            texts.push(("default.cedar".to_owned(), attest_policy::DEFAULT.to_owned()));
+        }
+        for path in &files {
+            texts.push((path.display().to_string(), read(path)?));
+        }
+        if texts.is_empty() {
+            return Err(PolicyError::Nothing);
+        }
+        let named: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
+        let policies = Policies::read(&named).map_err(PolicyError::Policies)?;
+        let mut bytes = policies.digest().0.to_vec();
+        let risk = match self.risk.map(|path| folder.join(path)) {
+            None => (PathBuf::from("default-risk.toml"), attest_policy::risk::DEFAULT.to_owned()),
+            Some(path) => {
+                files.push(path.clone());
+                let text = read(&path)?;
+                (path, text)
+            }
+        };
+        bytes.extend(attest_core::digest::Digest::of(&risk.1).0);
+        let (path, text) = risk;
+        let risk = RiskRules::parse(&text).map_err(|source| PolicyError::Risk { path, source: Box::new(source) })?;
+        let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (group, agents) in self.groups {
+            for agent in agents {
+                groups.entry(agent).or_default().insert(group.clone());
+            }
+        }
+        Ok(Read { policy: Policy { policies, risk, groups }, bytes, files })
+    }
+}
