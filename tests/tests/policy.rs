@@ -6,14 +6,6 @@ use attest_tests::forge::Forge;
 use attest_tests::world::{World, must};
 use serde_json::{Value, json};
 
-const RISK: &str = r#"
-unknown = "low"
-method = "low"
-[class.show]
-risk = "high"
-tools = ["*#show"]
-"#;
-
 /// A guard under the four levels, for which `echo` is harmless and `show` is of high risk.
 fn levelled(policy: &str) -> World {
     let world = World::new();

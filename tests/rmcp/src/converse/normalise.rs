@@ -1,5 +1,6 @@
 //! Replaces what may differ between two runs of one scenario.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use regex::{NoExpand, Regex};
@@ -31,15 +32,15 @@ impl Normaliser {
 
     pub(super) fn apply(&self, value: Value) -> Value {
         match value {
-            Value::Object(members) => Value::Object(
-                members
-                    .into_iter()
-                    .filter_map(|(key, item)| {
-                        let item = if key == "_meta" { without_ours(item)? } else { item };
-                        Some((key, self.apply(item)))
-                    })
-                    .collect(),
-            ),
+            Value::Object(members) => {
+                let members = members.into_iter().filter_map(|(key, item)| {
+                    let item = if key == "_meta" { without_ours(item)? } else { item };
+                    Some((key, self.apply(item)))
+                });
+                // The order of members means nothing, and a map of serde_json may keep that of the text.
+                let sorted: BTreeMap<String, Value> = members.collect();
+                Value::Object(sorted.into_iter().collect())
+            }
             Value::Array(items) => Value::Array(items.into_iter().map(|item| self.apply(item)).collect()),
             Value::String(text) => Value::String(self.mask(text)),
             other => other,
