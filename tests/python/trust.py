@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from comparison import Listing, Template, read_listing, read_template
-from forms import array, digest, members, name, need, qualified, text, whole
+from forms import Refused, array, digest, members, name, need, qualified, text, whole
+from labels import EVERY, Labels, read_labels
 from keys import Key, PlatformKey, read_key, read_platform_key
-from strict_json import read
+from notes import LogKeys, read_log_keys
+from strict_json import FormError, read
 from tokens import COMPONENTS, GRADES
 
 MAX_SKEW = 300
@@ -24,6 +26,7 @@ class Root:
     key: Key
     issuer: str
     scopes: list[tuple[str, str]]
+    labels: Labels
 
     def covers(self, tool: str) -> bool:
         """Rule 5; `tool` is a qualified name."""
@@ -52,6 +55,18 @@ class Platform:
 
 
 @dataclass
+class Owner:
+    key: Key
+    labels: Labels
+
+
+@dataclass
+class ToolFlow:
+    accepts: Labels = EVERY
+    lineage: bool = False
+
+
+@dataclass
 class Trust:
     audience: str
     skew: int
@@ -60,10 +75,23 @@ class Trust:
     agents: dict[str, dict[str, Reference]]
     platforms: dict[str, Platform]  # by thumbprint
     hardware: set[str]  # the agents of which it is required
+    logs: dict[str, LogKeys]  # by name
+    declassifiers: dict[str, Owner]  # by thumbprint
+    lineage: set[str]  # the agents whose signers keep it
+    flow: dict[str, ToolFlow]  # by tool; by the empty name for all others
+
+    def flow_of(self, tool: str | None) -> ToolFlow:
+        """Rule 25."""
+        return self.flow.get(tool or "") or self.flow.get("") or ToolFlow()
+
+    def has_role(self, key: Key) -> bool:
+        """Rule 3: attester, delegation root, owner of labels, log."""
+        logs = (known.key.thumbprint for log in self.logs.values() for known, _ in log.keys)
+        return any(key.thumbprint in role for role in (self.attesters, self.roots, self.declassifiers, set(logs)))
 
 
 def read_trust(data: bytes) -> Trust:
-    value = members(read(data), ("agents", "attesters", "audience", "roots", "skew"), ("platforms",))
+    value = members(read(data), ("agents", "attesters", "audience", "roots", "skew"), ("declassifiers", "flow", "lineage", "logs", "platforms"))
     audience = name(value["audience"])
     need("#" not in audience)
     attesters: dict[str, Attester] = {}
@@ -74,10 +102,10 @@ def read_trust(data: bytes) -> Trust:
         attesters[key.thumbprint] = Attester(key, text(entry["issuer"]), [text(agent) for agent in array(entry["agents"])])
     roots: dict[str, Root] = {}
     for entry in array(value["roots"]):
-        members(entry, ("issuer", "key", "tools"))
+        members(entry, ("issuer", "key", "tools"), ("labels",))
         key = read_key(entry["key"])
         need(key.thumbprint not in roots and key.thumbprint not in attesters)
-        roots[key.thumbprint] = Root(key, text(entry["issuer"]), [qualified(t) for t in array(entry["tools"])])
+        roots[key.thumbprint] = Root(key, text(entry["issuer"]), [qualified(t) for t in array(entry["tools"])], read_labels(entry.get("labels", [])))
     need(isinstance(value["agents"], dict))
     agents = {agent: _references(components) for agent, components in value["agents"].items()}
     need(all(any(agent in attester.agents for attester in attesters.values()) for agent in agents))  # rule 8
@@ -92,7 +120,35 @@ def read_trust(data: bytes) -> Trust:
         need(pcrs is None or len(pcrs) > 0)
         platforms[machine.thumbprint] = Platform(machine, [text(agent) for agent in array(entry["agents"])], pcrs)
     need(hardware == {agent for machine in platforms.values() for agent in machine.agents})  # rule 18
-    return Trust(audience, whole(value["skew"]), attesters, roots, agents, platforms, hardware)
+    trust = Trust(audience, whole(value["skew"]), attesters, roots, agents, platforms, hardware, {}, {}, set(), {})
+    _flow(value, trust)
+    return trust
+
+
+def _flow(value: Any, trust: Trust) -> None:
+    """Rules 22 to 26."""
+    for entry in array(value.get("declassifiers", [])):
+        members(entry, ("key", "labels"))
+        key = read_key(entry["key"])
+        need(not trust.has_role(key))
+        trust.declassifiers[key.thumbprint] = Owner(key, read_labels(entry["labels"]))
+    for lines in array(value.get("logs", [])):
+        need(len(array(lines)) > 0)
+        try:
+            keys = read_log_keys("\n".join(text(line) for line in lines))
+        except Refused:
+            raise FormError from None
+        need(keys.origin not in trust.logs and not any(trust.has_role(key.key) for key, _ in keys.keys))
+        trust.logs[keys.origin] = keys
+    trust.lineage.update(text(agent) for agent in array(value.get("lineage", [])))
+    need(trust.lineage <= set(trust.agents))
+    flow = value.get("flow", {})
+    need(isinstance(flow, dict))
+    for tool, entry in flow.items():
+        members(entry, (), ("accepts", "lineage"))
+        need(type(entry.get("lineage", False)) is bool)
+        accepts = read_labels(entry["accepts"]) if "accepts" in entry else EVERY
+        trust.flow[tool] = ToolFlow(accepts, entry.get("lineage", False))
 
 
 def _references(value: Any) -> dict[str, Reference]:
