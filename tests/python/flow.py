@@ -57,11 +57,11 @@ class Brought:
 def check_flow(
     brought: Brought, proof: CallProof, params: Any, chain: list[Delegation], caller: tuple[str, str], trust: Trust, used: Collection[tuple[str, str]]
 ) -> tuple[Labels, list[tuple[str, str]]]:
-    """flow.md, steps 1 to 8. `caller`: agent and thumbprint. The labels of the decision, and what the call uses up."""
+    """flow.md, rules 8 to 15. `caller`: agent and thumbprint. The labels of the decision, and what the call uses up."""
     agent, key = caller
-    labels = union(proof.labels, *(_shown(receipt, trust) for receipt in brought.receipts))  # steps 1 and 2
+    labels = union(proof.labels, *(_shown(receipt, trust) for receipt in brought.receipts))  # rule 8
     cause = brought.cause
-    if cause is not None:  # step 3
+    if cause is not None:  # rule 9
         log = trust.logs.get(cause.log)
         check(log is not None and cause.verifies(log.keys[-1][0].key), "unknown-cause")
         check(any(token.cnf.thumbprint == cause.key for token in chain[:-1]), "cause-not-in-chain")
@@ -69,11 +69,11 @@ def check_flow(
     else:
         check(all(flow.origin for flow in _flows(chain)), "origin-not-granted")
     asks = trust.flow_of(proof.tool)
-    unkept = asks.lineage and agent not in trust.lineage  # step 4
+    unkept = asks.lineage and agent not in trust.lineage  # rule 10
     if unkept:
         labels = EVERY
     flowing, uses = labels, []
-    for salt, token in brought.declassifications:  # step 5
+    for salt, token in brought.declassifications:  # rule 11
         owner = trust.declassifiers.get(token.kid)
         check(owner is not None and token.verifies(owner.key), "bad-declassification")
         fits = within(token.labels, owner.labels) and token.audience == trust.audience and token.key == key
@@ -82,9 +82,9 @@ def check_flow(
         uses.append((owner.key.thumbprint, token.jti))
     place = None if proof.tool is None else f"{trust.audience}#{proof.tool}"
     released = all(within(flowing, union(flow.release.get(place, NONE), flow.release.get("*", NONE))) for flow in _flows(chain))
-    if not (released and within(flowing, asks.accepts)):  # steps 6 and 7
+    if not (released and within(flowing, asks.accepts)):  # rules 12 to 14
         raise Refused("lineage-required" if unkept else "flow-not-granted", listed(flowing))
-    check(not any(use in used for use in uses), "declassification-used")  # step 8
+    check(not any(use in used for use in uses), "declassification-used")  # rule 15
     return labels, uses
 
 

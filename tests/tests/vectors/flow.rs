@@ -6,7 +6,9 @@ use attest_core::json::{self, Value};
 use attest_core::labelling::{Labelling, Pointer};
 use attest_core::labels::Labels;
 
-use super::each;
+use attest_tests::vectors::directory;
+
+use super::{each, of_kind};
 
 /// With a blank between two.
 pub(super) fn listed(labels: &Labels) -> String {
@@ -69,4 +71,44 @@ fn each_server_is_told_as_its_vector_says() {
         let value = json::parse(&vector.body).unwrap();
         if Told::read(&value).is_some() { "yes" } else { "no" }.to_owned()
     });
+}
+
+/// What a page opens with is what its vector says, so that nobody reads an example that no verifier has seen.
+#[test]
+fn the_pages_about_flow_open_with_their_vectors() {
+    let payload = |token: &str| String::from_utf8(b64::decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
+    let requests = of_kind("request");
+    for (page, name) in [
+        ("labels", "labels_receipt"),
+        ("flow", "flow_released"),
+        ("pins", "pins_below"),
+        ("cause", "cause_good"),
+        ("declassification", "declassification_good"),
+    ] {
+        let text = std::fs::read_to_string(directory().join("..").join(format!("{page}.md"))).unwrap();
+        let vector = requests.iter().find(|vector| vector.name == name).unwrap();
+        let message: serde_json::Value = serde_json::from_slice(&vector.body).unwrap();
+        let carrier = &message["params"]["_meta"]["io.github.agent-attest/proof"];
+        let of = |place: &str| payload(carrier.pointer(place).unwrap().as_str().unwrap());
+        let member = |name: &str| {
+            let root: serde_json::Value = serde_json::from_str(&of("/del/0")).unwrap();
+            let name = format!("io.github.agent-attest/{name}");
+            let value = root["authorization_details"][0][&name].clone();
+            format!("\"{name}\":{}", String::from_utf8(attest_core::canon::jcs(&value)).unwrap())
+        };
+        let example = match page {
+            "labels" => of("/rcp/0"),
+            "flow" => member("flow"),
+            "pins" => member("state"),
+            "cause" => format!("{}\n\nheader", carrier["cause"].as_str().unwrap()),
+            _ => format!("{}\n\nheader", carrier["dcl"][0]["token"].as_str().unwrap()),
+        };
+        assert!(text.contains(&example), "{page}.md does not have\n{example}");
+        if page == "cause" {
+            assert!(text.contains(&of("/cause")));
+        }
+        if page == "declassification" {
+            assert!(text.contains(&of("/dcl/0/token")));
+        }
+    }
 }
