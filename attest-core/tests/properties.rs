@@ -16,7 +16,13 @@ fn scalar() -> impl Strategy<Value = String> {
         (-2..4i32).prop_map(|n| n.to_string()),
         prop_oneof![Just("0.5"), Just("1.0"), Just("1e0"), Just("-0")].prop_map(str::to_owned),
         "[ab]{0,2}".prop_map(|s| format!("{s:?}")),
+        path().prop_map(|s| format!("{s:?}")),
     ]
+}
+
+/// Paths near the folders of [`constraint`], some of which no reader should be trusted with.
+fn path() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&["/", "/a", "/a/b", "/a/b/a", "/ab", "/b", "/a/", "/a/../b", "/a//b", "a/b"][..])
 }
 
 fn argument() -> impl Strategy<Value = String> {
@@ -43,6 +49,9 @@ fn constraint() -> impl Strategy<Value = String> {
         listed("contains", "required"),
         listed("subset", "allowed"),
         Just(r#"{"constraint_type":"wildcard"}"#.to_owned()),
+        prop::sample::select(&["/", "/a", "/a/b", "/ab", "/b"][..]).prop_map(|folder| {
+            format!(r#"{{"constraint_type":"io.github.agent-attest/path_prefix","prefix":{folder:?}}}"#)
+        }),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         (prop_oneof![Just("all"), Just("any")], prop::collection::vec(inner, 1..4))
