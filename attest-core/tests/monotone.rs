@@ -156,3 +156,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn leaving_out_any_one_thing_of_what_was_seen_never_turns_deny_into_allow() {
+    let brought = |case: &&Case| {
+        let proof = &case.message["params"]["_meta"]["io.github.agent-attest/proof"];
+        proof.get("rcp").or(proof.get("cause")).is_some()
+    };
+    let cases: Vec<&Case> = CASES.iter().filter(brought).collect();
+    assert!(cases.len() >= 6 && cases.iter().all(|case| !case.accepted));
+    for case in cases {
+        let mut all = Vec::new();
+        places(&case.message, "", &mut all);
+        for place in all {
+            let mut message = case.message.clone();
+            remove(&mut message, &place);
+            assert!(verdict(&message, true).is_err(), "without {place} it passes: {message}");
+        }
+    }
+}
