@@ -254,6 +254,17 @@ fn answers() -> Vec<Vector> {
         .with("expect", "(none)"),
         Vector::new(
             "labelling",
+            "labels_pointer_index",
+            "an index has one spelling",
+            canonical(&json!({
+                "always": [],
+                "answer": r#"{"id":7,"result":["a","b"]}"#,
+                "fields": {"/+1": ["plus"], "/01": ["zero"], "/1": ["one"], "/2": ["two"]},
+            })),
+        )
+        .with("expect", "one"),
+        Vector::new(
+            "labelling",
             "labels_pointer_relative",
             "a place that does not begin with a slash",
             canonical(&json!({"always": [], "answer": "{}", "fields": {"rows": ["pay"]}})),
