@@ -7,7 +7,7 @@ mod common;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use attest_core::audit::{Bases, Basis, Fault, Names, look};
+use attest_core::audit::{Bases, Basis, Fact, Fault, Names, Noted, Sequence, Tables, look};
 use attest_core::canon::jcs;
 use attest_core::digest::Digest;
 use attest_core::entry::Entry;
@@ -33,6 +33,13 @@ impl Bases for Store {
     fn beside(&mut self, hash: &Digest, which: Token) -> Result<(), Fault> {
         if self.beside.contains(&hash.0) { Ok(()) } else { Err(Fault::TokenMissing(which)) }
     }
+}
+
+/// A world whose root releases two labels to every tool.
+fn releasing() -> World {
+    let both = Labels::of(&["hr", "pay"]).unwrap();
+    let flow = attest_core::flow::Flow { of_own_accord: true, release: [("*".to_owned(), both.clone())].into() };
+    World { flows: [Some(flow), None], labels: both, ..World::new() }
 }
 
 /// A call that shows a receipt without labels and claims one, let through.
@@ -67,9 +74,7 @@ fn accepted(world: &World) -> Accepted {
 
 #[test]
 fn a_decision_says_of_lineage_what_its_call_proof_says_and_its_receipts_are_there() {
-    let both = Labels::of(&["hr", "pay"]).unwrap();
-    let flow = attest_core::flow::Flow { of_own_accord: true, release: [("*".to_owned(), both.clone())].into() };
-    let world = World { flows: [Some(flow), None], labels: both, ..World::new() };
+    let world = releasing();
     let accepted = accepted(&world);
     let chain = world.chain();
     let chain: Vec<&str> = chain.iter().map(String::as_str).collect();
@@ -104,4 +109,67 @@ fn a_decision_says_of_lineage_what_its_call_proof_says_and_its_receipts_are_ther
     // What a receipt brings is its log's to say, and the keys of that log stand in no log.
     assert_eq!(found(&|e| e["labels"] = json!(["hr"]), &[shown]), []);
     assert_eq!(found(&|e| e["labels"] = json!(["*"]), &[shown]), []);
+}
+
+/// What is wrong with a decision that names `declassified`, with `between` the start and it.
+fn not_used(declassified: &[Digest], between: &[(Digest, Digest)]) -> Vec<Fault> {
+    let world = releasing();
+    let accepted = accepted(&world);
+    let chain = world.chain();
+    let chain: Vec<&str> = chain.iter().map(String::as_str).collect();
+    let basis = Arc::new(Basis::read(&world.attestation(), &chain, None).unwrap());
+    let entry = Entry::allow(&accepted, "files", &Digest::of("config"), NOW * 1_000).to_bytes();
+    let mut entry: Value = serde_json::from_slice(&entry).unwrap();
+    entry["declassified"] = declassified.iter().map(|token| token.to_b64()).collect();
+
+    let (mut names, mut faults) = (Names::new(), Vec::new());
+    let audience = names.number("files");
+    let mut facts = vec![Fact::Start { audience, policy: Digest::of("config") }];
+    facts.extend(between.iter().map(|(call, token)| Fact::Used { audience, call: *call, token: *token, proof: None }));
+    let mut store = Store { basis, beside: [accepted.proof.parents[0].0].into() };
+    let noted = look(9, &jcs(&entry), Some(&accepted.proof_text), &mut store, &mut names, &mut faults);
+    let Fact::Allow { call, .. } = noted.fact else { panic!("no decision: {noted:?}") };
+    assert_eq!(call, accepted.caller.call);
+    facts.extend([noted.fact]);
+    let mut sequence = Sequence::new(Tables::default());
+    for fact in facts {
+        sequence.next(&Noted { time: NOW * 1_000, fact }, |name| name, &mut faults);
+    }
+    let faults = faults.into_iter().map(|finding| finding.fault);
+    faults.filter(|fault| !matches!(fault, Fault::ReplayRowMissing)).collect()
+}
+
+#[test]
+fn what_a_decision_says_was_declassified_was_used_before_it_for_this_very_call() {
+    let call = accepted(&releasing()).caller.call;
+    let [one, two, other] = ["one", "two", "other"].map(Digest::of);
+    let missing = |n| Fault::NotUsed(Token::Declassification(n));
+    assert_eq!(not_used(&[one, two], &[(call, two), (call, one)]), []);
+    assert_eq!(not_used(&[one, two], &[(call, one)]), [missing(1)]);
+    assert_eq!(not_used(&[one], &[]), [missing(0)]);
+    assert_eq!(not_used(&[one], &[(other, one), (call, other)]), [missing(0)], "for another call, or another token");
+    assert_eq!(missing(0).check(), "replay");
+}
+
+#[test]
+fn what_was_used_serves_one_decision_and_is_not_waited_for_longer_than_a_call_can_live() {
+    let [call, token, policy] = ["call", "token", "config"].map(Digest::of);
+    let used = || Fact::Used { audience: 0, call, token, proof: None };
+    let allow = || Fact::Allow { call, audience: 0, policy, declassified: [token].into(), opens: false, proof: None };
+    let found = |facts: Vec<(u64, Fact)>| {
+        let (mut sequence, mut faults) = (Sequence::new(Tables::default()), Vec::new());
+        for (seconds, fact) in facts {
+            sequence.next(&Noted { time: (NOW + seconds) * 1_000, fact }, |name| name, &mut faults);
+        }
+        faults.into_iter().map(|finding| (finding.index.unwrap(), finding.fault)).collect::<Vec<_>>()
+    };
+    let start = || (0, Fact::Start { audience: 0, policy });
+    let missing = |index| vec![(index, Fault::NotUsed(Token::Declassification(0)))];
+    assert_eq!(found(vec![start(), (0, used()), (300, allow())]), []);
+    assert_eq!(found(vec![start(), (0, used()), (0, allow()), (0, allow())]), missing(3));
+    assert_eq!(found(vec![start(), (0, allow()), (0, used())]), missing(1), "before, not behind");
+    // What nobody came for is forgotten with the second change of generations.
+    let later = |seconds| (seconds, Fact::Used { audience: 0, call: token, token: call, proof: None });
+    assert_eq!(found(vec![start(), (0, used()), later(10_000), later(20_000), (20_000, allow())]), missing(4));
+    assert_eq!(found(vec![start(), (0, used()), later(1_000), (1_000, allow())]), []);
 }
