@@ -86,6 +86,9 @@ pub enum Fault {
         /// The first.
         first: u64,
     },
+    /// A decision that rests on a declassification which nothing before it used for this call.
+    #[error("no entry `used` of this call and {} stands before it, or another decision had it", token(*.0))]
+    NotUsed(Token),
     /// A call that is open already.
     #[error("the same call was let through before, at entry {first}, and had not ended")]
     OpenTwice {
@@ -257,7 +260,7 @@ impl Fault {
             Self::Receipt(_) | Self::ReceiptForNoCall => "receipt",
             Self::OutOfTime(_) | Self::TimeBack => "time",
             Self::Side | Self::NotStarted | Self::Context(_) => "context",
-            Self::Replay { .. } => "replay",
+            Self::Replay { .. } | Self::NotUsed(_) => "replay",
             Self::OpenTwice { .. } | Self::NotOpen | Self::NoOutcome | Self::NotOpenListed => "outcome",
             Self::SeenTwice { .. } | Self::AnswerForNoCall => "seen",
             Self::AlertAhead => "alert",

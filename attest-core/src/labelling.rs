@@ -36,7 +36,9 @@ impl Pointer {
                 Value::Object(object) => object.get(step).is_some_and(|value| at(rest, value)),
                 Value::Array(items) if step == "*" => items.iter().any(|value| at(rest, value)),
                 Value::Array(items) => {
-                    step.parse::<usize>().ok().and_then(|n| items.get(n)).is_some_and(|value| at(rest, value))
+                    // RFC 6901, section 4: an index has one spelling.
+                    let index = step.parse::<usize>().ok().filter(|index| index.to_string() == *step);
+                    index.and_then(|index| items.get(index)).is_some_and(|value| at(rest, value))
                 }
                 _ => false,
             }

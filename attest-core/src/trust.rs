@@ -335,16 +335,7 @@ impl Trust {
             self.declassifiers.insert(kid, declassifier);
         }
         for keys in logs {
-            for (vkey, _) in keys.all() {
-                let kid = vkey.key().thumbprint();
-                if self.has_role(kid) {
-                    return Err(TrustError::KeyTwice(kid.clone()));
-                }
-            }
-            let origin = keys.origin().to_owned();
-            if self.logs.insert(origin.clone(), keys).is_some() {
-                return Err(TrustError::LogTwice(origin));
-            }
+            self = self.with_log(keys)?;
         }
         if let Some(agent) = lineage.iter().find(|agent| !self.agents.contains_key(*agent)) {
             return Err(TrustError::LineageOfNobody(agent.clone()));
@@ -353,11 +344,20 @@ impl Trust {
         Ok(self)
     }
 
-    /// The same, with the verifier's own log among those that are believed.
-    #[must_use]
-    pub fn with_log(mut self, keys: LogKeys) -> Self {
-        self.logs.insert(keys.origin().to_owned(), keys);
-        self
+    /// The same, with one more log among those that are believed. A log that is pinned already stays as it is: nobody takes its name.
+    ///
+    /// # Errors
+    /// A log of this name, or a key that has a role.
+    pub fn with_log(mut self, keys: LogKeys) -> Result<Self, TrustError> {
+        let origin = keys.origin().to_owned();
+        if self.logs.contains_key(&origin) {
+            return Err(TrustError::LogTwice(origin));
+        }
+        if let Some((vkey, _)) = keys.all().iter().find(|(vkey, _)| self.has_role(vkey.key().thumbprint())) {
+            return Err(TrustError::KeyTwice(vkey.key().thumbprint().clone()));
+        }
+        self.logs.insert(origin, keys);
+        Ok(self)
     }
 
     /// The pinned keys of the log of this name, for receipts and decisions.
@@ -552,6 +552,28 @@ mod tests {
             Err(Reason::GradeTooLow),
             "nobody vouches for any"
         );
+    }
+
+    #[test]
+    fn a_log_that_is_pinned_is_not_replaced_and_its_key_has_no_other_role() {
+        use crate::note::{Kind, Vkey};
+        use crate::sign::{MemoryKey, Sign as _};
+
+        let key = |seed| MemoryKey::from_seed(&[seed; 32]).public().clone();
+        let log = |name: &'static str, seed| {
+            LogKeys::new(Vec::new(), Vkey::new(name, Kind::Log, key(seed)).unwrap()).unwrap()
+        };
+        let root = Root { key: key(1), issuer: "owner".to_owned(), tools: Vec::new(), labels: Labels::None };
+        let trust = Trust::new("files".to_owned(), Vec::new(), vec![root], HashMap::new()).unwrap();
+        let with = |logs: &[(&'static str, u8)]| {
+            logs.iter().try_fold(trust.clone(), |trust, &(name, seed)| trust.with_log(log(name, seed)))
+        };
+        assert!(with(&[("files", 2), ("mail", 3)]).is_ok());
+        assert!(matches!(with(&[("files", 2), ("files", 3)]), Err(TrustError::LogTwice(name)) if name == "files"));
+        assert!(
+            matches!(with(&[("files", 2), ("mail", 2)]), Err(TrustError::KeyTwice(kid)) if kid == *key(2).thumbprint())
+        );
+        assert!(matches!(with(&[("files", 1)]), Err(TrustError::KeyTwice(kid)) if kid == *key(1).thumbprint()));
     }
 
     #[test]

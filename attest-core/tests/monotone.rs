@@ -9,8 +9,10 @@ use std::sync::LazyLock;
 
 use attest_core::digest::Digest;
 use attest_core::json;
+use attest_core::labels::Labels;
 use attest_core::refusal::Reason;
 use attest_core::request::attested;
+use attest_core::signing::Lineage;
 use attest_core::tools::Tools;
 use attest_core::verifier::Verifier;
 use common::{NOW, REQUEST, World, check};
@@ -18,6 +20,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 const READ: &str = r#"{"jsonrpc":"2.0","id":7,"method":"resources/read","params":{"uri":"file:///srv/a.txt","_meta":{"com.example/tenant":"acme","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#;
+
+/// A receipt and a decision of a log that nobody pins.
+const UNKNOWN: &str = "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoiMFl1Q1c0TjlMS1BzTzBqUEtLZ0RZbzNIN0hIMkxraVQ4WUx1RkdzbFpYSSIsInR5cCI6Im1jcC1yZWNlaXB0K2p3dCJ9.eyJjYWxsIjoiYVYwLTVGVGl6M0x4WENKN3dXd3BOZEotUEVwX3cyRE1XZ0xFOExLYTN4VSIsImRlY2lzaW9uIjoiYWxsb3ciLCJpYXQiOjE3OTkwMDAwMDAsImlkeCI6MSwibG9nIjoicGxhbm5lciIsInBvbGljeSI6Ii1ubHkwNkJjTjJNVWRNMlN5OUNNT1lhb1MxMjU2SVMyX2Qtb290UWJyazAiLCJyZXN1bHQiOiJqdm1kRjdRZ19UZWpCcXdCYS1sUXlyT0RiU1Q0QWZzcHdKc3AxbE9Pa1VZIiwic3RhdHVzIjoicmVzdWx0In0.yV8FQVUo6TURidJJ7OJ5TutPEwD6vlyzvf9REDVzfI4VyElRMgVddLMI2144RjmDierhSXiG2K16YmJdWDJ3AQ";
+const DECISION: &str = "eyJhbGciOiJFZDI1NTE5Iiwia2lkIjoiRTkxNlhUakpDSzgydkFpYkVHR2hCM2xEVjd3QU52bExmeGlDTlRxZm9fYyIsInR5cCI6Im1jcC1kZWNpc2lvbitqd3QifQ.eyJhdWQiOiJmaWxlcyIsImNhbGwiOiJhVjAtNUZUaXozTHhYQ0o3d1d3cE5kSi1QRXBfdzJETVdnTEU4TEthM3hVIiwiZXhwIjoxODAwMDAzMDAwLCJpYXQiOjE3OTk5OTk0MDAsImtleSI6InVBV3lMOHI2ZVREbUlFNHdPMU9MYUVXRDdxbFREZnBLVnI0RFlnNDI3OFEiLCJsYWJlbHMiOltdLCJsZWFmIjoieXZhOGlILVAySEJRVmpFYWlTNjFqUmVMN2c2eFI1RDRjYUtvRDFzeVBLRSIsImxvZyI6InBsYW5uZXIifQ.1iONe2NbX9DUyjxG1JShI4W1Nn6rzB5jxU8MlP9dYQWQSxkWP8t4qkebvntARA0QvSoEYGYtIhO4j6qp17dQDw";
 
 /// A signed message and whether it is let through.
 struct Case {
@@ -51,6 +57,20 @@ static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
                 Case { message, accepted }
             }));
         }
+    }
+    // Of callers that have seen what nobody can judge, or call on somebody's behalf.
+    let receipts = [(Digest::of(UNKNOWN), UNKNOWN.into())];
+    let labels = Labels::one("hr").unwrap();
+    let lineages = [
+        Lineage { receipts: &receipts, ..Lineage::default() },
+        Lineage { labels: Some(&labels), ..Lineage::default() },
+        Lineage { cause: Some(DECISION), ..Lineage::default() },
+        Lineage { labels: Some(&labels), receipts: &receipts, cause: Some(DECISION), ..Lineage::default() },
+    ];
+    for message in lineages.into_iter().flat_map(|lineage| worlds[0].forms_of(REQUEST, "files", lineage)) {
+        let message = serde_json::from_slice::<Value>(&message).unwrap();
+        let accepted = verdict(&message, true).is_ok();
+        cases.push(Case { message, accepted });
     }
     cases
 });
@@ -133,6 +153,25 @@ proptest! {
         let case = case.get(&CASES);
         if verdict(&case.message, false).is_ok() {
             prop_assert!(case.accepted);
+        }
+    }
+}
+
+#[test]
+fn leaving_out_any_one_thing_of_what_was_seen_never_turns_deny_into_allow() {
+    let brought = |case: &&Case| {
+        let proof = &case.message["params"]["_meta"]["io.github.agent-attest/proof"];
+        proof.get("rcp").or(proof.get("cause")).is_some()
+    };
+    let cases: Vec<&Case> = CASES.iter().filter(brought).collect();
+    assert!(cases.len() >= 6 && cases.iter().all(|case| !case.accepted));
+    for case in cases {
+        let mut all = Vec::new();
+        places(&case.message, "", &mut all);
+        for place in all {
+            let mut message = case.message.clone();
+            remove(&mut message, &place);
+            assert!(verdict(&message, true).is_err(), "without {place} it passes: {message}");
         }
     }
 }

@@ -16,7 +16,15 @@ fn scalar() -> impl Strategy<Value = String> {
         (-2..4i32).prop_map(|n| n.to_string()),
         prop_oneof![Just("0.5"), Just("1.0"), Just("1e0"), Just("-0")].prop_map(str::to_owned),
         "[ab]{0,2}".prop_map(|s| format!("{s:?}")),
+        path().prop_map(|s| format!("{s:?}")),
     ]
+}
+
+/// Paths near the folders of [`constraint`], some of which no reader should be trusted with.
+fn path() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(
+        &["/", "/a", "/a/b", "/a/b/a", "/ab", "/ab/a", "/b", "/b/a", "/a/", "/a/../b", "/a//b", "a/b"][..],
+    )
 }
 
 fn argument() -> impl Strategy<Value = String> {
@@ -43,9 +51,34 @@ fn constraint() -> impl Strategy<Value = String> {
         listed("contains", "required"),
         listed("subset", "allowed"),
         Just(r#"{"constraint_type":"wildcard"}"#.to_owned()),
+        prop::sample::select(&["/", "/a", "/a/b", "/ab", "/b"][..]).prop_map(|folder| {
+            format!(r#"{{"constraint_type":"io.github.agent-attest/path_prefix","prefix":{folder:?}}}"#)
+        }),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         (prop_oneof![Just("all"), Just("any")], prop::collection::vec(inner, 1..4))
+            .prop_map(|(kind, c)| format!(r#"{{"constraint_type":"{kind}","constraints":[{}]}}"#, c.join(",")))
+    })
+}
+
+/// Constraints that are about paths alone, so that parent, child and value are near each other.
+fn of_paths() -> impl Strategy<Value = String> {
+    let folder = prop::sample::select(&["/", "/a", "/a/b", "/ab", "/b"][..]);
+    let listed = |kind: &'static str, member: &'static str| {
+        prop::collection::vec(path(), 0..3)
+            .prop_map(move |paths| format!(r#"{{"constraint_type":"{kind}","{member}":{paths:?}}}"#))
+    };
+    let prefix = folder.prop_map(|folder| {
+        format!(r#"{{"constraint_type":"io.github.agent-attest/path_prefix","prefix":{folder:?}}}"#)
+    });
+    let leaf = prop_oneof![
+        4 => prefix,
+        1 => path().prop_map(|path| format!(r#"{{"constraint_type":"exact","value":{path:?}}}"#)),
+        1 => listed("one_of", "values"),
+        1 => listed("not_one_of", "excluded"),
+    ];
+    leaf.prop_recursive(1, 4, 2, |inner| {
+        (prop_oneof![Just("all"), Just("any")], prop::collection::vec(inner, 1..3))
             .prop_map(|(kind, c)| format!(r#"{{"constraint_type":"{kind}","constraints":[{}]}}"#, c.join(",")))
     })
 }
@@ -103,6 +136,17 @@ proptest! {
     ) {
         let (parent, child) = (read(&parent), read(&child));
         let value = json::parse(value.as_bytes()).unwrap();
+        if child.narrows(&parent) && child.allows(&value) {
+            prop_assert!(parent.allows(&value));
+        }
+    }
+
+    #[test]
+    fn whatever_a_narrower_constraint_of_paths_allows_its_parent_allows(
+        parent in of_paths(), child in of_paths(), value in path(),
+    ) {
+        let (parent, child) = (read(&parent), read(&child));
+        let value = Value::String(value.into());
         if child.narrows(&parent) && child.allows(&value) {
             prop_assert!(parent.allows(&value));
         }

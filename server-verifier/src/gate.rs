@@ -117,7 +117,7 @@ pub enum GateError {
     Key(#[from] LogKeyError),
     /// The log's key is somebody's.
     #[error(
-        "the log's key {0} is also an attester's, a root's or a status list's: a key has one role; give the log one of its own"
+        "the log's key {0} is also an attester's, a root's, a declassifier's, another log's or a status list's: a key has one role; give the log one of its own"
     )]
     KeyTwice(Thumbprint),
     /// The configuration pins other keys for the log of this name.
@@ -586,8 +586,10 @@ impl Running {
         let trust = match trust.log(self.key.origin()) {
             Some(keys) if keys.all().last().is_some_and(|(last, _)| last.key() == own) => trust,
             Some(_) => return Err(GateError::OtherLog(self.key.origin().to_owned())),
-            None if trust.has_role(own.thumbprint()) => return Err(GateError::KeyTwice(own.thumbprint().clone())),
-            None => trust.with_log(LogKeys::new(Vec::new(), self.key.vkey().clone())?),
+            // No log has its name, so it is the key that can be wrong.
+            None => trust
+                .with_log(LogKeys::new(Vec::new(), self.key.vkey().clone())?)
+                .map_err(|_| GateError::KeyTwice(own.thumbprint().clone()))?,
         };
         match self.witnesses.iter().find(|(_, key)| trust.has_role(key)) {
             Some((name, _)) => Err(GateError::WitnessKey(name.clone())),

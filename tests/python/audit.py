@@ -1,10 +1,15 @@
-"""What is checked between the entries of a log that holds no tokens (spec/audit.md: entry, time, context, outcome, seen, alert)."""
+"""What is checked between the entries of a log that holds no call, and of the declassifications that were used.
+
+spec/audit.md: entry, own-token, evidence, agreement, time, context, replay, replay-window, outcome, seen, alert.
+"""
 
 from typing import Any
 
 from entries import read_entry
-from forms import Refused
+from flow import Declassification
+from forms import Refused, sha256
 from strict_json import FormError
+from tokens import read_token
 
 SKEW = 360_000
 # Whose log an entry's type makes it; the other types are of every log, but an outcome.
@@ -14,6 +19,7 @@ _SIDES = {
     "decision": "verifier",
     "refused": "verifier",
     "accepted": "verifier",
+    "used": "verifier",
     "context": "caller",
     "call": "caller",
     "receipt": "caller",
@@ -22,22 +28,25 @@ _SIDES = {
 Finding = tuple[int, str]
 
 
-def audit(bodies: list[bytes]) -> list[Finding]:
-    """Index and check of all that is wrong."""
-    log = _Log()
-    for index, body in enumerate(bodies):
+def audit(lines: list[bytes], horizon: int) -> list[Finding]:
+    """Index and check of all that is wrong. A line is an entry, and behind a tab the token beside it."""
+    log = _Log(horizon)
+    for index, line in enumerate(lines):
+        body, tab, own = line.partition(b"\t")
         try:
             entry = read_entry(body)
         except (Refused, FormError):
             log.found.append((index, "entry"))
             continue
-        wrong = dict.fromkeys(log.take(index, entry))
+        wrong = dict.fromkeys(log.take(index, entry, own.decode() if tab else None))
         log.found += [(index, check) for check in wrong]
     return log.found
 
 
 class _Log:
-    def __init__(self) -> None:
+    def __init__(self, horizon: int) -> None:
+        self.horizon = horizon
+        self.used: dict[tuple[str, str], int] = {}
         self.found: list[Finding] = []
         self.side: str | None = None
         self.latest = 0.0
@@ -46,10 +55,14 @@ class _Log:
         self.sessions: set[str] = set()
         self.waiting: set[tuple[str, str]] = set()
 
-    def take(self, index: int, entry: dict[str, Any]) -> list[str]:
+    def take(self, index: int, entry: dict[str, Any], own: str | None) -> list[str]:
         """The checks that the next entry fails."""
         wrong = []
         kind = entry["type"]
+        if kind == "used":
+            wrong += self.use(entry, own)
+        elif own is not None:
+            wrong.append("own-token")
         if entry["time"] + SKEW < self.latest:
             wrong.append("time")
         self.latest = max(self.latest, entry["time"])
@@ -67,7 +80,7 @@ class _Log:
                 self.policies = {entry.get("policy")}
                 if kind == "trail":
                     self.sessions.add(entry["session"])
-            case "decision" | "refused" | "accepted" | "config":
+            case "decision" | "refused" | "accepted" | "config" | "used":
                 started = self.writer is not None and self.writer["type"] == "start"
                 if kind == "config":
                     self.policies.add(entry["policy"])
@@ -84,6 +97,25 @@ class _Log:
                 if any(on >= index for on in entry["entries"]):
                     wrong.append("alert")
         return wrong
+
+    def use(self, entry: dict[str, Any], own: str | None) -> list[str]:
+        """declassification.md, rules 9 to 11."""
+        if own is None or sha256(own.encode()) != entry["token"]:
+            return ["own-token"]
+        try:
+            token: Declassification = read_token(Declassification, own, "")
+        except Refused:
+            return ["evidence"]
+        if token.audience != entry["audience"]:
+            return ["agreement"]
+        if not 0 < token.exp - token.iat <= token.longest:
+            return ["evidence"]
+        if not (token.iat * 1000 <= entry["time"] + SKEW and entry["time"] < token.exp * 1000 + SKEW):
+            return ["time"]
+        use, until = (token.kid, token.jti), token.exp + 300
+        again = use in self.used and entry["time"] // 1000 < self.used[use]
+        self.used[use] = until
+        return ["replay"] * again + ["replay-window"] * (until > self.horizon)
 
     def see(self, event: dict[str, Any]) -> list[str]:
         wrong = []

@@ -8,6 +8,9 @@ from strict_json import equal
 
 MAX_TOOLS, MAX_ARGUMENTS, MAX_DEPTH, MAX_COST, MAX_ELEMENTS, MAX_CLAUSES = 256, 64, 16, 1024, 4096, 128
 
+PATH_PREFIX = "io.github.agent-attest/path_prefix"
+# White_Space of Unicode, which differs from what str.strip takes in U+001C to U+001F; these are controls anyhow.
+_BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 # A constraint that was read is the JSON object itself.
 Constraint = dict[str, Any]
 Tools = dict[str, dict[str, Constraint]]
@@ -36,6 +39,9 @@ def read_constraint(value: Any, budget: Budget, depth: int = 1) -> Constraint:
     elif kind == "exact":
         members(value, ("constraint_type", "value"))
         need(not isinstance(value["value"], (list, dict)))
+    elif kind == PATH_PREFIX:
+        members(value, ("constraint_type", "prefix"))
+        need(isinstance(value["prefix"], str) and (value["prefix"] == "/" or _plain(value["prefix"])))
     elif kind == "range":
         members(value, ("constraint_type",), ("min", "min_inclusive", "max", "max_inclusive"))
         for bound in ("min", "max"):  # rule 2
@@ -70,6 +76,20 @@ def _among(value: Any, values: list[Any]) -> bool:
     return any(equal(value, other) for other in values)
 
 
+def _plain(path: str) -> bool:
+    """Rule 11: every reader takes each step for something below the step before."""
+    return path.startswith("/") and all(_step(step) for step in path[1:].split("/"))
+
+
+def _step(step: str) -> bool:
+    odd = any(c in "\\%" or c <= "\x1f" or "\x7f" <= c <= "\x9f" for c in step)
+    return step.strip(".") != "" and not odd and step == step.strip(_BLANKS)
+
+
+def _below(folder: str, path: str) -> bool:
+    return _plain(path) and path.startswith("/" if folder == "/" else folder + "/")
+
+
 def _bound(constraint: Constraint, which: str) -> tuple[float, bool] | None:
     """A bound of a range and whether it is inclusive; None where it is open."""
     return (constraint[which], constraint.get(which + "_inclusive", True)) if which in constraint else None
@@ -88,6 +108,8 @@ def allows(constraint: Constraint, value: Any) -> bool:
         low, high = _bound(constraint, "min"), _bound(constraint, "max")
         above = low is None or value > low[0] or (low[1] and value == low[0])
         return above and (high is None or value < high[0] or (high[1] and value == high[0]))
+    if kind == PATH_PREFIX:
+        return isinstance(value, str) and _below(constraint["prefix"], value)
     if kind == "one_of":
         return _among(value, constraint["values"])
     if kind == "not_one_of":
@@ -113,10 +135,14 @@ def narrows(parent: Constraint, child: Constraint) -> bool:
     above, below = parent["constraint_type"], child["constraint_type"]
     if above == "wildcard":
         return True
-    if below == "exact" and above in ("exact", "range", "one_of", "not_one_of"):
+    if below == "exact" and above in ("exact", "range", "one_of", "not_one_of", PATH_PREFIX):
         return allows(parent, child["value"])
+    if below == "one_of" and above == PATH_PREFIX:
+        return all(allows(parent, value) for value in child["values"])
     if above != below:
         return False
+    if above == PATH_PREFIX:
+        return parent["prefix"] == child["prefix"] or _below(parent["prefix"], child["prefix"])
     if above == "range":
         return _tighter(parent, child, "min", 1) and _tighter(parent, child, "max", -1)
     if above in ("one_of", "subset"):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from forms import Refused, check, digest, name, need, whole
+from labels import read_some
 from notes import Vkey, read_vkey
 from refusals import REASONS
 from strict_json import FormError, canonical, read
@@ -21,6 +22,15 @@ def _chain(value: Any) -> None:
     need(isinstance(value, list) and 1 <= len(value) <= 9)
     for item in value:
         digest(item)
+
+
+def _hashes(most: int) -> Form:
+    def form(value: Any) -> None:
+        need(isinstance(value, list) and 1 <= len(value) <= most)
+        for item in value:
+            digest(item)
+
+    return form
 
 
 def _method(value: Any) -> None:
@@ -45,11 +55,12 @@ def _log_key(value: Any) -> Vkey:
 _WRITER = {"time": whole, "version": name}
 _CALLED = {"method": _method, "tool": name}
 _RESTS = {"attestation": digest, "context": session, "delegation": _chain, "params": digest}
+_LINEAGE = {"cause": digest, "declassified": _hashes(4), "labels": read_some, "receipts": _hashes(16)}
 _DECISION = {"agent": name, "audience": name, "call": digest, "key": digest, "policy": digest, "time": whole}
 _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
     "start": ({"audience": name, "policy": digest} | _WRITER, {}),
     "config": ({"audience": name, "policy": digest, "time": whole}, {}),
-    "allow": (_DECISION | _RESTS, _CALLED | {"notification": true}),
+    "allow": (_DECISION | _RESTS, _CALLED | _LINEAGE | {"notification": true}),
     "deny": (_DECISION | {"reason": one_of(REASONS)}, _CALLED | {"about": name}),
     "outcome": ({"call": digest, "status": one_of(_STATUSES), "time": whole}, {"audience": name, "result": digest}),
     "refused": ({"audience": name, "count": _positive, "reason": one_of(REASONS), "since": whole, "time": whole}, {}),
@@ -65,6 +76,7 @@ _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
         {"agent": name, "audience": name, "by": name, "component": one_of(COMPONENTS), "digest": digest, "reason": name, "since": whole, "time": whole},
         {},
     ),
+    "used": ({"audience": name, "call": digest, "time": whole, "token": digest}, {}),
     "adopted": ({"size": whole, "time": whole}, {}),
 }
 

@@ -13,6 +13,7 @@ CALL_METHOD = "tools/call"
 SHORTHAND = "sha256:"
 MAX_CHAIN, MAX_TOKENS = 9, 262144
 MAX_DISCLOSURES, MAX_DISCLOSED = 4, 262144
+MAX_SHOWN, MAX_DECLASSIFICATIONS = 16, 4
 _TOP = {"jsonrpc", "id", "method", "params", "result", "error"}
 _PARAMS = {"_meta", "arguments", "inputResponses", "name", "requestState", "task"}
 _FOLD = {**{ord(c): c.lower() for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}, 0x17F: "s", 0x212A: "k"}
@@ -121,13 +122,21 @@ class Carrier:
     salt: bytes
     short: bool
     disclosed: list[str]
+    receipts: list[str]
+    cause: str | None
+    declassifications: list[tuple[bytes, str]]
 
 
 def read_carrier(call: Call) -> Carrier:
     """carrier.md, "Reading, in this order"."""
     check(CARRIER in call.meta, "no-proof", "extension" if era(call.message) == "modern" else None)
     with reading("bad-carrier"):
-        value = members(call.meta[CARRIER], ("att", "del", "prf", "salt"), ("dis",))
+        value = members(call.meta[CARRIER], ("att", "del", "prf", "salt"), ("cause", "dcl", "dis", "grt", "rcp"))
+        receipts, grant = _texts(value, "rcp", MAX_SHOWN), _texts(value, "grt", MAX_CHAIN)
+        cause = text(value["cause"]) if "cause" in value else None
+        pairs = [members(one, ("salt", "token")) for one in array(value.get("dcl", []))]
+        need(("dcl" in value) <= (1 <= len(pairs) <= MAX_DECLASSIFICATIONS))
+        declassifications = [(b64_decode(one["salt"], 16), text(one["token"])) for one in pairs]
         need(len(array(value["del"])) > 0)
         check(len(value["del"]) <= MAX_CHAIN, "too-large")
         texts = [value["att"], value["prf"], *value["del"]]
@@ -137,9 +146,17 @@ def read_carrier(call: Call) -> Carrier:
         short = att != value["att"]
         disclosed = [text(t) for t in array(value["dis"])] if "dis" in value else []
         need("dis" not in value or (1 <= len(disclosed) <= MAX_DISCLOSURES and not short))
+    texts += [*receipts, *grant, *([] if cause is None else [cause]), *(token for _, token in declassifications)]
     check(sum(len(text.encode("utf-8")) for text in texts) <= MAX_TOKENS, "too-large")  # rule 3
     check(sum(len(t.encode("utf-8")) for t in disclosed) <= MAX_DISCLOSED, "too-large")  # rule 11
-    return Carrier(att, delegations, value["prf"], salt, short, disclosed)
+    return Carrier(att, delegations, value["prf"], salt, short, disclosed, receipts, cause, declassifications)
+
+
+def _texts(value: dict[str, Any], member: str, most: int) -> list[str]:
+    """A list of strings that is absent or not empty."""
+    texts = [text(one) for one in array(value.get(member, []))]
+    need(member not in value or 1 <= len(texts) <= most)
+    return texts
 
 
 def _shorthands(tokens: list[str]) -> list[str]:

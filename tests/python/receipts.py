@@ -6,6 +6,7 @@ from typing import Any
 
 import tasks
 from forms import Refused, array, b64_decode, check, digest, members, name, need, reading, text, whole
+from labels import NONE, read_some
 from logs import read_proof
 from merkle import check_inclusion, leaf
 from messages import outcome, plain
@@ -24,11 +25,12 @@ class Receipt(Token):
 
     def claims(self) -> None:
         """Rule 2."""
-        claims = members(self.payload, ("call", "decision", "iat", "idx", "log", "policy", "status"), ("result",))
+        claims = members(self.payload, ("call", "decision", "iat", "idx", "log", "policy", "status"), ("labels", "result"))
         need(claims["decision"] == "allow" and claims["status"] in STATUSES)
         whole(claims["iat"])
         self.index, self.log, self.status = whole(claims["idx"]), name(claims["log"]), claims["status"]
         self.call, self.policy = digest(claims["call"]), digest(claims["policy"])
+        self.labels = read_some(claims["labels"]) if "labels" in claims else NONE
         self.result = digest(claims["result"]) if "result" in claims else None
 
 
@@ -134,15 +136,19 @@ def _decision(data: bytes) -> dict[str, Any]:
         raise FormError from None
     need(canonical(entry) == data)
     always = ("agent", "attestation", "audience", "call", "context", "decision", "key", "params", "policy", "time", "type")
-    members(entry, always, ("delegation", "method", "tool"))
+    members(entry, always, ("cause", "declassified", "delegation", "labels", "method", "receipts", "tool"))
     need(entry["type"] == "decision" and entry["decision"] == "allow")
     need(("method" in entry) != ("tool" in entry))
     text(entry.get("method", entry.get("tool")))
     for member in ("attestation", "call", "key", "params", "policy"):
         digest(entry[member])
     name(entry["agent"]), name(entry["audience"]), whole(entry["time"]), b64_decode(entry["context"], 16)
-    if "delegation" in entry:
-        need(len([digest(one) for one in array(entry["delegation"])]) > 0)
+    for member in ("declassified", "delegation", "receipts"):
+        need(member not in entry or len([digest(one) for one in array(entry[member])]) > 0)
+    if "cause" in entry:
+        digest(entry["cause"])
+    if "labels" in entry:
+        read_some(entry["labels"])
     return entry
 
 

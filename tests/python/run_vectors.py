@@ -15,8 +15,10 @@ from comparison import read_listing, read_template
 from constraints import Budget, allows, narrows, read_constraint, read_tools, tools_narrow
 from entries import read_entry
 from extension import declare, era, offer, offered, withhold
+from flow import tell, told
 from forms import Refused, b64_decode, b64_encode, commitment, sha256
 from keys import read_key
+from labels import label_answer, listed, read_labels
 from messages import clean, mark, outcome
 from notes import read_log_keys
 from refusals import reply, wire
@@ -29,8 +31,8 @@ from watched import shape
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
-RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task", "marked") + trees.RESULTS
-INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended", "lists", "level") + trees.INPUTS
+RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task", "labels", "marked") + trees.RESULTS
+INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended", "horizon", "lists", "level") + trees.INPUTS
 
 
 def split(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -62,7 +64,7 @@ def run(header: dict[str, str], body: bytes) -> Result:
                 verifier.statuses = read_lists(verifier.trust, (VECTORS / header["lists"]).read_text())
             verifier.level = header.get("level", "critical")
             verdict = verifier.verify(body, int(header["now"]))
-            return {"expect": verdict.outcome, "wire": verdict.wire, "about": verdict.about, "forward": verdict.forward}
+            return {"expect": verdict.outcome, "wire": verdict.wire, "about": verdict.about, "forward": verdict.forward, "labels": verdict.labels}
         case "status-list":
             lists = (VECTORS / header["lists"]).read_text() if "lists" in header else ""
             return run_list(header, body, read_trust((VECTORS / header["trust"]).read_bytes()), lists)
@@ -83,7 +85,7 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "shape":
             return {"expect": shape(read(body))}
         case "audit":
-            match audit(body.removesuffix(b"\n").split(b"\n")):
+            match audit(body.removesuffix(b"\n").split(b"\n"), int(header.get("horizon", 0))):
                 case []:
                     return {"expect": "whole"}
                 case [(index, wrong)]:
@@ -120,6 +122,18 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "label":
             marked = mark(body)
             return {"expect": "unchanged" if marked is None else "marked", "forward": marked}
+        case "labels":
+            read_labels(read(body))
+            return {"expect": "accept"}
+        case "labelling":
+            value = read(body)
+            fields = {place: read_labels(labels) for place, labels in value["fields"].items()}
+            return {"expect": listed(label_answer(read_labels(value["always"]), fields, value["answer"].encode("utf-8"))) or "(none)"}
+        case "tell":
+            value = read(body)
+            return becomes(tell(value["request"].encode("utf-8"), value["decision"], value.get("grant", [])))
+        case "told":
+            return {"expect": yes(told(read(body)))}
         case "receipt":
             keys = read_log_keys((VECTORS / header["keys"]).read_text("utf-8"))
             try:
@@ -161,7 +175,7 @@ def run(header: dict[str, str], body: bytes) -> Result:
 def refusal(header: dict[str, str], error: FormError) -> Result:
     if isinstance(error, JsonDefect) and header["kind"] in ("json", "entry"):
         return {"expect": error.reason}
-    return {"expect": "refuse" if header["kind"] in ("jwk", "trust") + trees.REFUSING else "unreadable"}
+    return {"expect": "refuse" if header["kind"] in ("jwk", "labels", "trust") + trees.REFUSING else "unreadable"}
 
 
 def becomes(forward: bytes | None) -> Result:

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from constraints import Tools, read_tools
-from forms import array, b64_decode, check, digest, members, name, need, reading, sha256, whole
+from forms import array, b64_decode, check, digest, members, name, need, reading, sha256, text, whole
+from grants import COMPONENTS, Flow, Pins, read_flow, read_pins
 from keys import Key, read_key
+from labels import read_labels
 from platform_quote import Platform, read_platform
 from strict_json import canonical, read
 
 MAX_TOKEN = 65536
 PROFILE = "tag:agent-attest.github.io,2026:mcp-attestation:1"
 CALL, PROV = "io.github.agent-attest/call", "io.github.agent-attest/prov"
-COMPONENTS = ("config", "harness", "model-ref", "model-tensors", "model-weights", "signer", "system-prompt", "tool-manifest")
+FLOW, STATE, HOLDER = (f"io.github.agent-attest/{name}" for name in ("flow", "state", "holder"))
 GRADES = ("asserted", "on-disk", "in-use")  # the weakest first; the index is the last byte of `flags`
 _HEADER = re.compile(rb'\{"alg":"Ed25519","kid":"([A-Za-z0-9_-]{43})","typ":"([a-z+-]+)"\}')
 
@@ -90,9 +92,12 @@ class Delegation(Token):
         self.par_hash = digest(claims["par_hash"]) if "par_hash" in claims else None
         details = array(claims["authorization_details"])
         need(len(details) == 1)  # rule 5
-        detail = members(details[0], ("tools", "type"))
+        detail = members(details[0], ("tools", "type"), (FLOW, STATE, HOLDER))
         need(detail["type"] == "attenuating_agent_token")
         self.tools: Tools = read_tools(detail["tools"])
+        self.flow: Flow | None = read_flow(detail[FLOW]) if FLOW in detail else None
+        self.pins: Pins | None = read_pins(detail[STATE]) if STATE in detail else None
+        self.by: str | None = text(detail[HOLDER]) if HOLDER in detail else None
         self.status = read_place(claims)
 
 
@@ -118,9 +123,13 @@ class CallProof(Token):
         self.meta_digest = digest(meta["digest"])
         self.meta_names = [name(n) for n in array(meta["names"])]
         need(len(self.meta_names) <= 64)
-        prov = members(claims[PROV], ("ctx", "labels", "origin", "parents"))
+        prov = members(claims[PROV], ("ctx", "labels", "parents"), ("cause", "origin"))  # rules 7 to 9
         b64_decode(prov["ctx"], 16)
-        need(prov["labels"] == [] and prov["parents"] == [] and prov["origin"] == "self")  # rule 7
+        self.labels = read_labels(prov["labels"])
+        need(("cause" in prov) != ("origin" in prov) and prov.get("origin", "self") == "self")
+        self.cause: str | None = digest(prov["cause"]) if "cause" in prov else None
+        self.parents = [digest(parent) for parent in array(prov["parents"])]
+        need(len(self.parents) <= 16)
 
 
 def read_token(kind: type[Token], text: str, about: str) -> Any:

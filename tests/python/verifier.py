@@ -1,12 +1,16 @@
-"""The verdict on one message: checks 1 to 10 in their order (spec/verification.md, attestation.md, call-proof.md, chain.md)."""
+"""The verdict on one message: checks 1 to 11 in their order (spec/verification.md, attestation.md, call-proof.md, chain.md, pins.md, flow.md)."""
 
 from dataclasses import dataclass
 from typing import Collection
 
 from constraints import arguments_allowed, tools_narrow
+from flow import Brought, Cause, Declassification, check_flow
 from forms import Refused, check, commitment, sha256
+from grants import Pinned
 from keys import Key
+from labels import listed, union, within
 from messages import Call, Carrier, read_carrier, read_message
+from receipts import Receipt
 from refusals import wire
 from strict_json import in_order
 from status import Statuses
@@ -24,6 +28,7 @@ class Verdict:
     wire: str | None = None
     about: str | None = None
     forward: bytes | None = None
+    labels: str | None = None  # those of the decision
 
 
 class Verifier:
@@ -58,14 +63,21 @@ class Verifier:
         check(len(disclosed) == len(carrier.disclosed), "bad-carrier")
         check(all(any(own == m for m, _ in attestation.measurements.values()) for own in disclosed), "bad-carrier")
 
+        brought = self._brought(carrier)
+
         self._times(attestation, "attestation", now)  # check 3
         for i, token in enumerate(chain):
             self._times(token, f"delegation {i}", now)
         self._times(proof, "call proof", now)
+        if brought.cause is not None:
+            self._times(brought.cause, "cause", now)
+        for i, (_, token) in enumerate(brought.declassifications):
+            self._times(token, f"declassification {i}", now)
 
         self._attestation(attestation)  # check 4
         check(proof.verifies(attestation.cnf), "call-signature")  # check 5
         self._bindings(call, carrier, attestation, chain, proof)  # check 6
+        check(brought.binds(proof), "provenance-mismatch")
         entry = (attestation.cnf.thumbprint, proof.jti)
         check(entry not in self.calls, "replay")  # check 7
         if not carrier.short:
@@ -73,13 +85,22 @@ class Verifier:
         self._state(attestation, within_rules)  # check 8
         self._platform(attestation)
         self._chain(chain, attestation.cnf)  # check 9
+        check(now < self._pinned_until(chain, attestation) + self.trust.skew, "holder-stale")
         self.statuses.judge(attestation.status, "attestation", self.level, now)  # check 9, its second half
         for i, token in enumerate(chain):
             self.statuses.judge(token.status, f"delegation {i}", self.level, now)
         self._grant(chain[-1], call)  # check 10
-        self.calls.add(entry)  # check 13, as far as memory goes
+        caller = attestation.agent, attestation.cnf.thumbprint
+        labels, uses = check_flow(brought, proof, call.signed_params(), chain, caller, self.trust, self.calls)  # check 11
+        self.calls.update([entry, *uses])  # check 13, as far as memory goes
         self.remembered[attestation.hash, *(token.hash for token in chain)] = attestation, chain, within_rules
-        return Verdict("accept", forward=call.forward(proof.meta_names))
+        return Verdict("accept", forward=call.forward(proof.meta_names), labels=listed(labels) or None)
+
+    def _brought(self, carrier: Carrier) -> Brought:
+        receipts = [read_token(Receipt, one, f"receipt {i}") for i, one in enumerate(carrier.receipts)]
+        cause = None if carrier.cause is None else read_token(Cause, carrier.cause, "cause")
+        tokens = enumerate(carrier.declassifications)
+        return Brought(receipts, cause, [(salt, read_token(Declassification, one, f"declassification {i}")) for i, (salt, one) in tokens])
 
     def _recall(self, carrier: Carrier) -> tuple[Attestation, list[Delegation], set[str]]:
         """carrier.md, rule 8."""
@@ -111,14 +132,10 @@ class Verifier:
             raise Refused("unknown-attester")
         check(token.verifies(attester.key), "attestation-signature")
         check(token.issuer == attester.issuer and token.agent in attester.agents, "unknown-attester")
-        check(not self._pinned(token.cnf), "key-role")
-
-    def _pinned(self, key: Key) -> bool:
-        pinned = {key.thumbprint for key in self.trust.statuses.values()}
-        return key.thumbprint in pinned or key.thumbprint in self.trust.attesters or key.thumbprint in self.trust.roots
+        check(not self.trust.has_role(token.cnf), "key-role")
 
     def _bindings(self, call: Call, carrier: Carrier, attestation: Attestation, chain: list[Delegation], proof: CallProof) -> None:
-        """call-proof.md, check 6: seven lines in order."""
+        """call-proof.md, check 6: all lines in order, but the last."""
         check(proof.audience == self.trust.audience, "wrong-audience")
         check(proof.attestation_hash == attestation.hash, "wrong-attestation")
         check(proof.leaf_hash == chain[-1].hash, "wrong-delegation")
@@ -175,13 +192,51 @@ class Verifier:
         check(first.issuer == root.issuer, "unknown-root")
         check(first.par_hash is None, "chain-linkage")
         check(first.depth == 0, "chain-depth")
-        check(all(root.covers(tool) for tool in first.tools), "root-scope")
-        check(not self._pinned(first.cnf), "holder-role")
+        released = [] if first.flow is None else first.flow.release.values()
+        check(all(root.covers(tool) for tool in first.tools) and within(union(*released), root.labels) and first.by is None, "root-scope")
+        check(not self.trust.has_role(first.cnf), "holder-role")
         for parent, child in zip(chain, chain[1:]):
             check(child.verifies(parent.cnf), "chain-signature")
             check(child.par_hash == parent.signing_input_hash and child.issuer == parent.cnf.issuer, "chain-linkage")
             check(child.depth == parent.depth + 1 and max(child.depth, child.max_depth) <= parent.max_depth, "chain-depth")
             check(child.exp <= parent.exp and child.iat >= parent.iat, "chain-lifetime")
             check(tools_narrow(parent.tools, child.tools), "widened")
-            check(not self._pinned(child.cnf), "holder-role")
+            check(not self.trust.has_role(child.cnf), "holder-role")
+        for n in range(1, len(chain)):
+            self._holder(chain[: n + 1])
         check(chain[-1].cnf == holder, "holder-mismatch")
+
+    def _holder(self, chain: list[Delegation]) -> None:
+        """pins.md, rules 7 to 9: who derived the last of these tokens."""
+        above, parent, child = chain[:-1], chain[-2], chain[-1]
+        if child.by is None:
+            check(not _asked(above), "holder-attestation")
+            return
+        try:
+            shown: Attestation = read_token(Attestation, child.by, "holder")
+            self._attestation(shown)
+        except Refused:
+            raise Refused("holder-attestation") from None
+        then = shown.iat <= child.iat + self.trust.skew and child.iat < shown.exp
+        check(shown.cnf == parent.cnf and then, "holder-attestation")
+        check(_shows(shown, above), "state-pinned")
+
+    def _pinned_until(self, chain: list[Delegation], attestation: Attestation) -> float:
+        """pins.md, rules 10 and 11."""
+        check(_shows(attestation, chain), "state-pinned")
+        shown = [(attestation, chain)]
+        for n in range(1, len(chain)):
+            if chain[n].by is not None:
+                shown.append((read_token(Attestation, chain[n].by, "holder"), chain[:n]))
+        return min((by.iat + age for by, tokens in shown for _, age in _asked(tokens)), default=float("inf"))
+
+
+def _asked(chain: list[Delegation]) -> list[tuple[Pinned, int]]:
+    """pins.md, rule 6: what the holder of the last of these tokens must show, and for how long it stands."""
+    asked = [(token.pins.holder if token is chain[-1] else token.pins.below, token.pins.max_age) for token in chain if token.pins]
+    return [(pinned, age) for pinned, age in asked if pinned]
+
+
+def _shows(attestation: Attestation, chain: list[Delegation]) -> bool:
+    wanted = [pair for pinned, _ in _asked(chain) for pair in pinned.items()]
+    return all(c in attestation.measurements and attestation.measurements[c][0] in digests for c, digests in wanted)

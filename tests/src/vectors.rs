@@ -23,23 +23,28 @@ mod attestation;
 mod audit;
 mod call_proof;
 mod carrier;
+mod cause;
 mod chain;
 mod checkpoint;
 mod comparison;
 mod constraint;
 mod cosignature;
+mod declassification;
 mod delegation;
 mod digest;
 mod entry;
 mod extension;
+mod flow;
 mod json;
 mod jwk;
 mod jws;
+mod labels;
 mod log_policy;
 mod measurement;
 mod merkle;
 mod nonce;
 mod note;
+mod pins;
 pub mod platform;
 pub mod receipt;
 mod refusals;
@@ -71,6 +76,9 @@ pub const STATUS_FILE: &str = "status.json";
 /// The same, with comparison rules.
 pub const RULES_FILE: &str = "rules.json";
 
+/// The same, with labels, logs, owners of labels, and what tools take.
+pub const FLOW_FILE: &str = "flow.json";
+
 /// Where the committed files lie.
 pub fn directory() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "spec", "vectors"].iter().collect()
@@ -81,29 +89,34 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 35] = [
+    let families: [fn() -> Vec<Vector>; 40] = [
         alert::vectors,
         attestation::vectors,
         audit::vectors,
         call_proof::vectors,
         carrier::vectors,
+        cause::vectors,
         chain::vectors,
         checkpoint::vectors,
         comparison::vectors,
         constraint::vectors,
         cosignature::vectors,
+        declassification::vectors,
         delegation::vectors,
         digest::vectors,
         entry::vectors,
         extension::vectors,
+        flow::vectors,
         json::vectors,
         jwk::vectors,
         jws::vectors,
+        labels::vectors,
         log_policy::vectors,
         measurement::vectors,
         merkle::vectors,
         nonce::vectors,
         note::vectors,
+        pins::vectors,
         platform::vectors,
         receipt::vectors,
         refusals::vectors,
@@ -137,6 +150,7 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
         (PLATFORM_FILE, trust::platform_trust()),
         (RULES_FILE, trust::rules_trust()),
         (STATUS_FILE, status::trust()),
+        (FLOW_FILE, trust::flow_trust()),
     ];
     for (name, trust) in trusts {
         let mut text = serde_json::to_vec_pretty(&trust).unwrap();

@@ -34,11 +34,14 @@ fn stop(world: &World) -> String {
     stop.take_kept().into_iter().map(|message| message.line).collect()
 }
 
+/// How somebody ends a signer.
+type Way = fn(&World, &Client);
+
 #[test]
 fn a_signer_that_measures_for_the_first_time_ends_when_it_is_told_to() {
     let world = world();
     huge(&world);
-    let ways: [(&str, fn(&World, &Client)); 2] = [
+    let ways: [(&str, Way); 2] = [
         ("attest signer stop", |world, _| {
             let said = stop(world);
             assert!(said.contains("ended before it had measured the agent"), "{said}");

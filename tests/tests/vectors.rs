@@ -11,6 +11,8 @@
 mod audit;
 #[path = "vectors/declared.rs"]
 mod declared;
+#[path = "vectors/flow.rs"]
+mod flow;
 #[path = "vectors/log.rs"]
 mod log;
 #[path = "vectors/receipts.rs"]
@@ -45,7 +47,8 @@ use attest_tests::vectors::{directory, files, trust};
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
     Pass,
-    Accept(Vec<u8>),
+    /// What is forwarded, and the labels that the decision names, with a blank between two.
+    Accept(Vec<u8>, String),
     Refuse(Refusal),
 }
 
@@ -114,7 +117,7 @@ fn judge_at(level: Level, verifier: &Verifier, message: &[u8], now: u64, seen: O
         Err(error) => Verdict::Refuse(error.into()),
         Ok(Message::Other) => Verdict::Pass,
         Ok(Message::Call(call)) => match verifier.check_at(level, &call, now, seen, &mut ()) {
-            Ok(accepted) => Verdict::Accept(accepted.forward),
+            Ok(accepted) => Verdict::Accept(accepted.forward, flow::listed(&accepted.flow.labels)),
             Err(refusal) => Verdict::Refuse(refusal),
         },
     }
@@ -137,6 +140,10 @@ fn words(about: &About) -> Option<String> {
         About::Token(Token::Attestation) => Some("attestation".to_owned()),
         About::Token(Token::Delegation(n)) => Some(format!("delegation {n}")),
         About::Token(Token::CallProof) => Some("call proof".to_owned()),
+        About::Token(Token::Receipt(n)) => Some(format!("receipt {n}")),
+        About::Token(Token::Cause) => Some("cause".to_owned()),
+        About::Token(Token::Declassification(n)) => Some(format!("declassification {n}")),
+        About::Labels(labels) => Some(flow::listed(labels)),
         About::Undeclared => Some("extension".to_owned()),
         // Where in a text a reader notices is its own affair.
         _ => None,
@@ -148,9 +155,15 @@ fn mismatch(vector: &Vector, verdict: &Verdict) -> Option<String> {
     let wrong = |what: &str| Some(format!("{}: {what}: {verdict:?}", vector.name));
     match (expected(vector), verdict) {
         ("pass", Verdict::Pass) => None,
-        ("accept", Verdict::Accept(forward)) => {
+        ("accept", Verdict::Accept(forward, labels)) => {
             let same = vector.get("forward") == Some(b64::encode(forward).as_str());
-            if same { None } else { wrong(&format!("forwards {}", String::from_utf8_lossy(forward))) }
+            if vector.get("labels").unwrap_or_default() != labels {
+                wrong("with other labels")
+            } else if same {
+                None
+            } else {
+                wrong(&format!("forwards {}", String::from_utf8_lossy(forward)))
+            }
         }
         (code, Verdict::Refuse(refusal)) if refusal.reason.code() == code => {
             let about = refusal.about.as_ref().and_then(words);
@@ -196,7 +209,7 @@ fn each_request_has_the_same_verdict_where_the_good_call_is_remembered() {
         .iter()
         .filter_map(|vector| {
             let verifier = verifier(vector);
-            assert!(matches!(judge(&verifier, &good, NOW, None, ""), Verdict::Accept(_)));
+            assert!(matches!(judge(&verifier, &good, NOW, None, ""), Verdict::Accept(..)));
             mismatch(vector, &judge_vector(vector, &verifier))
         })
         .collect();
@@ -221,7 +234,7 @@ fn each_reason_of_the_pure_checks_has_a_vector() {
     let shown: BTreeSet<String> = of_kind("request").iter().map(|v| expected(v).to_owned()).collect();
     // Raised by what stands around the pure checks: the transport, and the operator's setting for a method.
     let elsewhere = [Reason::BadHttp, Reason::HeaderMismatch, Reason::MethodDenied];
-    let pure = |reason: &&Reason| reason.check() <= Check::Constraints && !elsewhere.contains(reason);
+    let pure = |reason: &&Reason| reason.check() <= Check::Flow && !elsewhere.contains(reason);
     let missing: Vec<_> = Reason::ALL.iter().filter(pure).filter(|r| !shown.contains(r.code())).collect();
     assert!(missing.is_empty(), "no vector for {missing:?}");
 }
@@ -484,6 +497,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "checkpoint",
         "log-keys",
         "cosignature",
+        "declassification",
         "tlog-proof",
         "tile-path",
         "tile-of-tree",
@@ -499,6 +513,10 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "listing",
         "status-list",
         "nonce",
+        "labels",
+        "labelling",
+        "tell",
+        "told",
     ];
     let families = [
         "alert",
@@ -506,23 +524,28 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "audit",
         "call_proof",
         "carrier",
+        "cause",
         "chain",
         "checkpoint",
         "comparison",
         "constraint",
         "cosignature",
+        "declassification",
         "delegation",
         "digest",
         "entry",
         "extension",
+        "flow",
         "json",
         "jwk",
         "jws",
+        "labels",
         "log_policy",
         "measurement",
         "merkle",
         "nonce",
         "note",
+        "pins",
         "platform",
         "receipt",
         "refusals",

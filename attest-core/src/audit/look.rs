@@ -49,6 +49,8 @@ pub enum Fact {
         audience: u32,
         /// The configuration.
         policy: Digest,
+        /// Hashes of the declassifications that it used up.
+        declassified: Box<[Digest]>,
         /// Whether an outcome will follow.
         opens: bool,
         /// What its call proof says; none where that cannot be believed.
@@ -82,6 +84,10 @@ pub enum Fact {
     Used {
         /// The audience.
         audience: u32,
+        /// Hash of the call proof that it serves.
+        call: Digest,
+        /// Hash of the token that was used.
+        token: Digest,
         /// As in [`Fact::Allow`]: of the token that was used.
         proof: Option<Proof>,
     },
@@ -260,7 +266,8 @@ pub fn look(
             }
             facts.map_or(Ok(()), |facts| bases.beside(&facts, Token::Facts)).unwrap_or_else(&mut wrong);
             lineage.cause.map_or(Ok(()), |cause| bases.beside(&cause, Token::Cause)).unwrap_or_else(&mut wrong);
-            Fact::Allow { call, audience: names.number(&audience), policy, opens: !notification, proof }
+            let (audience, declassified) = (names.number(&audience), lineage.declassified.into());
+            Fact::Allow { call, audience, policy, declassified, opens: !notification, proof }
         }
         Written::Call { attestation, audience, call, called, context, delegation, notification, params, .. } => {
             let said = Said {
@@ -288,9 +295,9 @@ pub fn look(
             Fact::Outcome { call, audience: audience.map(|audience| names.number(&audience)) }
         }
         Written::Refused { audience, .. } => Fact::Refused { audience: names.number(&audience) },
-        Written::Used { audience, token, .. } => {
+        Written::Used { audience, call, token, .. } => {
             let proof = used(time, token, &audience, own).map_err(&mut wrong).ok();
-            Fact::Used { audience: names.number(&audience), proof }
+            Fact::Used { audience: names.number(&audience), call, token, proof }
         }
         Written::Accepted { audience, .. } => Fact::Accepted { audience: names.number(&audience) },
         Written::Context { agent, context, .. } => Fact::Context { agent: names.number(&agent), context },

@@ -9,6 +9,7 @@ use crate::checkpoint::LogKeys;
 use crate::digest::{Digest, Jti};
 use crate::limits::MAX_CALL_LIFE;
 use crate::note::Vkey;
+use crate::refusal::Token;
 use crate::trust::MAX_SKEW;
 
 /// Seconds after which a `jti` that was used can no longer be told from a new one, at the most: nothing is kept for longer.
@@ -103,6 +104,7 @@ pub struct Sequence {
     ended: Ended,
     seen: Seen,
     used: Used,
+    serving: Serving,
     latest: u64,
     /// What a witness saw: no later entry is dated before.
     floor: Option<(u64, u64)>,
@@ -123,6 +125,7 @@ impl Sequence {
             ended: Ended::default(),
             seen: Seen::default(),
             used: Used::default(),
+            serving: Serving::default(),
             latest: 0,
             floor: None,
             since: 0,
@@ -189,9 +192,14 @@ impl Sequence {
                 self.writer = Some(Writer::Caller { agent, context: *context });
                 self.all_ended(faults);
             }
-            Fact::Allow { call, audience, policy, opens, proof } => {
+            Fact::Allow { call, audience, policy, declassified, opens, proof } => {
                 self.counts.calls += 1;
                 self.of_the_verifier(name(*audience), Some(policy), &mut wrong);
+                for (n, token) in declassified.iter().enumerate() {
+                    if !self.serving.take(*call, *token) {
+                        wrong(Fault::NotUsed(Token::Declassification(n)));
+                    }
+                }
                 self.used(index, *time, proof.as_ref(), &mut wrong);
                 self.replay_row(index, proof.as_ref(), &mut wrong);
                 if *opens {
@@ -205,8 +213,9 @@ impl Sequence {
             Fact::Refused { audience } | Fact::Accepted { audience } => {
                 self.of_the_verifier(name(*audience), None, &mut wrong)
             }
-            Fact::Used { audience, proof } => {
+            Fact::Used { audience, call, token, proof } => {
                 self.of_the_verifier(name(*audience), None, &mut wrong);
+                self.serving.add(*call, *token, time / 1_000);
                 self.used(index, *time, proof.as_ref(), &mut wrong);
                 self.replay_row(index, proof.as_ref(), &mut wrong);
             }
@@ -402,6 +411,30 @@ impl Used {
         let key = (*self.keys.entry(proof.key).or_insert(next), proof.id.0);
         let before = self.young.insert(key, (proof.until, index)).or_else(|| self.old.get(&key).copied());
         before.filter(|(until, _)| now < *until).map(|(_, index)| index)
+    }
+}
+
+/// What was used, each with the call that it serves, until that call's decision comes. In two generations, as [`Used`]: a decision
+/// follows within the life of its call proof, and a call that failed in between has none.
+#[derive(Default)]
+struct Serving {
+    young: HashSet<(Digest, Digest)>,
+    old: HashSet<(Digest, Digest)>,
+    begun: u64,
+}
+
+impl Serving {
+    fn add(&mut self, call: Digest, token: Digest, now: u64) {
+        if now >= self.begun.saturating_add(WINDOW) {
+            self.old = mem::take(&mut self.young);
+            self.begun = now;
+        }
+        self.young.insert((call, token));
+    }
+
+    /// Takes it away: it serves one decision.
+    fn take(&mut self, call: Digest, token: Digest) -> bool {
+        self.young.remove(&(call, token)) || self.old.remove(&(call, token))
     }
 }
 

@@ -1,6 +1,12 @@
 //! One agent, one server, everything right; a test changes one thing.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "tests, each of which uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests, each of which uses a part"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,13 +14,15 @@ use attest_core::attestation::Attestation;
 use attest_core::constraint::Constraint;
 use attest_core::delegation::{Delegation, thumbprint_uri};
 use attest_core::digest::{Digest, Jti, Salt};
+use attest_core::flow::Flow;
 use attest_core::json;
 use attest_core::jws::Unverified;
+use attest_core::labels::Labels;
 use attest_core::measurement::{Component, Grade, Measurement};
 use attest_core::refusal::{Check, Refusal};
 use attest_core::request::attested;
 use attest_core::sign::{MemoryKey, Sign};
-use attest_core::signing::{Credentials, Form, Particulars, sign_call};
+use attest_core::signing::{Credentials, Form, Lineage, Particulars, sign_call};
 use attest_core::status::StatusRef;
 use attest_core::tools::Tools;
 use attest_core::trust::{Attester, Reference, Root, Scope, Trust};
@@ -35,6 +43,10 @@ pub struct World {
     pub id: Jti,
     /// Of the attestation.
     pub status: Option<StatusRef>,
+    /// What root and leaf say about flow.
+    pub flows: [Option<Flow>; 2],
+    /// What the root's key may release.
+    pub labels: Labels,
 }
 
 impl World {
@@ -51,6 +63,8 @@ impl World {
             tools: Tools(tools),
             id: Jti([9; 16]),
             status: None,
+            flows: [None, None],
+            labels: Labels::None,
         }
     }
 
@@ -75,7 +89,7 @@ impl World {
                 key: self.root.public().clone(),
                 issuer: "owner".to_owned(),
                 tools: ["files#*", "mail#*"].map(|scope| Scope::parse(scope).unwrap()).to_vec(),
-                labels: attest_core::labels::Labels::None,
+                labels: self.labels.clone(),
             }],
             HashMap::from([("a1".to_owned(), references)]),
         )
@@ -115,7 +129,7 @@ impl World {
             max_depth: 2,
             parent: None,
             tools: self.tools.clone(),
-            flow: None,
+            flow: self.flows[0].clone(),
             pins: None,
             by: None,
             status: None,
@@ -129,6 +143,7 @@ impl World {
             key: self.agent.public().clone(),
             depth: 1,
             parent: Some(Digest::of(parent.signing_input())),
+            flow: self.flows[1].clone(),
             ..root
         };
         vec![root_token, child.sign(&middle).unwrap()]
@@ -140,6 +155,11 @@ impl World {
 
     /// The request in each form, of one signing.
     pub fn forms(&self, request: &str, audience: &str) -> [Vec<u8>; 2] {
+        self.forms_of(request, audience, Lineage::default())
+    }
+
+    /// The same, of a caller that has seen something.
+    pub fn forms_of(&self, request: &str, audience: &str, lineage: Lineage<'_>) -> [Vec<u8>; 2] {
         let message = json::parse(request.as_bytes()).unwrap();
         let call = attested(&message).unwrap();
         let credentials = self.credentials();
@@ -150,7 +170,7 @@ impl World {
             salt: Salt([7; 16]),
             now: NOW,
             life: 60,
-            lineage: Default::default(),
+            lineage,
             nonce: None,
         };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();

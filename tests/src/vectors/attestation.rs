@@ -122,6 +122,14 @@ fn wrong_signer() -> Vec<Vector> {
         refused("key-role", "call_key_is_root", "the attested call key is a pinned delegation root", |c| {
             with_call_key(c, ROOT);
         }),
+        refused("key-role", "call_key_is_a_log", "the attested call key is that of a pinned log", |c| {
+            with_call_key(c, super::log::NEXT);
+        })
+        .with("trust", super::FLOW_FILE),
+        refused("key-role", "call_key_is_an_owner", "the attested call key is one that may declassify", |c| {
+            with_call_key(c, super::trust::OWNER);
+        })
+        .with("trust", super::FLOW_FILE),
         refused("key-role", "call_key_is_attester", "the attested call key is the attester's", |c| {
             with_call_key(c, ATTESTER);
         }),

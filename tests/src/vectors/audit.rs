@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::call::NOW;
 use super::file::Vector;
 use super::log::{log_vkey, next_vkey};
-use super::token::canonical;
+use super::token::{Token, b64, canonical, hash, thumbprint};
 use super::watched::{CALL, DIGEST, alert, answer, call, read, seen, trail, with, without};
 
 const OTHER: &str = "BgYGBgYGBgYGBgYGBgYGBg";
@@ -73,6 +74,101 @@ fn notification() -> Value {
     with(without(call(), "tool"), &json!({"method": "notifications/progress", "notification": true}))
 }
 
+/// A declassification; what it is for stands nowhere in a log.
+fn declassification(edit: impl FnOnce(&mut Value)) -> String {
+    let mut claims = json!({
+        "aud": "files",
+        "exp": NOW + 60,
+        "iat": NOW - 60,
+        "jti": b64([4; 16]),
+        "key": thumbprint(super::call::AGENT),
+        "labels": ["hr"],
+        "params": DIGEST,
+        "tool": "read_file",
+    });
+    edit(&mut claims);
+    Token::new("mcp-declassification+jwt", super::trust::OWNER, claims).compact()
+}
+
+fn used(token: &str) -> Value {
+    json!({"audience": "files", "call": CALL, "time": TIME, "token": hash(token), "type": "used"})
+}
+
+/// A log with tokens beside its entries, which forgot every use that ended up to `NOW + 360`.
+fn tokens(name: &str, comment: &str, entries: &[(Value, Option<&str>)]) -> Vector {
+    let line = |(entry, token): &(Value, Option<&str>)| {
+        let token = token.map(|token| format!("\t{token}")).unwrap_or_default();
+        [canonical(entry), token.into_bytes(), b"\n".to_vec()].concat()
+    };
+    let lines = entries.iter().flat_map(line).collect::<Vec<u8>>();
+    Vector::new("audit", format!("audit_{name}"), comment, lines).with("horizon", &(NOW + 360).to_string())
+}
+
+fn of_uses() -> Vec<Vector> {
+    let token = declassification(|_| ());
+    let one = |name: &str, comment: &str, check: &str, entry: Value, token: Option<&str>| {
+        tokens(name, comment, &[(start(), None), (entry, token)]).with("expect", check).with("index", "1")
+    };
+    let changed = |name: &str, comment: &str, check: &str, edit: &dyn Fn(&mut Value)| {
+        let token = declassification(edit);
+        one(name, comment, check, used(&token), Some(&token))
+    };
+    let twice = [(start(), None), (used(&token), Some(&*token)), (used(&token), Some(&*token))];
+    let other = declassification(|c| c["jti"] = json!(b64([3; 16])));
+    let two = [(start(), None), (used(&token), Some(&*token)), (used(&other), Some(&*other))];
+    vec![
+        tokens("used", "a declassification is used", &twice[..2]).with("expect", "whole"),
+        tokens("used_two", "two declassifications are used", &two).with("expect", "whole"),
+        tokens("used_twice", "a declassification is used twice", &twice).with("expect", "replay").with("index", "2"),
+        one("used_no_token", "the declassification is not there", "own-token", used(&token), None),
+        one(
+            "used_other_token",
+            "another declassification than the one that is named",
+            "own-token",
+            used(&token),
+            Some(&other),
+        ),
+        one("token_of_none", "a token beside an entry that names none", "own-token", deny(), Some(&token)),
+        one("used_no_declassification", "the token is none", "evidence", used("x"), Some("x")),
+        changed("used_other_audience", "a declassification for another server", "agreement", &|c| {
+            c["aud"] = json!("mail")
+        }),
+        changed("used_life_too_long", "a declassification of a longer life than there may be", "evidence", &|c| {
+            c["iat"] = json!(NOW - 541);
+        }),
+        changed("used_expired", "a declassification that had expired", "time", &|c| {
+            (c["iat"], c["exp"]) = (json!(NOW - 400), json!(NOW - 360));
+        }),
+        changed("used_not_yet", "a declassification that was made later", "time", &|c| {
+            (c["iat"], c["exp"]) = (json!(NOW + 361), json!(NOW + 420));
+        })
+        .with("horizon", &(NOW + 360).to_string()),
+        changed("used_not_in_the_window", "a use that the log should not have forgotten yet", "replay-window", &|c| {
+            c["exp"] = json!(NOW + 61);
+        }),
+        tokens(
+            "used_in_a_watched_host",
+            "in the log of a host whose servers are only watched",
+            &[(trail(), None), (used(&token), Some(&*token))],
+        )
+        .with("expect", "context")
+        .with("index", "1"),
+        tokens("used_before_start", "before anything started", &[(used(&token), Some(&*token)), (start(), None)])
+            .with("expect", "context")
+            .with("index", "0"),
+        {
+            let token = declassification(|c| c["aud"] = json!("mail"));
+            one(
+                "used_of_another",
+                "of another verifier",
+                "context",
+                with(used(&token), &json!({"audience": "mail"})),
+                Some(&token),
+            )
+        },
+    ]
+}
+
 fn log(name: &str, comment: &str, entries: &[Value]) -> Vector {
     let lines = entries.iter().flat_map(|entry| [canonical(entry), b"\n".to_vec()].concat()).collect::<Vec<u8>>();
     Vector::new("audit", format!("audit_{name}"), comment, lines)
@@ -92,6 +188,7 @@ pub fn vectors() -> Vec<Vector> {
     all.extend(of_the_kind_of_log());
     all.extend(of_answers());
     all.extend(of_alerts());
+    all.extend(of_uses());
     all.extend([
         wrong(
             "entry_unknown_type",

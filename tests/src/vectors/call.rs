@@ -24,6 +24,8 @@ pub const NARROW_ROOT: Seed = 6;
 pub const HOLDER: Seed = 100;
 
 const SALT: [u8; 16] = [7; 16];
+/// The salt of a declassification's parameters.
+const OWN_SALT: [u8; 16] = [8; 16];
 
 /// One call with its tokens in the making.
 #[derive(Clone)]
@@ -36,6 +38,14 @@ pub struct Call {
     pub relink: fn(Vec<String>) -> Vec<String>,
     /// The call proof.
     pub proof: Token,
+    /// Receipts that the caller's context has seen.
+    pub receipts: Vec<Token>,
+    /// The decision on whose behalf the call is made.
+    pub cause: Option<Token>,
+    /// Declassifications.
+    pub declassified: Vec<Token>,
+    /// A chain for the server.
+    pub grant: Vec<String>,
     /// The request that is signed, without the proof.
     pub request: Value,
 }
@@ -128,7 +138,7 @@ impl Default for Call {
             "exp": NOW + 60,
             "iat": NOW,
             CALL: {"meta": {"digest": null, "names": null}, "method": "tools/call", "params": null, "tool": null},
-            PROVENANCE: {"ctx": b64([5; 16]), "labels": [], "origin": "self", "parents": []},
+            PROVENANCE: {"ctx": b64([5; 16]), "labels": [], "origin": "self", "parents": null},
             "jti": b64([6; 16]),
             "oth": {"del": null},
             "wth": null,
@@ -138,6 +148,10 @@ impl Default for Call {
             chain: chain(2),
             relink: |chain| chain,
             proof: Token::new("mcp-call+jwt", AGENT, proof),
+            receipts: Vec::new(),
+            cause: None,
+            declassified: Vec::new(),
+            grant: Vec::new(),
             request: json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {
                 "name": "read_file",
                 "arguments": {"path": "/srv/report.txt"},
@@ -158,6 +172,16 @@ impl Call {
     /// The `tools` of the n-th token of the chain.
     pub fn tools(&mut self, n: usize) -> &mut Value {
         &mut self.chain[n].claims["authorization_details"][0]["tools"]
+    }
+
+    /// The detail of the n-th token of the chain.
+    pub fn detail(&mut self, n: usize) -> &mut Value {
+        &mut self.chain[n].claims["authorization_details"][0]
+    }
+
+    /// The call proof's claim about where the call comes from.
+    pub fn provenance(&mut self) -> &mut Value {
+        &mut self.proof.claims[PROVENANCE]
     }
 
     /// The call proof's claim about the call.
@@ -194,6 +218,13 @@ impl Call {
         let mut proof = self.proof.clone();
         fill(proof.claims.get_mut("wth"), hash(&attestation));
         fill(proof.claims.pointer_mut("/oth/del"), hash(chain.last().map_or("", |t| t)));
+        let receipts: Vec<String> = self.receipts.iter().map(Token::compact).collect();
+        let cause = self.cause.as_ref().map(Token::compact);
+        fill(proof.claims.pointer_mut(&pointer(PROVENANCE, "parents")), receipts.iter().map(hash).collect::<Vec<_>>());
+        fill(
+            proof.claims.pointer_mut(&pointer(PROVENANCE, "cause")),
+            cause.as_ref().map_or(Value::Null, |cause| json!(hash(cause))),
+        );
         let mut params = self.request.get("params").cloned().unwrap_or_else(|| json!({}));
         let mut meta = json!({});
         if let Some(params) = params.as_object_mut() {
@@ -210,16 +241,36 @@ impl Call {
             fill(call.pointer_mut("/meta/digest"), commitment(&meta));
             fill(call.pointer_mut("/meta/names"), unbound);
         }
-        Sent {
-            request: self.request.clone(),
-            carrier: json!({"att": attestation, "del": chain, "prf": proof.compact(), "salt": strict::encode(SALT)}),
+        let mut carrier =
+            json!({"att": attestation, "del": chain, "prf": proof.compact(), "salt": strict::encode(SALT)});
+        let declassified = self.declassified.iter().map(|token| {
+            let mut token = token.clone();
+            fill(token.claims.get_mut("params"), Digest::salted(&Salt(OWN_SALT), &canonical(&params)).to_b64());
+            json!({"salt": strict::encode(OWN_SALT), "token": token.compact()})
+        });
+        let lists = [
+            ("rcp", json!(receipts)),
+            ("grt", json!(self.grant)),
+            ("dcl", declassified.collect()),
+            ("cause", json!(cause)),
+        ];
+        for (member, value) in lists {
+            let nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+            if !nothing {
+                carrier[member] = value;
+            }
         }
+        Sent { request: self.request.clone(), carrier }
     }
 
     /// Signs it and writes the message.
     pub fn bytes(&self) -> Vec<u8> {
         self.sign().bytes()
     }
+}
+
+fn pointer(member: &str, inner: &str) -> String {
+    format!("/{}/{inner}", member.replace('/', "~1"))
 }
 
 /// Names of `_meta` that no call proof binds.

@@ -92,14 +92,21 @@ fn wrong_claims() -> Vec<Vector> {
         claims("origin_other", "an origin that this version does not know", |c| {
             c[PROVENANCE]["origin"] = json!("user")
         }),
-        claims("cause", "a cause, which this version does not know", |c| {
+        claims("cause_and_origin", "a cause and an origin", |c| c[PROVENANCE]["cause"] = json!(hash("a decision"))),
+        claims("cause_short", "a digest of 31 bytes for the cause", |c| {
             remove(&mut c[PROVENANCE], "origin");
-            c[PROVENANCE]["cause"] = json!(hash("a decision"));
+            c[PROVENANCE]["cause"] = json!(b64([1; 31]));
         }),
-        claims("parents", "a parent, which this version does not know", |c| {
-            c[PROVENANCE]["parents"] = json!([hash("a receipt")])
+        claims("parents_text", "a parent that is in no list", |c| c[PROVENANCE]["parents"] = json!(hash("a receipt"))),
+        claims("parents_short", "a digest of 31 bytes for a parent", |c| {
+            c[PROVENANCE]["parents"] = json!([b64([1; 31])]);
         }),
-        claims("labels", "a label, which this version does not know", |c| c[PROVENANCE]["labels"] = json!(["secret"])),
+        claims("parents_17", "17 parents", |c| c[PROVENANCE]["parents"] = json!(vec![hash("a receipt"); 17])),
+        claims("labels_order", "labels that are not ascending", |c| c[PROVENANCE]["labels"] = json!(["pay", "hr"])),
+        claims("labels_upper_case", "what is no label", |c| c[PROVENANCE]["labels"] = json!(["Secret"])),
+        claims("prov_unknown_member", "a member that the claim of where it comes from does not have", |c| {
+            c[PROVENANCE]["nonce"] = json!("x");
+        }),
     ]);
     all
 }

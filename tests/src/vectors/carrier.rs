@@ -74,8 +74,41 @@ pub fn vectors() -> Vec<Vector> {
         bad("text", "a string in place of the object", |c| *c = json!("proof")),
         bad("null", "null in place of the object", |c| *c = Value::Null),
         bad("array", "an array in place of the object", |c| *c = json!([c["att"]])),
-        bad("receipts", "receipts, which this version does not know", |c| c["rcp"] = json!([])),
-        bad("cause", "a cause, which this version does not know", |c| c["cause"] = json!("x")),
+        bad("receipts_none", "an empty list of receipts", |c| c["rcp"] = json!([])),
+        bad("receipts_text", "a receipt that is in no list", |c| c["rcp"] = c["prf"].clone()),
+        bad("receipts_number", "a number for a receipt", |c| c["rcp"] = json!([1])),
+        bad("receipts_17", "17 receipts", |c| c["rcp"] = json!(vec![c["prf"].clone(); 17])),
+        bad("grant_none", "an empty chain for the server", |c| c["grt"] = json!([])),
+        bad("grant_text", "a chain for the server in one string", |c| c["grt"] = json!("root")),
+        bad("grant_10", "a chain of ten tokens for the server", |c| c["grt"] = json!(vec!["token"; 10])),
+        bad("cause_list", "a list of causes", |c| c["cause"] = json!([c["prf"]])),
+        bad("declassifications_none", "an empty list of declassifications", |c| c["dcl"] = json!([])),
+        bad("declassifications_5", "five declassifications", |c| {
+            c["dcl"] = json!(vec![json!({"salt": b64([8; 16]), "token": c["prf"]}); 5]);
+        }),
+        bad("declassification_text", "a declassification without its salt", |c| c["dcl"] = json!([c["prf"]])),
+        bad("declassification_salt_short", "a declassification's salt of 15 bytes", |c| {
+            c["dcl"] = json!([{"salt": b64([8; 15]), "token": c["prf"]}]);
+        }),
+        bad("declassification_member", "a member that it does not have", |c| {
+            c["dcl"] = json!([{"for": "x", "salt": b64([8; 16]), "token": c["prf"]}]);
+        }),
+        refused("token-encoding", "cause_text", "a cause that is no token", |c| c["cause"] = json!("x")).about("cause"),
+        refused(
+            "token-encoding",
+            "receipts_before_cause",
+            "a receipt that is no token, which is read before the cause",
+            |c| {
+                c["rcp"] = json!(["x"]);
+                c["cause"] = json!("x");
+            },
+        )
+        .about("receipt 0"),
+        refused("token-header", "prf_before_receipts", "a call proof that is none is read before the receipts", |c| {
+            c["prf"] = c["att"].clone();
+            c["rcp"] = json!(["x"]);
+        })
+        .about("call proof"),
         bad("att_case", "a member in another case", |c| {
             let att = c.as_object_mut().unwrap().remove("att").unwrap();
             c["Att"] = att;
@@ -113,6 +146,31 @@ pub fn vectors() -> Vec<Vector> {
             let longest = heavy(262_144);
             Vector::request("carrier_sum_longest", "tokens of 262144 bytes together, the most", longest.bytes())
                 .accepted(&longest.forward())
+        },
+        {
+            let longest = heavy(262_144).sign().with(|sent| sent.carrier["cause"] = json!("x"));
+            Vector::request("carrier_sum_too_large_cause", "tokens of 262144 bytes and a cause of one", longest.bytes())
+                .refused("too-large")
+        },
+        {
+            let longest = heavy(262_144).sign().with(|sent| sent.carrier["grt"] = json!(["x"]));
+            Vector::request("carrier_sum_too_large_grant", "the same with a chain for the server", longest.bytes())
+                .refused("too-large")
+        },
+        {
+            let longest = heavy(262_144).sign().with(|sent| sent.carrier["rcp"] = json!(["x"]));
+            Vector::request("carrier_sum_too_large_receipt", "the same with a receipt", longest.bytes())
+                .refused("too-large")
+        },
+        {
+            let longest = heavy(262_144).sign();
+            let longest = longest.with(|sent| sent.carrier["dcl"] = json!([{"salt": b64([8; 16]), "token": "x"}]));
+            Vector::request(
+                "carrier_sum_too_large_declassification",
+                "the same with a declassification",
+                longest.bytes(),
+            )
+            .refused("too-large")
         },
         Vector::request(
             "carrier_sum_too_large",

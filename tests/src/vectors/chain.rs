@@ -22,6 +22,11 @@ fn accepted(name: &str, comment: &str, edit: impl FnOnce(&mut Call)) -> Vector {
     vector.accepted(&call.forward())
 }
 
+/// Where logs and owners of labels are pinned.
+fn under_flow(name: &str, comment: &str, edit: impl FnOnce(&mut Call)) -> Vector {
+    refused("holder-role", name, comment, edit).with("trust", super::FLOW_FILE)
+}
+
 fn roots() -> Vec<Vector> {
     vec![
         refused("unknown-root", "root_not_pinned", "a root by a key that is not pinned", |c| {
@@ -70,6 +75,22 @@ fn roots() -> Vec<Vector> {
             "a leaf held by a pinned key, which is looked at before whether it is the caller's",
             |c| c.chain[1].claims["cnf"]["jwk"] = jwk(super::call::ATTESTER),
         ),
+        under_flow(
+            "held_by_a_log",
+            "a leaf held by the key of a log, which is looked at before whether it is the caller's",
+            |c| {
+                c.chain[1].claims["cnf"]["jwk"] = jwk(super::log::NEXT);
+            },
+        ),
+        under_flow("held_by_a_retired_key", "a leaf held by a retired key of a log", |c| {
+            c.chain[1].claims["cnf"]["jwk"] = jwk(super::log::LOG);
+        }),
+        under_flow("held_by_an_owner", "a root held by a key that may declassify", |c| {
+            use super::trust::OWNER;
+            c.chain[0].claims["cnf"]["jwk"] = jwk(OWNER);
+            (c.chain[1].kid, c.chain[1].by) = (OWNER, OWNER);
+            c.chain[1].claims["iss"] = json!(derived_issuer(OWNER));
+        }),
         refused("chain-linkage", "root_with_parent", "a root that says it has a parent", |c| {
             c.chain[0].claims["par_hash"] = json!(hash("a parent"));
         }),

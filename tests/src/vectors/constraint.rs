@@ -87,6 +87,13 @@ pub const WIDER: &[(&str, &str, &str, &str, &str)] = &[
         "[1]",
     ),
     (
+        "path_prefix",
+        "path_prefix of the folder above",
+        r#"{"constraint_type":"io.github.agent-attest/path_prefix","prefix":"/srv/a"}"#,
+        r#"{"constraint_type":"io.github.agent-attest/path_prefix","prefix":"/srv"}"#,
+        r#""/srv/a/b""#,
+    ),
+    (
         "all",
         "all with a clause fewer",
         r#"{"constraint_type":"all","constraints":[{"constraint_type":"range","min":0},{"constraint_type":"range","max":5}]}"#,

@@ -77,6 +77,20 @@ fn accepted() -> Value {
         "type": "accepted"})
 }
 
+fn used() -> Value {
+    json!({"audience": "files", "call": CALL, "time": 1_800_000_000_004u64, "token": HASH, "type": "used"})
+}
+
+/// A call is let through whose caller had seen something.
+fn lineage() -> Value {
+    let mut entry = allow();
+    entry["cause"] = json!(HASH);
+    entry["declassified"] = json!([LEAF]);
+    entry["labels"] = json!(["hr", "pay"]);
+    entry["receipts"] = json!([HASH, ROOT]);
+    entry
+}
+
 fn adopted() -> Value {
     json!({"size": 2, "time": 1_800_000_003_000u64, "type": "adopted"})
 }
@@ -187,6 +201,50 @@ pub fn vectors() -> Vec<Vector> {
         ),
         with("accepted_by_empty", "nobody accepted it", accepted(), "by", json!(""), "invalid"),
         with("accepted_reason_lines", "a reason of two lines", accepted(), "reason", json!("one\ntwo"), "invalid"),
+        good("allow_lineage", "a call whose caller had seen something", &lineage()),
+        good("allow_every_label", "a call whose caller had seen anything", &{
+            let mut entry = allow();
+            entry["labels"] = json!(["*"]);
+            entry
+        }),
+        good("allow_16_receipts", "a call that showed 16 receipts, the most", &{
+            let mut entry = allow();
+            entry["receipts"] = json!(vec![HASH; 16]);
+            entry
+        }),
+        with("allow_17_receipts", "17 receipts", allow(), "receipts", json!(vec![HASH; 17]), "invalid"),
+        with("allow_receipts_none", "an empty list of receipts", lineage(), "receipts", json!([]), "invalid"),
+        with("allow_receipts_text", "a receipt that is in no list", lineage(), "receipts", json!(HASH), "invalid"),
+        with("allow_labels_none", "an empty list of labels", lineage(), "labels", json!([]), "invalid"),
+        with("allow_labels_order", "labels that are not ascending", lineage(), "labels", json!(["b", "a"]), "invalid"),
+        with("allow_labels_text", "labels in one string", lineage(), "labels", json!("hr pay"), "invalid"),
+        with("allow_cause_short", "a cause of 42 characters", lineage(), "cause", json!(&HASH[..42]), "invalid"),
+        with(
+            "allow_declassified_none",
+            "an empty list of declassifications",
+            lineage(),
+            "declassified",
+            json!([]),
+            "invalid",
+        ),
+        with(
+            "allow_declassified_5",
+            "five declassifications",
+            lineage(),
+            "declassified",
+            json!(vec![HASH; 5]),
+            "invalid",
+        ),
+        with("deny_labels", "a refusal with labels", deny(), "labels", json!(["hr"]), "unknown"),
+        with("call_labels", "a caller's entry with labels", call(), "labels", json!(["hr"]), "unknown"),
+        good("deny_flow", "a refusal for labels", &{
+            let mut entry = deny();
+            entry["about"] = json!("hr pay");
+            entry["reason"] = json!("flow-not-granted");
+            entry
+        }),
+        good("used", "a declassification is used", &used()),
+        with("used_token_short", "a hash of 42 characters", used(), "token", json!(&HASH[..42]), "invalid"),
         good("adopted", "the log was taken over by hand", &adopted()),
         good("time_zero", "the earliest time", &{
             let mut entry = adopted();
@@ -389,6 +447,7 @@ pub fn vectors() -> Vec<Vector> {
         ("receipt_bad", bad_receipt(), &["about", "audience", "call", "time"]),
         ("key", key(), &["key", "previous", "time"]),
         ("accepted", accepted(), &["agent", "audience", "by", "component", "digest", "reason", "since", "time"]),
+        ("used", used(), &["audience", "call", "time", "token"]),
         ("adopted", adopted(), &["size", "time"]),
     ] {
         for member in missing {

@@ -265,6 +265,26 @@ fn accepted() -> Vec<Vector> {
             &plain,
         ),
         good(
+            "good_labels",
+            "an answer with labels, to a call of whose caller the decision says what he had seen",
+            answer(&carrying(&Making::with(|m| {
+                m.token.claims["labels"] = json!(["hr", "pay"]);
+                let mut entry: Value = serde_json::from_str(&m.entries[1]).unwrap();
+                entry["labels"] = json!(["hr"]);
+                entry["receipts"] = json!([hash("a receipt")]);
+                entry["cause"] = json!(hash("a decision"));
+                entry["declassified"] = json!([hash("a declassification")]);
+                m.entries[1] = String::from_utf8(canonical(&entry)).unwrap();
+            }))),
+            &plain,
+        ),
+        good(
+            "good_every_label",
+            "an answer with every label",
+            answer(&carrying(&Making::claim("labels", json!(["*"])))),
+            &plain,
+        ),
+        good(
             "good_large",
             "a decision in a tree of 300",
             answer(&carrying(&Making::with(|m| m.entries.extend((3..300).map(|n| n.to_string()))))),
@@ -532,6 +552,9 @@ fn proofs() -> Vec<Vector> {
         )
         .with("keys", ROTATED),
         refused("checkpoint_other_log", "the proof of another log", &Making::with(|m| m.origin = "other"), "log"),
+        refused("labels_empty", "an empty list of labels", &Making::claim("labels", json!([])), "token"),
+        refused("labels_order", "labels that are not ascending", &Making::claim("labels", json!(["b", "a"])), "token"),
+        refused("labels_text", "a label that is in no list", &Making::claim("labels", "hr"), "token"),
         refused("log", "the receipt names another log", &Making::claim("log", "other"), "log"),
         refused("index", "the receipt names another index", &Making::claim("idx", 2), "index"),
         refused("index_zero", "the receipt names the first entry", &Making::claim("idx", 0), "index"),

@@ -19,6 +19,10 @@ const MEANINGS: &[(&str, &str)] = &[
     ("tool-mismatch", "The tool is not the one that was signed."),
     ("params-mismatch", "The parameters are not the ones that were signed."),
     ("meta-mismatch", "The metadata is not what was signed."),
+    (
+        "provenance-mismatch",
+        "The receipts or the cause that came with the call are not those that the call proof names.",
+    ),
     ("replay", "This very call was made before; sign a new one."),
     (
         "no-reference",
@@ -41,14 +45,42 @@ const MEANINGS: &[(&str, &str)] = &[
     ("chain-depth", "The chain is deeper than one of its tokens allows."),
     ("chain-lifetime", "A token of the chain outlives its parent."),
     ("widened", "A token of the chain grants what its parent does not."),
-    ("root-scope", "The root grants a tool that its key may not speak for."),
+    ("root-scope", "The root grants a tool, or releases a label, that its key may not speak for."),
     ("holder-role", "A token of the chain is held by a key that has another role in this verifier's configuration."),
     ("holder-mismatch", "The delegation is held by another key than the one that makes the call."),
+    (
+        "holder-attestation",
+        "A token of the chain was derived under a pin of its signer's state, and brings no attestation of his that holds; he must derive it anew.",
+    ),
+    ("state-pinned", "Somebody who holds the chain is not in the state that it pins."),
+    (
+        "holder-stale",
+        "The attestation of somebody above in the chain is older than the chain allows; he must derive the token anew.",
+    ),
     ("revoked", "The attestation, or a token of the chain, was taken back by whoever keeps its status."),
     ("status-unknown", "No fresh status list says whether the attestation, or a token of the chain, still counts."),
     ("tool-not-granted", "The delegation does not grant this tool of this server."),
     ("arguments-not-granted", "The delegation grants the tool, but not with these arguments."),
     ("method-not-granted", "The delegation grants no tool of this server, and so no other method of it."),
+    ("unknown-cause", "The call names as its cause a decision of no log that this verifier pins."),
+    (
+        "cause-not-in-chain",
+        "The call is made on behalf of somebody who did not delegate it: its chain does not pass through the key of its cause.",
+    ),
+    (
+        "origin-not-granted",
+        "The delegation lets its holder call on somebody's behalf only, and the call names no cause.",
+    ),
+    ("bad-declassification", "A declassification is not by an owner of its labels, or is made out to another call."),
+    ("declassification-used", "A declassification was used before; it serves one call."),
+    (
+        "flow-not-granted",
+        "The agent has seen data that may not flow to this tool: the delegation does not release its labels, or the tool does not take them.",
+    ),
+    (
+        "lineage-required",
+        "The tool asks for the lineage of what reaches it, and the agent's signer is not one that this verifier accepts as keeping it.",
+    ),
     (
         "log-unavailable",
         "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",

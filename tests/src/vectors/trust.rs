@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use attest_core::checkpoint::LogKeys;
 use attest_core::comparison::{Listing, Rule, Template};
 use attest_core::digest::Digest;
 use attest_core::json::{self, Object, Value as Strict};
 use attest_core::jwk::PublicKey;
+use attest_core::labels::Labels;
 use attest_core::limits::MAX_STATUS_AGE;
 use attest_core::measurement::{Component, Grade};
 use attest_core::platform::PlatformKey;
 use attest_core::status::{Level, Staleness, StatusIssuer};
-use attest_core::trust::{AcceptedDigest, Attester, PinnedPlatform, Reference, References, Root, Scope, Trust};
+use attest_core::trust::{
+    AcceptedDigest, Attester, Declassifier, FlowTrust, PinnedPlatform, Reference, References, Root, Scope, ToolFlow,
+    Trust,
+};
 use serde_json::{Value, json};
 
 use super::call::{ATTESTER, NARROW_ROOT, ROOT};
 use super::file::Vector;
 use super::platform::{MACHINE, machine, registers};
-use super::token::{b64, hash, jwk};
+use super::token::{Seed, b64, hash, jwk};
 
 /// What the request vectors are checked with.
 pub fn default_trust() -> Value {
@@ -51,6 +56,27 @@ pub fn rules_trust() -> Value {
     trust
 }
 
+/// The owner of two labels.
+pub const OWNER: Seed = 9;
+/// The key of another server's log.
+pub const MAIL: Seed = 11;
+
+/// As the default, with labels, logs, an owner of labels and a newcomer whose signer keeps its lineage.
+pub fn flow_trust() -> Value {
+    let mut trust = default_trust();
+    trust["agents"]["newcomer"] = trust["agents"]["analyst"].clone();
+    trust["roots"][0]["labels"] = json!(["hr", "pay", "untrusted"]);
+    trust["logs"] = json!([super::log::rotated().lines().collect::<Vec<_>>(), [super::log::vkey("mail", 1, MAIL)]]);
+    trust["declassifiers"] = json!([{"key": jwk(OWNER), "labels": ["hr", "pay"]}]);
+    trust["lineage"] = json!(["newcomer"]);
+    trust["flow"] = json!({
+        "": {},
+        "post": {"accepts": ["hr"]},
+        "ledger": {"lineage": true},
+    });
+    trust
+}
+
 /// As the default, and the newcomer is let in, from one machine as it was started.
 pub fn platform_trust() -> Value {
     let mut trust = default_trust();
@@ -68,11 +94,13 @@ pub fn platform_trust() -> Value {
 /// Reads the JSON form; `None` where something in it is refused.
 pub fn read(text: &[u8]) -> Option<Trust> {
     let value = json::parse(text).ok()?;
-    let required = ["agents", "attesters", "audience", "roots", "skew"];
-    let known = [&required[..], &["platforms", "stale", "status_age", "statuses"]].concat();
     let object = value.as_object()?;
-    let named = required.iter().all(|name| object.get(name).is_some());
-    (named && object.iter().all(|(name, _)| known.contains(&name))).then_some(())?;
+    let (needed, optional) = (
+        ["agents", "attesters", "audience", "roots", "skew"],
+        ["declassifiers", "flow", "lineage", "logs", "platforms", "stale", "status_age", "statuses"],
+    );
+    let known = object.iter().all(|(name, _)| needed.contains(&name) || optional.contains(&name));
+    (known && needed.iter().all(|name| object.get(name).is_some())).then_some(())?;
     let list = |name| object.get(name).and_then(Strict::as_array);
     let attesters = list("attesters")?.iter().map(attester).collect::<Option<_>>()?;
     let roots = list("roots")?.iter().map(root).collect::<Option<_>>()?;
@@ -87,12 +115,41 @@ pub fn read(text: &[u8]) -> Option<Trust> {
     };
     let audience = object.get("audience")?.as_str()?.to_owned();
     let trust = Trust::new(audience, attesters, roots, agents).ok()?.with_platforms(platforms, hardware).ok()?;
+    let trust = trust.with_flow(flow(object)?).ok()?;
     let statuses = match object.get("statuses") {
         Some(statuses) => statuses.as_array()?.iter().map(status).collect::<Option<_>>()?,
         None => Vec::new(),
     };
     let trust = trust.with_statuses(statuses, staleness(object)?).ok()?;
     trust.with_skew(object.get("skew")?.as_u53()?).ok()
+}
+
+/// Each is a list or object that may be absent.
+fn flow(object: &Object<'_>) -> Option<FlowTrust> {
+    let none = Strict::Array(Vec::new());
+    let list = |name| object.get(name).unwrap_or(&none).as_array();
+    let log = |lines: &Strict<'_>| LogKeys::parse(&texts(lines)?).ok();
+    let declassifier = |value: &Strict<'_>| {
+        let object = exactly(value, &["key", "labels"])?;
+        let key = PublicKey::from_jwk(object.get("key")?).ok()?;
+        Some(Declassifier { key, labels: Labels::read(object.get("labels")?)? })
+    };
+    let tool = |(tool, value): (&str, &Strict<'_>)| {
+        let object = value.as_object()?;
+        object.iter().all(|(name, _)| ["accepts", "lineage"].contains(&name)).then_some(())?;
+        let accepts = object.get("accepts").map_or(Some(Labels::Every), Labels::read)?;
+        let lineage = object.get("lineage").map_or(Some(false), Strict::as_bool)?;
+        Some((tool.to_owned(), ToolFlow { accepts, lineage }))
+    };
+    Some(FlowTrust {
+        logs: list("logs")?.iter().map(log).collect::<Option<_>>()?,
+        declassifiers: list("declassifiers")?.iter().map(declassifier).collect::<Option<_>>()?,
+        lineage: texts(object.get("lineage").unwrap_or(&none))?.into_iter().collect(),
+        tools: match object.get("flow") {
+            Some(tools) => tools.as_object()?.iter().map(tool).collect::<Option<_>>()?,
+            None => BTreeMap::new(),
+        },
+    })
 }
 
 /// The member of an agent's references that is no component.
@@ -120,10 +177,12 @@ fn attester(value: &Strict<'_>) -> Option<Attester> {
 }
 
 fn root(value: &Strict<'_>) -> Option<Root> {
-    let object = exactly(value, &["issuer", "key", "tools"])?;
+    let object = exactly(value, &["issuer", "key", "tools"])
+        .or_else(|| exactly(value, &["issuer", "key", "labels", "tools"]))?;
+    let labels = object.get("labels").map_or(Some(Labels::None), Labels::read)?;
     let (key, issuer) = key_and_issuer(object)?;
     let tools = texts(object.get("tools")?)?.iter().map(|text| Scope::parse(text)).collect::<Option<_>>()?;
-    Some(Root { key, issuer, tools, labels: attest_core::labels::Labels::None })
+    Some(Root { key, issuer, tools, labels })
 }
 
 fn platform(value: &Strict<'_>) -> Option<PinnedPlatform> {
@@ -377,6 +436,75 @@ pub fn vectors() -> Vec<Vector> {
         vector("platform_key_private", "a machine's private key", "refuse", |t| {
             *t = platform_trust();
             t["platforms"][0]["key"]["d"] = json!(b64([MACHINE; 32]));
+        }),
+        vector(
+            "flow",
+            "labels, logs, owners of labels, agents that keep their lineage, and what tools take",
+            "accept",
+            |t| {
+                *t = flow_trust();
+            },
+        ),
+        vector("flow_nothing", "the same members with nothing in them", "accept", |t| {
+            for member in ["declassifiers", "lineage", "logs"] {
+                t[member] = json!([]);
+            }
+            t["flow"] = json!({});
+        }),
+        vector("flow_every_label", "a root and an owner of every label, and a tool that takes each", "accept", |t| {
+            *t = flow_trust();
+            t["roots"][0]["labels"] = json!(["*"]);
+            t["declassifiers"][0]["labels"] = json!(["*"]);
+            t["flow"][""] = json!({"accepts": ["*"], "lineage": false});
+        }),
+        vector("root_labels_order", "labels of a root that are not ascending", "refuse", |t| {
+            t["roots"][0]["labels"] = json!(["pay", "hr"]);
+        }),
+        vector("root_labels_text", "one label of a root that is no list", "refuse", |t| {
+            t["roots"][0]["labels"] = json!("hr");
+        }),
+        vector("declassifier_is_a_root", "an owner's key that is a delegation root too", "refuse", |t| {
+            *t = flow_trust();
+            t["declassifiers"][0]["key"] = jwk(ROOT);
+        }),
+        vector("declassifier_twice", "one owner's key in two entries", "refuse", |t| {
+            *t = flow_trust();
+            t["declassifiers"] = json!([t["declassifiers"][0], t["declassifiers"][0]]);
+        }),
+        vector("declassifier_no_labels", "an owner of whom nothing is said", "refuse", |t| {
+            *t = flow_trust();
+            t["declassifiers"][0].as_object_mut().unwrap().remove("labels");
+        }),
+        vector("log_is_an_attester", "a log's key that is an attester too", "refuse", |t| {
+            t["logs"] = json!([[super::log::vkey("files", 1, ATTESTER)]]);
+        }),
+        vector("log_is_an_owner", "a log's key that is an owner's too", "refuse", |t| {
+            *t = flow_trust();
+            t["logs"][0] = json!([super::log::vkey("files", 1, OWNER)]);
+        }),
+        vector("log_twice", "two logs of one name", "refuse", |t| {
+            *t = flow_trust();
+            t["logs"][1] = json!([super::log::vkey("files", 1, MAIL)]);
+        }),
+        vector("log_key_twice", "one key of two logs", "refuse", |t| {
+            *t = flow_trust();
+            t["logs"][1] = json!([super::log::vkey("mail", 1, super::log::NEXT)]);
+        }),
+        vector("log_empty", "a log without a key", "refuse", |t| t["logs"] = json!([[]])),
+        vector("log_text", "a key that stands in no list of its log's", "refuse", |t| {
+            t["logs"] = json!([super::log::log_vkey()]);
+        }),
+        vector("lineage_of_nobody", "an agent that keeps its lineage and is not let in", "refuse", |t| {
+            t["lineage"] = json!(["newcomer"]);
+        }),
+        vector("flow_member", "a member that a tool's rule does not have", "refuse", |t| {
+            t["flow"] = json!({"post": {"releases": []}});
+        }),
+        vector("flow_lineage_text", "a word for lineage", "refuse", |t| {
+            t["flow"] = json!({"post": {"lineage": "yes"}});
+        }),
+        vector("flow_accepts_unknown", "what a tool takes is no label", "refuse", |t| {
+            t["flow"] = json!({"post": {"accepts": ["HR"]}});
         }),
         vector("key_in_two_roles", "the attester's key is a delegation root too", "refuse", |t| {
             t["roots"][0]["key"] = jwk(ATTESTER);

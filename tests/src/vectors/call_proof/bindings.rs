@@ -295,7 +295,41 @@ fn meta() -> Vec<Vector> {
     ]
 }
 
+/// What is brought along is what was signed, all of it, in its order.
+fn provenance() -> Vec<Vector> {
+    use crate::vectors::cause::{decision, on_behalf};
+    use crate::vectors::flow::receipt;
+
+    const CODE: &str = "provenance-mismatch";
+    let two = Call::with(|c| c.receipts = vec![receipt(&["hr"]), receipt(&["pay"])]);
+    let behalf = Call::with(|c| on_behalf(c, decision(&[])));
+    let changed =
+        |name: &str, comment: &str, call: &Call, edit: fn(&mut Sent)| changed(CODE, name, comment, call, edit);
+    vec![
+        changed("receipts_taken_out", "both receipts are gone", &two, |s| remove(&mut s.carrier, "rcp")),
+        changed("receipt_taken_out", "one of two receipts is gone", &two, |s| {
+            s.carrier["rcp"].as_array_mut().unwrap().pop();
+        }),
+        changed("receipt_added", "a receipt that was not signed", &Call::default(), |s| {
+            s.carrier["rcp"] = json!([receipt(&[]).compact()]);
+        }),
+        changed("receipt_other", "another receipt than the one that was signed", &two, |s| {
+            s.carrier["rcp"][0] = json!(receipt(&[]).compact());
+        }),
+        changed("receipts_swapped", "the receipts in another order", &two, |s| {
+            s.carrier["rcp"].as_array_mut().unwrap().reverse();
+        }),
+        changed("cause_taken_out", "the cause is gone", &behalf, |s| remove(&mut s.carrier, "cause")),
+        changed("cause_added", "a cause, of a call of its own accord", &Call::default(), |s| {
+            s.carrier["cause"] = json!(decision(&[]).compact());
+        }),
+        changed("cause_other", "another cause than the one that was signed", &behalf, |s| {
+            s.carrier["cause"] = json!(decision(&["hr"]).compact());
+        }),
+    ]
+}
+
 /// The part of the family.
 pub(super) fn vectors() -> Vec<Vector> {
-    [hashes(), params(), standing(), meta()].concat()
+    [hashes(), params(), standing(), meta(), provenance()].concat()
 }
