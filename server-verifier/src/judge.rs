@@ -138,7 +138,8 @@ pub(crate) fn judge(
         Decision::Allow => Ok(()),
         Decision::StepUp { needs, by } => {
             let nonce = challenges.with(|nonces| nonces.issue(audience, &accepted.caller.key, now()));
-            let required = needs.iter().map(word).collect();
+            let required: BTreeSet<&str> = needs.iter().map(word).collect();
+            let required = required.into_iter().collect();
             Err(refused(Reason::StepUpRequired, About::StepUp(Box::new(StepUp { nonce, required, by }))))
         }
         Decision::Deny { by } => Err(refused(Reason::PolicyDenied, About::Policies(by))),

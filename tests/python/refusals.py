@@ -73,6 +73,11 @@ _MEANINGS = {
     "lineage-required": (
         "The tool asks for the lineage of what reaches it, and the agent's signer is not one that this verifier accepts as keeping it."
     ),
+    "policy-denied": "A policy of this server's operator forbids the call, or none permits it.",
+    "policy-error": "The policies of this server's operator cannot decide the call, so it does not pass; its operator must see to it.",
+    "step-up-required": (
+        "The policies of this server's operator ask for more before the call may run: a proof made now, a state measured now, or a person."
+    ),
     "log-unavailable": "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
     "not-witnessed": "Too few witnesses have seen this server's log of late, so it lets nothing through; try again later.",
     "outcome-not-logged": "The call ran, but its outcome could not be written to the log; do not repeat it blindly.",
@@ -97,12 +102,13 @@ def wire(reason: str) -> str:
     return _TOLD.get(reason, reason)
 
 
-def reply(reason: str, component: str | None, request_id: Any, shape: str, undeclared: bool = False) -> bytes:
+def reply(reason: str, component: str | None, request_id: Any, shape: str, undeclared: bool = False, step_up: dict[str, Any] | None = None) -> bytes:
     """Rules 1 to 4, 15 and 16; `request_id` is None where the message could not be read or has none."""
     told = wire(reason)
     if told != reason:  # rule 8: no component either
         component = None
     data: dict[str, Any] = {"reason": told} if component is None else {"component": component, "reason": told}
+    data |= step_up or {}
     about = told if component is None else f"{told}, {component}"
     text = f"attest refused this call ({about}). {_MEANINGS[told]}"
     message: dict[str, Any] = {"id": request_id, "jsonrpc": "2.0"}

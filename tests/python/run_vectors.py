@@ -144,7 +144,7 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "refusal":
             value = read(body)
             undeclared = value.get("undeclared") is True
-            sent = reply(value["reason"], value.get("component"), value.get("id"), value["shape"], undeclared)
+            sent = reply(value["reason"], value.get("component"), value.get("id"), value["shape"], undeclared, {name: value[name] for name in ("nonce", "required") if name in value})
             return {"expect": wire(value["reason"]), "reply": sent}
         case "declare":
             return becomes(declare(body, header["where"]))

@@ -32,7 +32,8 @@ use attest_core::json::{self, Value};
 use attest_core::jwk::PublicKey;
 use attest_core::limits::MAX_CONSTRAINT_NODES;
 use attest_core::measurement::Component;
-use attest_core::refusal::{About, Check, Reason, Refusal, Token};
+use attest_core::nonce::Nonce;
+use attest_core::refusal::{About, Check, Reason, Refusal, StepUp, Token};
 use attest_core::reply::{Shape, refuse};
 use attest_core::request::{Message, attested, classify};
 use attest_core::response::{Outcome, as_untrusted, without_ours};
@@ -416,6 +417,13 @@ fn each_refusal_reads_as_its_vector_says() {
         let about = text("component").map(|name| About::Component(Component::parse(name).unwrap()));
         let undeclared = object.get("undeclared").and_then(Value::as_bool) == Some(true);
         let about = about.or(undeclared.then_some(About::Undeclared));
+        let about = about.or(text("nonce").map(|nonce| {
+            let required = object.get("required").and_then(Value::as_array).unwrap().iter();
+            let word =
+                |value: &Value<'_>| StepUp::WORDS.into_iter().find(|word| Some(*word) == value.as_str()).unwrap();
+            let nonce = Nonce::from_b64(nonce).unwrap();
+            About::StepUp(Box::new(StepUp { nonce, required: required.map(word).collect(), by: Vec::new() }))
+        }));
         let refusal = Refusal { about, ..reason(text("reason").unwrap()).into() };
         let shape = match text("shape").unwrap() {
             "error" => Shape::Error,

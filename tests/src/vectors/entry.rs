@@ -202,6 +202,12 @@ pub fn vectors() -> Vec<Vector> {
         with("accepted_by_empty", "nobody accepted it", accepted(), "by", json!(""), "invalid"),
         with("accepted_reason_lines", "a reason of two lines", accepted(), "reason", json!("one\ntwo"), "invalid"),
         good("allow_lineage", "a call whose caller had seen something", &lineage()),
+        good("allow_facts", "a call that policies were asked about", &{
+            let mut entry = allow();
+            entry["facts"] = json!(HASH);
+            entry
+        }),
+        with("allow_facts_short", "facts of 42 characters", allow(), "facts", json!(&HASH[..42]), "invalid"),
         good("allow_every_label", "a call whose caller had seen anything", &{
             let mut entry = allow();
             entry["labels"] = json!(["*"]);

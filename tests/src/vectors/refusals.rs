@@ -81,6 +81,15 @@ const MEANINGS: &[(&str, &str)] = &[
         "lineage-required",
         "The tool asks for the lineage of what reaches it, and the agent's signer is not one that this verifier accepts as keeping it.",
     ),
+    ("policy-denied", "A policy of this server's operator forbids the call, or none permits it."),
+    (
+        "policy-error",
+        "The policies of this server's operator cannot decide the call, so it does not pass; its operator must see to it.",
+    ),
+    (
+        "step-up-required",
+        "The policies of this server's operator ask for more before the call may run: a proof made now, a state measured now, or a person.",
+    ),
     (
         "log-unavailable",
         "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
@@ -166,6 +175,11 @@ fn vector(name: &str, comment: &str, question: Value, told: Option<&str>, tool_r
         Some(component) => json!({"component": component, "reason": wire}),
         None => json!({"reason": wire}),
     };
+    for asked in ["nonce", "required"] {
+        if let Some(value) = question.get(asked) {
+            data[asked] = value.clone();
+        }
+    }
     let id = question.get("id").cloned().unwrap_or(Value::Null);
     let reply = if tool_result {
         json!({"id": id, "jsonrpc": "2.0", "result": {
@@ -199,7 +213,15 @@ pub fn vectors() -> Vec<Vector> {
         let question = json!({"id": 7, "reason": reason, "shape": shape, "undeclared": true});
         vector(name, comment, question, None, shape == "tool-result")
     };
+    let nonce = "AAAAAGtJ0gBmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY";
+    let asked = |name: &str, comment: &str, shape: &str, required: Value| {
+        let question =
+            json!({"id": 7, "nonce": nonce, "reason": "step-up-required", "required": required, "shape": shape});
+        vector(name, comment, question, None, shape == "tool-result")
+    };
     all.extend([
+        asked("step_up", "what is asked for, with what is to be signed", "error", json!(["nonce", "reattest"])),
+        asked("step_up_tool_result", "the same as a tool result", "tool-result", json!(["approval"])),
         error("header-mismatch", "MCP's own code"),
         undeclared(
             "undeclared",
