@@ -255,7 +255,8 @@ pub fn output(mut command: Command) -> Output {
 pub fn must(command: Command) -> Output {
     let shown = format!("{command:?}");
     let output = output(command);
-    assert!(output.status.success(), "{shown} failed: {}", String::from_utf8_lossy(&output.stderr));
+    let said = || [&*output.stdout, &*output.stderr].map(|said| String::from_utf8_lossy(said).into_owned()).concat();
+    assert!(output.status.success(), "{shown} failed: {}", said());
     output
 }
 

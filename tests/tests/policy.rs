@@ -20,7 +20,7 @@ fn levelled(policy: &str) -> World {
 fn a_call_of_high_risk_is_proven_and_measured_anew_and_the_host_sees_nothing_of_it() {
     let world = levelled("default = true");
     let mut client = world.start();
-    assert_eq!(text(&client.call("echo", json!({"text": "hello"}))), "hello");
+    assert!(text(&client.call("echo", json!({"text": "hello"}))).contains("hello"));
     let before = world.entries("guard.db", &[("type", "decision")]);
     assert_eq!(before.len(), 1, "low risk: at once");
     let shown = client.call("show", json!({}));
@@ -48,7 +48,7 @@ fn what_a_policy_forbids_does_not_run_and_the_log_says_which() {
          when { context.texts.hasTag(\"/text\") && context.texts.getTag(\"/text\") like \"*secret*\" };\n",
     );
     let mut client = world.start();
-    assert_eq!(text(&client.call("echo", json!({"text": "hello"}))), "hello");
+    assert!(text(&client.call("echo", json!({"text": "hello"}))).contains("hello"));
     assert_eq!(reason(&client.call("echo", json!({"text": "the secret"}))), "policy-denied");
     // A policy that cannot read what it asks about refuses; it is not skipped.
     assert_eq!(reason(&client.call("echo", json!({"text": 1.5}))), "policy-error");
