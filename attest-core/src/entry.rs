@@ -278,6 +278,9 @@ pub struct Decision {
     /// Hash of the attestation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attestation: Option<String>,
+    /// Hashes of the approvals that the call used up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approved: Vec<String>,
     /// The verifier's audience.
     pub audience: String,
     /// Hash of the call proof.
@@ -349,6 +352,15 @@ impl Entry {
             tool: proof.tool.clone(),
             ..Decision::default()
         })
+    }
+
+    /// The same decision, of a call that persons approved: the hashes of their approvals.
+    #[must_use]
+    pub fn approved(mut self, approvals: impl IntoIterator<Item = Digest>) -> Self {
+        if let Self::Decision(decision) = &mut self {
+            decision.approved = approvals.into_iter().map(Digest::to_b64).collect();
+        }
+        self
     }
 
     /// What serves one call is used for this one.

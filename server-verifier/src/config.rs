@@ -21,6 +21,7 @@ pub(crate) use fixed::Fixed;
 
 use accepted::AcceptedTable;
 use agent::AgentTable;
+use approvers::ApproverTable;
 use flow::{DeclassifierTable, FlowTable, LogTable};
 use platform::PlatformTable;
 use status::Read;
@@ -227,6 +228,8 @@ struct File {
     #[serde(default)]
     declassifier: Vec<DeclassifierTable>,
     #[serde(default)]
+    approver: Vec<ApproverTable>,
+    #[serde(default)]
     flow: FlowTable,
     #[serde(default)]
     agents: BTreeMap<String, AgentTable>,
@@ -354,6 +357,11 @@ impl Config {
         platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
         let flow = file.flow.read(file.server, file.declassifier, lineage);
         let (flow_trust, flow) = flow.map_err(|source| ConfigError::Flow { path: at(), source })?;
+        let mut approvers = Vec::new();
+        for table in file.approver {
+            let entry = format!("the approver {:?}", table.name);
+            approvers.push(table.read().map_err(|source| ConfigError::Key { path: at(), entry, source })?);
+        }
         let status = file.status.within(folder);
         let Read { issuers, staleness, sources, files: named } =
             status.map_err(|source| ConfigError::Statuses { path: at(), source: Box::new(source) })?;
@@ -362,6 +370,7 @@ impl Config {
         let trust = Trust::new(file.audience, attesters, roots, agents)
             .and_then(|trust| trust.with_platforms(platforms, hardware))
             .and_then(|trust| trust.with_flow(flow_trust))
+            .and_then(|trust| trust.with_approvers(approvers))
             .and_then(|trust| trust.with_statuses(issuers, staleness))
             .and_then(|trust| trust.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
@@ -403,6 +412,7 @@ impl Config {
 
 pub(crate) mod accepted;
 mod agent;
+mod approvers;
 mod edit;
 mod fixed;
 mod flow;

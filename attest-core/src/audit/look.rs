@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use super::basis::{Bases, in_time, life};
 use super::{Fault, Finding};
+use crate::approval::Approval;
 use crate::call_proof::CallProof;
 use crate::checkpoint::Checkpoint;
 use crate::declassification::Declassification;
 use crate::digest::{Digest, Jti};
 use crate::entry::{Called, Checked, Lineage, Verdict, Written};
 use crate::json;
-use crate::jws::Unverified;
-use crate::limits::{MAX_CALL_LIFE, MAX_DECLASSIFICATION_LIFE};
+use crate::jws::{TokenError, Unverified};
+use crate::limits::{MAX_APPROVAL_LIFE, MAX_CALL_LIFE, MAX_DECLASSIFICATION_LIFE};
 use crate::merkle;
 use crate::note::{Note, Vkey};
 use crate::receipt::{self, Carried, Defect, Receipt};
@@ -320,19 +321,58 @@ fn used(time: u64, named: Digest, audience: &str, own: Option<&str>) -> Result<P
     if Digest::of(text) != named {
         return Err(Fault::OwnTokenHash);
     }
-    let which = Token::Declassification(0);
-    let token = Unverified::<Declassification>::read(text);
-    let token = token.map_err(|error| Fault::Evidence(Refusal::of_token(error, which).reason))?;
-    let key = Digest::from_b64(token.kid().as_str()).ok_or(Fault::Evidence(Reason::TokenHeader))?;
-    let Declassification { audience: of, issued_at, expires, id, .. } = token.peek();
+    let used = match Unverified::<Declassification>::read(text) {
+        // It may be of the other type: its header says which.
+        Err(TokenError::Header) => Unverified::<Approval>::read(text).map(|token| OneTime::approval(&token)),
+        token => token.map(|token| OneTime::declassification(&token)),
+    };
+    let used = used.map_err(|error| Fault::Evidence(Refusal::of_token(error, Token::Declassification(0)).reason))?;
+    let OneTime { key, audience: of, issued_at, expires, id, longest } = used;
+    let key = Digest::from_b64(&key).ok_or(Fault::Evidence(Reason::TokenHeader))?;
     if of != audience {
         return Err(Fault::Disagrees("audience"));
     }
-    let (from, to) = life(*issued_at, *expires, MAX_DECLASSIFICATION_LIFE)?;
+    let (from, to) = life(issued_at, expires, longest)?;
     if !in_time(from, to, time) {
-        return Err(Fault::OutOfTime(which));
+        return Err(Fault::OutOfTime(Token::Declassification(0)));
     }
-    Ok(Proof { key, id: *id, issued_at: *issued_at, until: expires.saturating_add(MAX_SKEW) })
+    Ok(Proof { key, id, issued_at, until: expires.saturating_add(MAX_SKEW) })
+}
+
+/// What matters here of a token that serves one call.
+struct OneTime {
+    key: String,
+    audience: String,
+    issued_at: u64,
+    expires: u64,
+    id: Jti,
+    longest: u64,
+}
+
+impl OneTime {
+    fn declassification(token: &Unverified<Declassification>) -> Self {
+        let Declassification { audience, issued_at, expires, id, .. } = token.peek();
+        Self {
+            key: token.kid().to_string(),
+            audience: audience.clone(),
+            issued_at: *issued_at,
+            expires: *expires,
+            id: *id,
+            longest: MAX_DECLASSIFICATION_LIFE,
+        }
+    }
+
+    fn approval(token: &Unverified<Approval>) -> Self {
+        let Approval { audience, issued_at, expires, id, .. } = token.peek();
+        Self {
+            key: token.kid().to_string(),
+            audience: audience.clone(),
+            issued_at: *issued_at,
+            expires: *expires,
+            id: *id,
+            longest: MAX_APPROVAL_LIFE,
+        }
+    }
 }
 
 /// What an entry says of a call that its tokens must bear out.
