@@ -280,6 +280,3 @@ fn secret(path: &Path) -> io::Result<Salt> {
         Err(error) => Err(error),
     }
 }
-
-#[cfg(test)]
-mod tests;
