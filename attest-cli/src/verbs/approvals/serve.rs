@@ -177,9 +177,10 @@ impl Held {
             ("style.css", None) => {
                 Ok(Answer { kind: "text/css; charset=utf-8", ..Answer::page(StatusCode::OK, page::STYLE.to_owned()) })
             }
-            ("", None) => self.desk.requests().map(|requests| {
-                Answer::page(StatusCode::OK, page::list(&self.base, &self.person, &requests))
-            }),
+            ("", None) => self
+                .desk
+                .requests()
+                .map(|requests| Answer::page(StatusCode::OK, page::list(&self.base, &self.person, &requests))),
             (path, form) => match path.strip_prefix("r/") {
                 Some(rest) => self.of_request(rest, form),
                 None => Ok(self.failed(StatusCode::NOT_FOUND, "there is nothing here")),

@@ -52,10 +52,13 @@ pub(super) fn whole(request: &Request, standing: &Standing) -> Result<Vec<Sectio
         ("Tool", vec![format!("{} of the server {}", quoted(&request.tool), quoted(&request.audience))]),
         ("Arguments", arguments(request)?),
         ("Why it waits", why(request)),
-        ("Data that the caller has seen", vec![match request.labels.is_empty() {
-            true => "none that is labelled".to_owned(),
-            false => labels(&request.labels),
-        }]),
+        (
+            "Data that the caller has seen",
+            vec![match request.labels.is_empty() {
+                true => "none that is labelled".to_owned(),
+                false => labels(&request.labels),
+            }],
+        ),
         ("State of the agent", request.state.iter().map(component).collect()),
         ("Time", vec![format!("asked at {}", time(request.asked)), format!("open until {}", time(request.expires))]),
         ("So far", so_far(request, standing)),
