@@ -262,7 +262,12 @@ fn params(accepted: &Accepted, arguments: Option<&Value<'_>>) -> Result<Vec<u8>,
 fn name_of(secret: &Salt, audience: &str, asked: &Asked<'_>) -> Digest {
     let Asked { key, leaf, state, tool, params, .. } = asked;
     let parts = [audience, key.as_str(), &leaf.to_b64(), &state.to_b64(), tool, &Digest::of(params).to_b64()];
-    Digest::salted(secret, &attest_core::canon::jcs(&parts))
+    let mut name = Digest::salted(secret, &attest_core::canon::jcs(&parts));
+    // One that begins with `-` would be an option where a person types it.
+    while name.to_b64().starts_with('-') {
+        name = Digest::salted(secret, &name.0);
+    }
+    name
 }
 
 fn secret(path: &Path) -> io::Result<Salt> {

@@ -269,6 +269,11 @@ fn names_say_nothing_of_arguments() {
     let name = |desk: &Desk| desk.ask("/srv/a.txt", NOW).unwrap().request;
     assert_ne!(name(&one), name(&other), "made with a secret of each folder");
     assert_eq!(name(&one), name(&one));
+    for n in 0..60 {
+        let request = one.ask(&format!("/srv/{n}"), NOW).unwrap().request;
+        assert!(!request.to_b64().starts_with('-'), "it would be an option");
+        one.approvals.end(request);
+    }
 }
 
 #[tokio::test]
