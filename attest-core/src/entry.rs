@@ -85,7 +85,7 @@ pub enum Entry {
         time: u64,
     },
     /// A call is let through, or refused after the caller was authenticated.
-    Decision(Decision),
+    Decision(Box<Decision>),
     /// A call that was let through ended.
     Outcome {
         /// The server's audience; absent where a signer closes a call that was open when it was ended.
@@ -332,7 +332,7 @@ impl Entry {
     /// A call is let through.
     pub fn allow(accepted: &Accepted, audience: &str, policy: &Digest, time: u64) -> Self {
         let Accepted { evidence, proof, caller, flow, .. } = accepted;
-        Self::Decision(Decision {
+        Self::Decision(Box::new(Decision {
             agent: caller.agent.clone(),
             attestation: Some(evidence.attestation().token().to_b64()),
             audience: audience.to_owned(),
@@ -351,7 +351,7 @@ impl Entry {
             time,
             tool: proof.tool.clone(),
             ..Decision::default()
-        })
+        }))
     }
 
     /// The same decision, of a call that persons approved: the hashes of their approvals.
@@ -371,7 +371,7 @@ impl Entry {
     /// A call is refused; `None` where its caller was not authenticated, which is only counted.
     pub fn deny(refusal: &Refusal, audience: &str, policy: &Digest, time: u64) -> Option<Self> {
         let caller = refusal.caller.as_ref()?;
-        Some(Self::Decision(Decision {
+        Some(Self::Decision(Box::new(Decision {
             about: refusal.about.as_ref().map(about),
             agent: caller.agent.clone(),
             audience: audience.to_owned(),
@@ -385,7 +385,7 @@ impl Entry {
             time,
             tool: caller.tool.clone(),
             ..Decision::default()
-        }))
+        })))
     }
 
     /// In the caller's log: a call was signed, with this chain (hashes, root first). `call` is the hash of its proof.
@@ -456,7 +456,8 @@ impl Entry {
     #[must_use]
     pub fn of_notification(mut self, is_one: bool) -> Self {
         match &mut self {
-            Self::Decision(Decision { notification, .. }) | Self::Call { notification, .. } => *notification = is_one,
+            Self::Decision(decision) => decision.notification = is_one,
+            Self::Call { notification, .. } => *notification = is_one,
             _ => {}
         }
         self

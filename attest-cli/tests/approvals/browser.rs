@@ -39,10 +39,12 @@ impl Browser {
         command.arg(format!("--user-data-dir={}", profile.path().display())).arg("about:blank");
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let told = profile.path().join("DevToolsActivePort");
+        let mut browser = Self { child, host: String::new(), _profile: profile };
         for _ in 0..300 {
             let text = std::fs::read_to_string(&told).unwrap_or_default();
             if let Some((port, _)) = text.split_once('\n') {
-                return Self { child, host: format!("127.0.0.1:{port}"), _profile: profile };
+                browser.host = format!("127.0.0.1:{port}");
+                return browser;
             }
             std::thread::sleep(SOON);
         }
