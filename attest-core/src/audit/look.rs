@@ -503,3 +503,37 @@ fn receipt<B: Bases>(
     ];
     same.iter().find(|(same, _)| !same).map_or(Ok(()), |(_, member)| Err(Fault::Disagrees(member)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwk::Thumbprint;
+    use crate::sign::{MemoryKey, Sign as _};
+
+    const NOW: u64 = 1_800_000_000;
+
+    #[test]
+    fn an_approval_that_was_used_is_known_by_its_type_and_held_to_its_own_life() {
+        let key = MemoryKey::from_seed(&[1; 32]);
+        let digest = Digest::of("d");
+        let approval = Approval {
+            audience: "files".to_owned(),
+            expires: NOW + MAX_APPROVAL_LIFE,
+            issued_at: NOW,
+            id: Jti([1; 16]),
+            key: Thumbprint::parse(&digest.to_b64()).unwrap(),
+            leaf: digest,
+            params: digest,
+            request: digest,
+            state: digest,
+            tool: "pay".to_owned(),
+        };
+        let text = approval.sign(&key).unwrap();
+        let look = |time: u64, audience| used(time * 1000, Digest::of(&text), audience, Some(&text));
+        let proof = look(NOW + 5, "files").unwrap();
+        assert_eq!((proof.id, proof.until), (Jti([1; 16]), NOW + MAX_APPROVAL_LIFE + MAX_SKEW));
+        assert_eq!(proof.key.to_b64(), key.public().thumbprint().to_string());
+        assert_eq!(look(NOW + 5, "mail"), Err(Fault::Disagrees("audience")));
+        assert!(matches!(look(NOW + 2 * MAX_APPROVAL_LIFE, "files"), Err(Fault::OutOfTime(_))));
+    }
+}
