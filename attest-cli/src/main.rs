@@ -48,6 +48,7 @@ enum Verb {
     ModelRelay(agent_signer::model_relay::ModelRelayArgs),
     Audit(agent_signer::audit::AuditArgs),
     Alerts(verbs::alerts::Args),
+    Approvals(verbs::approvals::Args),
     Kept(verbs::kept::Args),
     Signer(verbs::signer::Args),
     #[cfg(feature = "josekit")]
@@ -87,6 +88,7 @@ fn main() -> ExitCode {
         Verb::ModelRelay(args) => agent_signer::model_relay::run(args, output::listening),
         Verb::Audit(args) => agent_signer::audit::audit(args),
         Verb::Alerts(args) => verbs::alerts::run(args),
+        Verb::Approvals(args) => verbs::approvals::run(args),
         Verb::Kept(args) => verbs::kept::run(args),
         Verb::Signer(args) => verbs::signer::run(args),
         #[cfg(feature = "josekit")]

@@ -279,6 +279,9 @@ pub struct Decision {
     /// Hash of the attestation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attestation: Option<String>,
+    /// Hashes of the approvals that the call used up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approved: Vec<String>,
     /// The verifier's audience.
     pub audience: String,
     /// Hash of the call proof.
@@ -360,6 +363,15 @@ impl Entry {
     pub fn over_facts(mut self, facts: Option<Digest>) -> Self {
         if let Self::Decision(decision) = &mut self {
             decision.facts = facts.map(Digest::to_b64);
+        }
+        self
+    }
+
+    /// The same decision, of a call that persons approved: the hashes of their approvals.
+    #[must_use]
+    pub fn approved(mut self, approvals: impl IntoIterator<Item = Digest>) -> Self {
+        if let Self::Decision(decision) = &mut self {
+            decision.approved = approvals.into_iter().map(Digest::to_b64).collect();
         }
         self
     }

@@ -7,6 +7,7 @@
 //! [`verifier`].
 
 pub mod alert;
+pub mod approval;
 pub mod attestation;
 pub mod audit;
 pub mod b64;

@@ -18,6 +18,10 @@ pub const MAX_CALL_LIFE: u64 = 300;
 pub const MAX_CAUSE_LIFE: u64 = 86_400;
 /// Longest life of a declassification, in seconds.
 pub const MAX_DECLASSIFICATION_LIFE: u64 = 600;
+/// Longest life of an approval, in seconds: a day.
+pub const MAX_APPROVAL_LIFE: u64 = 86_400;
+/// Most approvals that count for one call.
+pub const MAX_APPROVALS: usize = 64;
 /// Longest life of an attestation, in seconds.
 pub const MAX_ATTESTATION_LIFE: u64 = 3_600;
 /// Longest life of a delegation token, in seconds (90 days).

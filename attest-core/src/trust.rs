@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::approval::Approver;
 use crate::attestation::Attestation;
 use crate::checkpoint::LogKeys;
 use crate::claims::is_name;
@@ -184,6 +185,12 @@ pub enum TrustError {
     /// One key stands in two roles or twice in one.
     #[error("the key {0} stands in the configuration twice: a key has one role and one entry")]
     KeyTwice(Thumbprint),
+    /// A person of whom nobody could say what he approved.
+    #[error("the approver {0:?} needs a name, groups with names, and at least one key")]
+    Approver(String),
+    /// One person in two entries.
+    #[error("the approver {0:?} stands in the configuration twice: a person has one entry, with all keys in it")]
+    ApproverTwice(String),
     /// Reference values for an agent that no attester may speak for.
     #[error("no attester lists the agent {0:?} that has reference values")]
     NoAttester(String),
@@ -232,6 +239,7 @@ pub struct Trust {
     hardware: BTreeSet<String>,
     logs: HashMap<String, LogKeys>,
     declassifiers: HashMap<Thumbprint, Declassifier>,
+    approvers: Vec<Approver>,
     lineage: BTreeSet<String>,
     tool_flows: BTreeMap<String, ToolFlow>,
     statuses: HashMap<String, StatusIssuer>,
@@ -265,6 +273,7 @@ impl Trust {
             hardware: BTreeSet::new(),
             logs: HashMap::new(),
             declassifiers: HashMap::new(),
+            approvers: Vec::new(),
             lineage: BTreeSet::new(),
             tool_flows: BTreeMap::new(),
             statuses: HashMap::new(),
@@ -380,6 +389,37 @@ impl Trust {
         self.tool_flows.get(tool).or_else(|| self.tool_flows.get("")).cloned().unwrap_or_default()
     }
 
+    /// The same, with the persons who may approve.
+    ///
+    /// # Errors
+    /// A key in two roles or of two persons, a person twice, or one that has no key or no name.
+    pub fn with_approvers(mut self, approvers: Vec<Approver>) -> Result<Self, TrustError> {
+        for approver in approvers {
+            let named = approver.groups.iter().chain(&approver.operates).all(|name| is_name(name));
+            if approver.keys.is_empty() || !named || !is_name(&approver.name) {
+                return Err(TrustError::Approver(approver.name));
+            }
+            if self.approvers.iter().any(|other| other.name == approver.name) {
+                return Err(TrustError::ApproverTwice(approver.name));
+            }
+            let mut own = BTreeSet::new();
+            let mut kids = approver.keys.iter().map(PublicKey::thumbprint);
+            if let Some(kid) = kids.find(|kid| self.has_role(kid) || !own.insert(kid.as_str())) {
+                return Err(TrustError::KeyTwice(kid.clone()));
+            }
+            self.approvers.push(approver);
+        }
+        Ok(self)
+    }
+
+    /// The person whose key this is, and the key.
+    pub fn approver(&self, kid: &Thumbprint) -> Option<(&Approver, &PublicKey)> {
+        self.approvers.iter().find_map(|approver| {
+            let key = approver.keys.iter().find(|key| key.thumbprint() == kid)?;
+            Some((approver, key))
+        })
+    }
+
     /// The same, with status lists, the keys that sign them, and how old they may be.
     pub fn with_statuses(mut self, issuers: Vec<StatusIssuer>, staleness: Staleness) -> Result<Self, TrustError> {
         for issuer in issuers {
@@ -471,6 +511,7 @@ impl Trust {
         self.attesters.contains_key(kid)
             || self.roots.contains_key(kid)
             || self.declassifiers.contains_key(kid)
+            || self.approver(kid).is_some()
             || self.logs.values().any(|keys| keys.all().iter().any(|(vkey, _)| vkey.key().thumbprint() == kid))
             || self.signs_statuses(kid)
     }

@@ -21,6 +21,7 @@ pub(crate) use fixed::Fixed;
 
 use accepted::AcceptedTable;
 use agent::AgentTable;
+use approvers::ApproverTable;
 use flow::{DeclassifierTable, FlowTable, LogTable};
 use platform::PlatformTable;
 use policy::PolicyTable;
@@ -239,6 +240,8 @@ struct File {
     #[serde(default)]
     declassifier: Vec<DeclassifierTable>,
     #[serde(default)]
+    approver: Vec<ApproverTable>,
+    #[serde(default)]
     flow: FlowTable,
     policy: Option<PolicyTable>,
     #[serde(default)]
@@ -376,6 +379,11 @@ impl Config {
             }
             Err(source) => return Err(ConfigError::Policy { path: at(), source }),
         };
+        let mut approvers = Vec::new();
+        for table in file.approver {
+            let entry = format!("the approver {:?}", table.name);
+            approvers.push(table.read().map_err(|source| ConfigError::Key { path: at(), entry, source })?);
+        }
         let status = file.status.within(folder);
         let Read { issuers, staleness, sources, files: named } =
             status.map_err(|source| ConfigError::Statuses { path: at(), source: Box::new(source) })?;
@@ -384,6 +392,7 @@ impl Config {
         let trust = Trust::new(file.audience, attesters, roots, agents)
             .and_then(|trust| trust.with_platforms(platforms, hardware))
             .and_then(|trust| trust.with_flow(flow_trust))
+            .and_then(|trust| trust.with_approvers(approvers))
             .and_then(|trust| trust.with_statuses(issuers, staleness))
             .and_then(|trust| trust.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
@@ -426,6 +435,7 @@ impl Config {
 
 pub(crate) mod accepted;
 mod agent;
+mod approvers;
 mod edit;
 mod fixed;
 mod flow;

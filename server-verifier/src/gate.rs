@@ -29,7 +29,7 @@ use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
 use crate::config::{Acceptance, Config, Fixed, accepted};
-use crate::judge::{self, Case, Challenges};
+use crate::judge::{self, Case, Challenges, Desk, Passed, Verdict};
 use crate::methods::Setting;
 use crate::rules::{Current, Rules};
 use crate::status::{Lists, warn_of_staleness};
@@ -48,6 +48,7 @@ pub struct Gate {
     receipts: bool,
     pub(crate) stores: Stores,
     challenges: Challenges,
+    desk: Desk,
     limits: Limits,
     pub(crate) lists: Lists,
     /// What cannot change, and the keys that nobody else may have.
@@ -180,6 +181,7 @@ impl Gate {
             rules,
             lists,
             challenges: Challenges::new().map_err(GateError::Random)?,
+            desk: Desk::beside(&config.log),
             running: tokio::sync::Mutex::new(running),
             log: Arc::new(log),
             limits: config.http.limits,
@@ -294,27 +296,28 @@ impl Gate {
         Ok(accepted)
     }
 
-    /// Check 12: the policies. What they were asked about comes back, to be kept.
+    /// Check 12: the policies. With a refusal comes what they were asked about, to be kept.
     pub(crate) fn judge(
         &self,
         rules: &Rules,
         call: &request::Call<'_, '_>,
         accepted: &Accepted,
-    ) -> Result<Option<Arc<str>>, (Refusal, Option<Arc<str>>)> {
-        let Some(policy) = &rules.judging else { return Ok(None) };
-        let alerts = BTreeSet::new();
-        let case = Case { policy, challenges: &self.challenges, audience: &self.audience, alerts };
-        let (verdict, level, facts) = judge::judge(case, call, accepted);
-        let facts = facts.map(Arc::from);
-        // Labels raise it: what was fresh enough before need not be.
-        let status = level.map(|level| rules.verifier.check_status(&accepted.evidence, level, now()));
-        if let Some(Err(refusal)) = status {
+    ) -> Result<Passed, (Refusal, Option<Arc<str>>)> {
+        let Some(policy) = &rules.judging else { return Ok(Passed::default()) };
+        let case = Case {
+            policy,
+            trust: rules.verifier.trust(),
+            desk: &self.desk,
+            challenges: &self.challenges,
+            audience: &self.audience,
+            alerts: BTreeSet::new(),
+        };
+        let Verdict { passed, level, facts } = judge::judge(&case, call, accepted);
+        // Labels raise the level: what was fresh enough before need not be.
+        if let Err(refusal) = rules.verifier.check_status(&accepted.evidence, level, now()) {
             return Err((Refusal { caller: Some(Box::new(accepted.caller.clone())), ..refusal }, facts));
         }
-        match verdict {
-            Ok(()) => Ok(facts),
-            Err(refusal) => Err((refusal, facts)),
-        }
+        passed.map_err(|refusal| (refusal, facts))
     }
 
     fn seen(&self, id: &CallId) -> bool {
@@ -329,18 +332,24 @@ impl Gate {
         &self,
         rules: &Rules,
         accepted: &Accepted,
-        facts: Option<Arc<str>>,
+        passed: Passed,
         answered: bool,
     ) -> Result<Option<Arc<Shown>>, Refusal> {
+        let Passed { facts, approvals, request } = passed;
         if let Some(witness) = &self.witness
             && !witness.permits().await
         {
             return Err(refused(accepted, Reason::NotWitnessed));
         }
-        self.use_up(accepted).await?;
+        let declassified = accepted.flow.declassified.iter().map(|single| (single, Reason::DeclassificationUsed));
+        let approved = approvals.iter().map(|single| (single, Reason::PolicyDenied));
+        for (single, used) in declassified.chain(approved) {
+            self.use_up(accepted, single, used).await?;
+        }
         let facts = facts.map(|text| (Digest::of(&*text), text));
         let entry = Entry::allow(accepted, self.audience(), &rules.policy, now_ms()).of_notification(!answered);
         let entry = entry.over_facts(facts.as_ref().map(|(hash, _)| *hash));
+        let entry = entry.approved(approvals.iter().map(|single| single.token));
         let proof = Token::hashed(accepted.caller.call.0, &*accepted.proof_text);
         let tokens = accepted.evidence.tokens().map(|(hash, text)| Token::hashed(hash.0, text.clone()));
         let seen = accepted.flow.seen.iter().map(|(hash, text)| Token::hashed(hash.0, &**text));
@@ -359,6 +368,9 @@ impl Gate {
         let refused = |reason| refused(accepted, reason);
         match self.log.append(record, now()).await {
             Ok(Appended { index, inclusion }) => {
+                if let Some(request) = request {
+                    self.desk.end(request);
+                }
                 self.stores.written(&rules.flow, accepted.proof.tool.as_deref(), &accepted.flow.labels);
                 Ok(inclusion.map(|inclusion| Arc::new(Shown { entry, index, inclusion, policy: rules.policy })))
             }
@@ -371,24 +383,23 @@ impl Gate {
         }
     }
 
-    /// Writes down what serves this one call, before the call counts. If it fails afterwards, it is used up all the same.
-    async fn use_up(&self, accepted: &Accepted) -> Result<(), Refusal> {
-        for Single { id, token, text } in &accepted.flow.declassified {
-            let entry = Entry::used(*token, accepted.caller.call, self.audience(), now_ms());
-            let token = Some(Token::hashed(token.0, &**text));
-            let record = Record { token, replay: replay_key(id), ..Record::new(entry.to_bytes()) };
-            let reason = match self.log.append(record, now()).await {
-                Ok(_) => continue,
-                Err(AppendError::Replay) => Reason::DeclassificationUsed,
-                Err(AppendError::Expired) => Reason::Expired,
-                Err(error) => {
-                    tracing::error!("the log takes no entry, so no call passes: {error}");
-                    Reason::LogUnavailable
-                }
-            };
-            return Err(refused(accepted, reason));
-        }
-        Ok(())
+    /// Writes down what serves this one call, before the call counts. If it fails afterwards, it is used up all the same. `used` says that
+    /// it served another call before.
+    async fn use_up(&self, accepted: &Accepted, single: &Single, used: Reason) -> Result<(), Refusal> {
+        let Single { id, token, text } = single;
+        let entry = Entry::used(*token, accepted.caller.call, self.audience(), now_ms());
+        let token = Some(Token::hashed(token.0, &**text));
+        let record = Record { token, replay: replay_key(id), ..Record::new(entry.to_bytes()) };
+        let reason = match self.log.append(record, now()).await {
+            Ok(_) => return Ok(()),
+            Err(AppendError::Replay) => used,
+            Err(AppendError::Expired) => Reason::Expired,
+            Err(error) => {
+                tracing::error!("the log takes no entry, so no call passes: {error}");
+                Reason::LogUnavailable
+            }
+        };
+        Err(refused(accepted, reason))
     }
 
     /// What the server behind is to be told of a call that was let through: the canonical request with it, or the request as it is.

@@ -118,8 +118,8 @@ impl Guard {
             Ok(accepted) => accepted,
             Err(refusal) => return self.refuse_and(rules, answered, shown, refusal),
         };
-        let facts = match self.gate.judge(&rules, call, &accepted) {
-            Ok(facts) => facts,
+        let passed = match self.gate.judge(&rules, call, &accepted) {
+            Ok(passed) => passed,
             Err((refusal, facts)) => return self.refuse_over(rules, answered, shown, refusal, facts),
         };
         let about = About::of(message, |task| self.waits(task));
@@ -128,7 +128,7 @@ impl Guard {
         let admitted = Handling::later(async move {
             // What can fail is done before the call counts as let through.
             let admitted = match gate.telling(&rules, &accepted).await {
-                Ok(told) => gate.admit(&rules, &accepted, facts, answered).await.map(|shown| (shown, told)),
+                Ok(told) => gate.admit(&rules, &accepted, passed, answered).await.map(|shown| (shown, told)),
                 Err(refusal) => Err(refusal),
             };
             match admitted {

@@ -1,16 +1,21 @@
 //! Check 12: the operator's policies, and what they ask for before a call may run. `spec/policy.md`.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
+use attest_core::digest::Digest;
 use attest_core::nonce::{Nonce, Nonces};
 use attest_core::refusal::{About, Reason, Refusal, StepUp};
 use attest_core::request;
 use attest_core::status::Level;
-use attest_core::verifier::Accepted;
+use attest_core::trust::Trust;
+use attest_core::verifier::{Accepted, Single};
 use attest_policy::risk::{self, Assessed, Hints, Risk};
 use attest_policy::{Arguments, Asked, Decision, Delegation, Facts, Met, Need, Open};
 
+use crate::approvals::{Approvals, ApprovalsError, Standing, Why, folder_of};
 use crate::config::Policy;
 use attest_log::clock::now;
 
@@ -50,9 +55,53 @@ fn secret() -> Result<[u8; 32], getrandom::Error> {
     Ok(secret)
 }
 
+/// The folder of calls that wait for people, opened when the first one does.
+pub(crate) struct Desk {
+    folder: PathBuf,
+    open: OnceLock<Approvals>,
+}
+
+/// For how long people may think about a call.
+const LIFE: Duration = Duration::from_secs(900);
+
+impl Desk {
+    pub(crate) fn beside(log: &Path) -> Self {
+        Self { folder: folder_of(log), open: OnceLock::new() }
+    }
+
+    fn open(&self) -> Result<&Approvals, ApprovalsError> {
+        if let Some(open) = self.open.get() {
+            return Ok(open);
+        }
+        let opened = Approvals::open(&self.folder, LIFE);
+        let opened = opened.map_err(|source| ApprovalsError::Folder { path: self.folder.clone(), source })?;
+        Ok(self.open.get_or_init(|| opened))
+    }
+
+    /// A request needs no answer any more.
+    pub(crate) fn end(&self, request: Digest) {
+        if let Some(open) = self.open.get() {
+            open.end(request);
+        }
+    }
+}
+
+/// A call that the policies let through.
+#[derive(Debug, Default)]
+pub(crate) struct Passed {
+    /// What they were asked about, in canonical form and without arguments.
+    pub facts: Option<Arc<str>>,
+    /// Approvals that the call uses up.
+    pub approvals: Vec<Single>,
+    /// The request that people approved.
+    pub request: Option<Digest>,
+}
+
 /// Everything that a call is judged by.
 pub(crate) struct Case<'a> {
     pub policy: &'a Policy,
+    pub trust: &'a Trust,
+    pub desk: &'a Desk,
     pub challenges: &'a Challenges,
     pub audience: &'a str,
     /// Alerts that are open on the caller's context.
@@ -87,31 +136,80 @@ pub(crate) fn as_level(risk: Risk) -> Level {
     }
 }
 
-/// The verdict of the policies on a call that passed every check before, and the level that it counts as.
-///
-/// # Errors
-/// `policy-denied`, `policy-error` and `step-up-required`, with what is asked for.
-pub(crate) fn judge(
-    case: Case<'_>,
-    call: &request::Call<'_, '_>,
-    accepted: &Accepted,
-) -> (Result<(), Refusal>, Option<Level>, Option<String>) {
-    let Case { policy, challenges, audience, alerts } = case;
+/// What the policies came to.
+pub(crate) struct Verdict {
+    pub passed: Result<Passed, Refusal>,
+    /// The level that the call counts as.
+    pub level: Level,
+    /// What they were asked about.
+    pub facts: Option<Arc<str>>,
+}
+
+/// The verdict of the policies on a call that passed every check before: `policy-denied`, `policy-error` and `step-up-required` are its refusals.
+pub(crate) fn judge(case: &Case<'_>, call: &request::Call<'_, '_>, accepted: &Accepted) -> Verdict {
+    let mut facts = facts(case, call, accepted);
+    let level = as_level(facts.risk);
+    let mut passed = Passed::default();
+    let mut decision = case.policy.policies.decide(&facts);
+    let refused =
+        |reason, about| Refusal { caller: Some(Box::new(accepted.caller.clone())), ..Refusal::about(reason, about) };
+    let mut denied = None;
+    // Persons are asked last: what the signer can do by itself is done by then.
+    if let Decision::StepUp { needs, by } = &decision
+        && let Some(groups) = needs.iter().map(of_persons).collect::<Option<Vec<_>>>()
+    {
+        match ask(case, call, accepted, (by, &groups), facts.risk) {
+            Ok(standing) if standing.refused => {
+                case.desk.end(standing.request);
+                denied = Some(refused(Reason::PolicyDenied, About::Policies(by.clone())));
+            }
+            Ok(standing) => {
+                facts.met.approvals = standing.persons;
+                (passed.approvals, passed.request) = (standing.singles, Some(standing.request));
+                decision = case.policy.policies.decide(&facts);
+            }
+            Err(error) => {
+                tracing::error!("nobody can be asked about call {}: {error}", accepted.caller.call);
+                denied = Some(refused(Reason::PolicyError, About::Policies(by.clone())));
+            }
+        }
+    }
+    // Facts that have no form are an error of the policies, and then nothing is kept.
+    let text: Option<Arc<str>> = facts.to_json().ok().and_then(|json| String::from_utf8(json).ok()).map(Arc::from);
+    passed.facts.clone_from(&text);
+    let verdict = match (denied, decision) {
+        (Some(refusal), _) => Err(refusal),
+        (None, Decision::Allow) => Ok(passed),
+        (None, Decision::StepUp { needs, by }) => {
+            let (key, audience) = (&accepted.caller.key, case.audience);
+            let nonce = case.challenges.with(|nonces| nonces.issue(audience, key, now()));
+            let own: BTreeSet<&str> = needs.iter().filter(|need| of_persons(need).is_none()).map(word).collect();
+            let required = if own.is_empty() { needs.iter().map(word).collect() } else { own };
+            let asked = StepUp { nonce, required: required.into_iter().collect(), by };
+            Err(refused(Reason::StepUpRequired, About::StepUp(Box::new(asked))))
+        }
+        (None, Decision::Deny { by }) => Err(refused(Reason::PolicyDenied, About::Policies(by))),
+        (None, Decision::Error(fault)) => {
+            tracing::error!("call {} cannot be decided: {fault}", accepted.caller.call);
+            Err(refused(Reason::PolicyError, About::Policies(Vec::new())))
+        }
+        _ => Err(refused(Reason::PolicyError, About::Policies(Vec::new()))),
+    };
+    Verdict { passed: verdict, level, facts: text }
+}
+
+/// What is known of a call.
+fn facts<'c>(case: &Case<'_>, call: &'c request::Call<'_, '_>, accepted: &Accepted) -> Facts<'c> {
+    let Case { policy, challenges, audience, alerts, .. } = case;
     let labels: BTreeSet<String> = accepted.flow.labels.iter().map(str::to_owned).collect();
     let Assessed { risk, classes } = assess(policy, audience, call, &labels);
     let attestation = accepted.evidence.attestation();
     let chain = accepted.evidence.chain();
-    let root = chain.tokens().first();
     let ends = chain.tokens().iter().map(|token| token.expires).min().unwrap_or_default();
-    let met = Met {
-        nonce: challenges.counts(accepted.proof.nonce.as_ref(), accepted, audience),
-        reattest: challenges.counts(attestation.nonce.as_ref(), accepted, audience),
-        ..Met::default()
-    };
-    let facts = Facts {
+    Facts {
         agent: attestation.agent.clone(),
         groups: policy.groups_of(&attestation.agent),
-        server: audience.to_owned(),
+        server: (*audience).to_owned(),
         asked: asked(call),
         classes,
         components: attestation.measurements.clone(),
@@ -119,37 +217,40 @@ pub(crate) fn judge(
             depth: chain.leaf().depth,
             holder: accepted.caller.key.to_string(),
             left: ends.saturating_sub(now()),
-            root: root.map(|root| root.issuer.clone()).unwrap_or_default(),
+            root: chain.tokens().first().map(|root| root.issuer.clone()).unwrap_or_default(),
         },
         labels,
         risk,
-        alerts,
+        alerts: alerts.clone(),
         time: now(),
-        met,
+        met: Met {
+            nonce: challenges.counts(accepted.proof.nonce.as_ref(), accepted, audience),
+            reattest: challenges.counts(attestation.nonce.as_ref(), accepted, audience),
+            ..Met::default()
+        },
         arguments: call.arguments_value().map_or(Arguments::Absent, Arguments::Given),
-    };
-    let decision = policy.policies.decide(&facts);
-    let level = Some(as_level(risk));
-    let refused =
-        |reason, about| Refusal { caller: Some(Box::new(accepted.caller.clone())), ..Refusal::about(reason, about) };
-    // Facts that have no form are an error of the policies, and then nothing is kept.
-    let text = facts.to_json().ok().and_then(|json| String::from_utf8(json).ok());
-    let verdict = match decision {
-        Decision::Allow => Ok(()),
-        Decision::StepUp { needs, by } => {
-            let nonce = challenges.with(|nonces| nonces.issue(audience, &accepted.caller.key, now()));
-            let required: BTreeSet<&str> = needs.iter().map(word).collect();
-            let required = required.into_iter().collect();
-            Err(refused(Reason::StepUpRequired, About::StepUp(Box::new(StepUp { nonce, required, by }))))
-        }
-        Decision::Deny { by } => Err(refused(Reason::PolicyDenied, About::Policies(by))),
-        Decision::Error(fault) => {
-            tracing::error!("call {} cannot be decided: {fault}", accepted.caller.call);
-            Err(refused(Reason::PolicyError, About::Policies(Vec::new())))
-        }
-        _ => Err(refused(Reason::PolicyError, About::Policies(Vec::new()))),
-    };
-    (verdict, level, text)
+    }
+}
+
+/// Asks people, or looks what they said.
+fn ask(
+    case: &Case<'_>,
+    call: &request::Call<'_, '_>,
+    accepted: &Accepted,
+    (by, needs): (&[String], &[(u32, String)]),
+    risk: Risk,
+) -> Result<Standing, ApprovalsError> {
+    let reasons: Vec<&str> = by.iter().filter_map(|id| case.policy.policies.reason(id)).collect();
+    let why = Why { by, reason: &reasons.join("; "), needs, risk: risk.as_str(), labels: &accepted.flow.labels };
+    case.desk.open()?.ask(case.trust, accepted, call.arguments_value(), &why, now())
+}
+
+/// How many persons of which group, where that is what is needed.
+fn of_persons(need: &Need) -> Option<(u32, String)> {
+    match need {
+        Need::Approval { persons, group } => Some((*persons, group.clone())),
+        _ => None,
+    }
 }
 
 /// The word on the wire.

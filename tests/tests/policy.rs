@@ -76,3 +76,41 @@ fn a_nonce_of_another_key_or_none_does_not_do() {
     client.end();
     assert!(world.runs().is_empty());
 }
+
+#[test]
+fn a_call_that_needs_a_person_runs_once_after_he_approved_it_and_no_other_does() {
+    let world = levelled("files = [\"mine.cedar\"]");
+    world.write(
+        "mine.cedar",
+        "@id(\"all\")\npermit (principal, action, resource);\n\
+         @id(\"asked\")\n@step_up(\"approval\")\n@approval(\"1 of treasury\")\n@reason(\"money leaves the house\")\n\
+         forbid (principal, action, resource) when { context.risk.contains(Risk::\"high\") };\n",
+    );
+    must(world.attest(&["keygen", "person.key"]));
+    let person = attest_keys::SecretKey::read(&world.path("person.key")).unwrap();
+    let public: Value = {
+        use attest_core::sign::Sign as _;
+        serde_json::from_str(&attest_keys::public_jwk(person.public())).unwrap()
+    };
+    let jwk = format!("{{ kty = \"OKP\", crv = \"Ed25519\", x = {} }}", public["x"]);
+    let approver = format!("[[approver]]\nname = \"Ada\"\ngroups = [\"treasury\"]\njwks = [{jwk}]\n");
+    world.write("guard.toml", format!("{}\n{approver}", world.read("guard.toml")));
+    let mut client = world.start();
+    let refused = client.call("show", json!({"what": "this"}));
+    assert_eq!(reason(&refused), "step-up-required");
+    assert_eq!(refused["error"]["data"]["required"], json!(["approval"]));
+    assert_eq!(reason(&client.call("show", json!({"what": "this"}))), "step-up-required", "until somebody says so");
+    let listed =
+        String::from_utf8(must(world.attest(&["approvals", "--config", "guard.toml", "list"])).stdout).unwrap();
+    let id = listed.split_whitespace().find(|word| word.len() >= 8 && !word.contains(['.', ':'])).unwrap().to_owned();
+    must(world.attest(&["approvals", "--config", "guard.toml", "approve", &id, "--key", "person.key"]));
+    assert_eq!(reason(&client.call("show", json!({"what": "that"}))), "step-up-required", "other parameters");
+    let shown = client.call("show", json!({"what": "this"}));
+    assert!(shown["result"].is_object(), "{shown}");
+    assert_eq!(reason(&client.call("show", json!({"what": "this"}))), "step-up-required", "once");
+    client.end();
+    assert_eq!(world.runs().len(), 1);
+    assert_eq!(world.entries("guard.db", &[("type", "used")]).len(), 1);
+    let key = String::from_utf8(must(world.attest(&["log", "key", "guard.db"])).stdout).unwrap();
+    must(world.attest(&["log", "verify", "guard.db", "--key", key.trim(), "--trust", "guard.toml"]));
+}

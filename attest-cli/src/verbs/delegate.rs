@@ -22,7 +22,7 @@ use attest_keys::{Key, KeySource, read_public};
 use crate::{Ending, output};
 
 mod grant;
-mod words;
+pub(crate) mod words;
 
 use grant::{GrantArgs, Granted};
 

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod alerts;
+pub(crate) mod approvals;
 pub(crate) mod declassify;
 pub(crate) mod delegate;
 pub(crate) mod demo;

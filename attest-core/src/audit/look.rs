@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use super::basis::{Bases, in_time, life};
 use super::{Fault, Finding};
+use crate::approval::Approval;
 use crate::call_proof::CallProof;
 use crate::checkpoint::Checkpoint;
 use crate::declassification::Declassification;
 use crate::digest::{Digest, Jti};
 use crate::entry::{Called, Checked, Lineage, Verdict, Written};
 use crate::json;
-use crate::jws::Unverified;
-use crate::limits::{MAX_CALL_LIFE, MAX_DECLASSIFICATION_LIFE};
+use crate::jws::{TokenError, Unverified};
+use crate::limits::{MAX_APPROVAL_LIFE, MAX_CALL_LIFE, MAX_DECLASSIFICATION_LIFE};
 use crate::merkle;
 use crate::note::{Note, Vkey};
 use crate::receipt::{self, Carried, Defect, Receipt};
@@ -330,19 +331,58 @@ fn used(time: u64, named: Digest, audience: &str, own: Option<&str>) -> Result<P
     if Digest::of(text) != named {
         return Err(Fault::OwnTokenHash);
     }
-    let which = Token::Declassification(0);
-    let token = Unverified::<Declassification>::read(text);
-    let token = token.map_err(|error| Fault::Evidence(Refusal::of_token(error, which).reason))?;
-    let key = Digest::from_b64(token.kid().as_str()).ok_or(Fault::Evidence(Reason::TokenHeader))?;
-    let Declassification { audience: of, issued_at, expires, id, .. } = token.peek();
+    let used = match Unverified::<Declassification>::read(text) {
+        // It may be of the other type: its header says which.
+        Err(TokenError::Header) => Unverified::<Approval>::read(text).map(|token| OneTime::approval(&token)),
+        token => token.map(|token| OneTime::declassification(&token)),
+    };
+    let used = used.map_err(|error| Fault::Evidence(Refusal::of_token(error, Token::Declassification(0)).reason))?;
+    let OneTime { key, audience: of, issued_at, expires, id, longest } = used;
+    let key = Digest::from_b64(&key).ok_or(Fault::Evidence(Reason::TokenHeader))?;
     if of != audience {
         return Err(Fault::Disagrees("audience"));
     }
-    let (from, to) = life(*issued_at, *expires, MAX_DECLASSIFICATION_LIFE)?;
+    let (from, to) = life(issued_at, expires, longest)?;
     if !in_time(from, to, time) {
-        return Err(Fault::OutOfTime(which));
+        return Err(Fault::OutOfTime(Token::Declassification(0)));
     }
-    Ok(Proof { key, id: *id, issued_at: *issued_at, until: expires.saturating_add(MAX_SKEW) })
+    Ok(Proof { key, id, issued_at, until: expires.saturating_add(MAX_SKEW) })
+}
+
+/// What matters here of a token that serves one call.
+struct OneTime {
+    key: String,
+    audience: String,
+    issued_at: u64,
+    expires: u64,
+    id: Jti,
+    longest: u64,
+}
+
+impl OneTime {
+    fn declassification(token: &Unverified<Declassification>) -> Self {
+        let Declassification { audience, issued_at, expires, id, .. } = token.peek();
+        Self {
+            key: token.kid().to_string(),
+            audience: audience.clone(),
+            issued_at: *issued_at,
+            expires: *expires,
+            id: *id,
+            longest: MAX_DECLASSIFICATION_LIFE,
+        }
+    }
+
+    fn approval(token: &Unverified<Approval>) -> Self {
+        let Approval { audience, issued_at, expires, id, .. } = token.peek();
+        Self {
+            key: token.kid().to_string(),
+            audience: audience.clone(),
+            issued_at: *issued_at,
+            expires: *expires,
+            id: *id,
+            longest: MAX_APPROVAL_LIFE,
+        }
+    }
 }
 
 /// What an entry says of a call that its tokens must bear out.
@@ -472,4 +512,38 @@ fn receipt<B: Bases>(
         (checkpoint.size == *size, "size"),
     ];
     same.iter().find(|(same, _)| !same).map_or(Ok(()), |(_, member)| Err(Fault::Disagrees(member)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jwk::Thumbprint;
+    use crate::sign::{MemoryKey, Sign as _};
+
+    const NOW: u64 = 1_800_000_000;
+
+    #[test]
+    fn an_approval_that_was_used_is_known_by_its_type_and_held_to_its_own_life() {
+        let key = MemoryKey::from_seed(&[1; 32]);
+        let digest = Digest::of("d");
+        let approval = Approval {
+            audience: "files".to_owned(),
+            expires: NOW + MAX_APPROVAL_LIFE,
+            issued_at: NOW,
+            id: Jti([1; 16]),
+            key: Thumbprint::parse(&digest.to_b64()).unwrap(),
+            leaf: digest,
+            params: digest,
+            request: digest,
+            state: digest,
+            tool: "pay".to_owned(),
+        };
+        let text = approval.sign(&key).unwrap();
+        let look = |time: u64, audience| used(time * 1000, Digest::of(&text), audience, Some(&text));
+        let proof = look(NOW + 5, "files").unwrap();
+        assert_eq!((proof.id, proof.until), (Jti([1; 16]), NOW + MAX_APPROVAL_LIFE + MAX_SKEW));
+        assert_eq!(proof.key.to_b64(), key.public().thumbprint().to_string());
+        assert_eq!(look(NOW + 5, "mail"), Err(Fault::Disagrees("audience")));
+        assert!(matches!(look(NOW + 2 * MAX_APPROVAL_LIFE, "files"), Err(Fault::OutOfTime(_))));
+    }
 }

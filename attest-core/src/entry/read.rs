@@ -92,6 +92,8 @@ pub enum Verdict<'a> {
 /// What the caller of a call that was let through had seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lineage {
+    /// Hashes of the approvals that it used up.
+    pub approved: Vec<Digest>,
     /// Hash of the decision on whose behalf it was made.
     pub cause: Option<Digest>,
     /// Hashes of the declassifications that it used up.

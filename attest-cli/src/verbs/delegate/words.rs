@@ -138,7 +138,7 @@ fn flowing(flow: &Flow) -> String {
     out
 }
 
-fn labels(labels: &Labels) -> String {
+pub(crate) fn labels(labels: &Labels) -> String {
     match labels {
         Labels::Every => "data of every label".to_owned(),
         some => format!("data labelled {}", some.iter().collect::<Vec<_>>().join(", ")),
@@ -192,11 +192,11 @@ fn value(value: &Value<'_>) -> String {
     String::from_utf8_lossy(&value.to_canonical()).into_owned()
 }
 
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     value(&Value::String(text.into()))
 }
 
-fn time(seconds: u64) -> String {
+pub(crate) fn time(seconds: u64) -> String {
     let at = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
     at.map_or_else(|| "a time beyond all calendars".to_owned(), |at| at.to_string())
 }

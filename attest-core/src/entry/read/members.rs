@@ -10,7 +10,7 @@ use crate::digest::{Digest, Jti};
 use crate::entry::Status;
 use crate::json::{Object, Value};
 use crate::labels::Labels;
-use crate::limits::{MAX_CHAIN, MAX_DECLASSIFICATIONS, MAX_SHOWN};
+use crate::limits::{MAX_APPROVALS, MAX_CHAIN, MAX_DECLASSIFICATIONS, MAX_SHOWN};
 use crate::measurement::Component;
 use crate::note::{Kind, Vkey};
 use crate::receipt::Defect;
@@ -18,8 +18,9 @@ use crate::refusal::Reason;
 use crate::seen::Event;
 
 /// Members of a decision that allows.
-const ALLOW: [&str; 20] = [
+const ALLOW: [&str; 21] = [
     "agent",
+    "approved",
     "attestation",
     "audience",
     "call",
@@ -170,10 +171,15 @@ impl Members<'_, '_> {
     fn lineage(&mut self) -> Read<Lineage> {
         let cause = if self.has("cause") { Some(self.digest("cause")?) } else { None };
         let labels = if self.has("labels") { self.0.labels("labels")? } else { Labels::None };
+        let approved = self.hashes("approved", MAX_APPROVALS)?;
         let declassified = self.hashes("declassified", MAX_DECLASSIFICATIONS)?;
         let receipts = self.hashes("receipts", MAX_SHOWN)?;
         let said = !self.has("labels") || !labels.is_empty();
-        if said { Ok(Lineage { cause, declassified, labels, receipts }) } else { Err(EntryError::Invalid("labels")) }
+        if said {
+            Ok(Lineage { approved, cause, declassified, labels, receipts })
+        } else {
+            Err(EntryError::Invalid("labels"))
+        }
     }
 
     fn called(&mut self) -> Read<Called<'static>> {
