@@ -60,7 +60,7 @@ _DECISION = {"agent": name, "audience": name, "call": digest, "key": digest, "po
 _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
     "start": ({"audience": name, "policy": digest} | _WRITER, {}),
     "config": ({"audience": name, "policy": digest, "time": whole}, {}),
-    "allow": (_DECISION | _RESTS, _CALLED | _LINEAGE | {"notification": true, "facts": digest}),
+    "allow": (_DECISION | _RESTS, _CALLED | _LINEAGE | {"notification": true, "facts": digest, "approved": _hashes(64)}),
     "deny": (_DECISION | {"reason": one_of(REASONS)}, _CALLED | {"about": name, "facts": digest}),
     "outcome": ({"call": digest, "status": one_of(_STATUSES), "time": whole}, {"audience": name, "result": digest}),
     "refused": ({"audience": name, "count": _positive, "reason": one_of(REASONS), "since": whole, "time": whole}, {}),

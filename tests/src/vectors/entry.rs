@@ -207,6 +207,12 @@ pub fn vectors() -> Vec<Vector> {
             entry["facts"] = json!(HASH);
             entry
         }),
+        good("allow_approved", "a call that two persons approved", &{
+            let mut entry = allow();
+            entry["approved"] = json!([HASH, LEAF]);
+            entry
+        }),
+        with("allow_approved_none", "an empty list of approvals", allow(), "approved", json!([]), "invalid"),
         with("allow_facts_short", "facts of 42 characters", allow(), "facts", json!(&HASH[..42]), "invalid"),
         good("allow_every_label", "a call whose caller had seen anything", &{
             let mut entry = allow();
