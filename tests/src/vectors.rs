@@ -153,7 +153,7 @@ pub fn files() -> BTreeMap<String, Vec<u8>> {
         (FLOW_FILE, trust::flow_trust()),
     ];
     for (name, trust) in trusts {
-        let mut text = serde_json::to_vec_pretty(&trust).unwrap();
+        let mut text = serde_json::to_vec_pretty(&token::sorted(&trust)).unwrap();
         text.push(b'\n');
         files.insert(name.to_owned(), text);
     }

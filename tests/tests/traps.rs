@@ -110,7 +110,15 @@ fn imports_go_down_only() {
         ),
         (
             "server-verifier",
-            &["attest-core", "attest-keys", "attest-measure", "attest-log", "attest-trail", "mcp-relay"],
+            &[
+                "attest-core",
+                "attest-keys",
+                "attest-measure",
+                "attest-log",
+                "attest-policy",
+                "attest-trail",
+                "mcp-relay",
+            ],
         ),
     ]
     .into();

@@ -6,7 +6,7 @@ use attest_core::digest::{Digest, Salt};
 use attest_core::names::{CALL, EAT_PROFILE, PROOF, PROVENANCE};
 use serde_json::{Value, json};
 
-use super::token::{Seed, Token, b64, canonical, hash, jwk, swap, thumbprint};
+use super::token::{Seed, Token, b64, canonical, hash, jwk, swap, text, thumbprint};
 
 /// Seconds since 1970 at which vectors are checked where they do not say otherwise.
 pub const NOW: u64 = 1_800_000_000;
@@ -295,7 +295,7 @@ impl Sent {
             params["_meta"] = json!({});
         }
         params["_meta"][PROOF] = self.carrier.clone();
-        request.to_string().into_bytes()
+        text(&request).into_bytes()
     }
 
     /// The message with a piece of its text, which must stand there exactly once, replaced.

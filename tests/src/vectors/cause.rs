@@ -7,7 +7,7 @@ use super::call::{AGENT, ATTESTER, Call, HOLDER, NOW, STRANGER, chain};
 use super::file::Vector;
 use super::flow::{accepted, of, releases, request};
 use super::log::{LOG, NEXT, ORIGIN};
-use super::token::{Token, b64, canonical, flipped, hash, thumbprint};
+use super::token::{Token, b64, canonical, flipped, hash, text, thumbprint};
 use super::trust::MAIL;
 
 const FAMILY: &str = "cause";
@@ -207,7 +207,7 @@ fn told(name: &str, comment: &str, request: &str, grant: &[&str], forward: &str)
         body["grant"] = json!(grant);
         member["grant"] = json!(grant);
     }
-    let forward = forward.replace('@', &member.to_string());
+    let forward = forward.replace('@', &text(&member));
     let forward = canonical(&serde_json::from_str(&forward).unwrap());
     Vector::new("tell", format!("{FAMILY}_{name}"), comment, canonical(&body))
         .with("expect", "changed")

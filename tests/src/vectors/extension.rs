@@ -10,7 +10,7 @@ const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 fn vector(kind: &str, name: &str, comment: &str, message: &Value) -> Vector {
-    Vector::new(kind, format!("extension_{name}"), comment, message.to_string())
+    Vector::new(kind, format!("extension_{name}"), comment, super::token::text(message))
 }
 
 fn changed(vector: Vector, to: &Value) -> Vector {

@@ -9,7 +9,7 @@ use super::token::{b64, jwk, key, stray_bit, thumbprint};
 use attest_core::sign::Sign;
 
 fn refused(name: &str, comment: &str, body: &Value) -> Vector {
-    Vector::new("jwk", format!("jwk_{name}"), comment, body.to_string()).with("expect", "refuse")
+    Vector::new("jwk", format!("jwk_{name}"), comment, super::token::text(body)).with("expect", "refuse")
 }
 
 fn of_bytes(name: &str, comment: &str, bytes: impl AsRef<[u8]>) -> Vector {

@@ -115,7 +115,7 @@ fn encodings() -> Vec<Vector> {
         text("empty", "an empty token", |_| String::new()),
         text("json_serialisation", "the JSON serialisation in place of the compact one", |t| {
             let [protected, payload, signature] = parts(&t);
-            json!({"payload": payload, "protected": protected, "signature": signature}).to_string()
+            super::token::text(&json!({"payload": payload, "protected": protected, "signature": signature}))
         }),
         text("detached_payload", "a payload that stands elsewhere", |t| {
             let [header, _, signature] = parts(&t);

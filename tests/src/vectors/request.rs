@@ -319,7 +319,7 @@ fn spellings() -> Vec<Vector> {
     let pretty = {
         let mut message = call.request.clone();
         message["params"]["_meta"][attest_core::names::PROOF] = call.sign().carrier;
-        serde_json::to_string_pretty(&message).unwrap()
+        serde_json::to_string_pretty(&super::token::sorted(&message)).unwrap()
     };
     vec![
         vector("white_space", "white space anywhere; the canonical bytes are forwarded", format!("\r\n{pretty}\n\t"))

@@ -5,7 +5,7 @@ use attest_core::names::{PROOF, RECEIPT, REFUSAL};
 use serde_json::{Value, json};
 
 use super::file::Vector;
-use super::token::{b64, canonical};
+use super::token::{b64, canonical, text};
 
 const SALT: [u8; 16] = [4; 16];
 
@@ -21,15 +21,15 @@ fn outcome(name: &str, comment: &str, body: impl Into<Vec<u8>>, status: &str, co
 }
 
 fn of_json(name: &str, comment: &str, message: &Value, status: &str, committed: &Value) -> Vector {
-    outcome(name, comment, message.to_string(), status, Some(&canonical(committed)))
+    outcome(name, comment, text(message), status, Some(&canonical(committed)))
 }
 
 fn unchanged(name: &str, comment: &str, message: &Value) -> Vector {
-    Vector::new("answer", format!("response_{name}"), comment, message.to_string()).with("expect", "unchanged")
+    Vector::new("answer", format!("response_{name}"), comment, text(message)).with("expect", "unchanged")
 }
 
 fn cleaned(name: &str, comment: &str, message: &Value, rest: &Value) -> Vector {
-    Vector::new("answer", format!("response_{name}"), comment, message.to_string())
+    Vector::new("answer", format!("response_{name}"), comment, text(message))
         .with("expect", "cleaned")
         .with("forward", &b64(canonical(rest)))
 }
@@ -190,7 +190,7 @@ fn labelled() -> Vec<Vector> {
         |name: &str, comment: &str, body: &[u8]| Vector::new("label", format!("response_label_{name}"), comment, body);
     let passes = |name: &str, comment: &str, body: &[u8]| vector(name, comment, body).with("expect", "unchanged");
     let marked = |name: &str, comment: &str, before: Value, after: Value| {
-        vector(name, comment, answer(&before).to_string().as_bytes())
+        vector(name, comment, text(&answer(&before)).as_bytes())
             .with("expect", "marked")
             .with("forward", &b64(canonical(&answer(&after))))
     };

@@ -4,7 +4,7 @@ use attest_core::digest::{Digest, Salt};
 use serde_json::{Value, json};
 
 use super::file::Vector;
-use super::token::{b64, canonical};
+use super::token::{b64, canonical, text};
 
 const SALT: [u8; 16] = [4; 16];
 const ID: &str = "786512e2-9e0d";
@@ -19,7 +19,7 @@ fn error() -> Value {
 
 /// `task` is the id that is found.
 fn found(kind: &str, name: &str, comment: &str, message: &Value, expect: &str, task: Option<&str>) -> Vector {
-    let vector = Vector::new(kind, format!("task_{name}"), comment, message.to_string()).with("expect", expect);
+    let vector = Vector::new(kind, format!("task_{name}"), comment, text(message)).with("expect", expect);
     match task {
         Some(task) => vector.with("task", task),
         None => vector,
@@ -151,14 +151,14 @@ fn ended() -> Vec<Vector> {
         task
     };
     let state = |name: &str, comment: &str, task: Value, expect: &str, committed: Option<&Value>| {
-        outcome("state", &format!("state_{name}"), comment, answer(&task).to_string(), expect, committed)
+        outcome("state", &format!("state_{name}"), comment, text(&answer(&task)), expect, committed)
     };
     let fetched = |name: &str, comment: &str, result: &Value, expect: &str, committed: Option<&Value>| {
-        outcome("result", &format!("result_{name}"), comment, answer(result).to_string(), expect, committed)
+        outcome("result", &format!("result_{name}"), comment, text(&answer(result)), expect, committed)
     };
     let told = |name: &str, comment: &str, task: Value, expect: &str, committed: Option<&Value>| {
         let message = json!({"jsonrpc": "2.0", "method": "notifications/tasks", "params": task});
-        outcome("told", &format!("told_{name}"), comment, message.to_string(), expect, committed)
+        outcome("told", &format!("told_{name}"), comment, text(&message), expect, committed)
     };
     let meta = |result: &Value| {
         let mut result = result.clone();
@@ -223,7 +223,7 @@ fn ended() -> Vec<Vector> {
             "state",
             "state_error",
             "an error is about the question, and decides nothing",
-            refused.to_string(),
+            text(&refused),
             "open",
             None,
         ),
@@ -254,7 +254,7 @@ fn ended() -> Vec<Vector> {
             "result",
             "result_error",
             "an error is about the question, or comes again as the task's state",
-            refused.to_string(),
+            text(&refused),
             "open",
             None,
         ),

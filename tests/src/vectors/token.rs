@@ -3,6 +3,8 @@
 //! attest-core's own writer makes good tokens only. Each hook here stands at one step, and whatever comes after that step
 //! is done right, so that a token with an odd header still bears a valid signature over that very header.
 
+use std::collections::BTreeMap;
+
 use attest_core::b64 as strict;
 use attest_core::digest::Digest;
 use attest_core::json;
@@ -41,6 +43,23 @@ pub fn hash(bytes: impl AsRef<[u8]>) -> String {
 pub fn canonical(value: &Value) -> Vec<u8> {
     let text = serde_json::to_vec(value).unwrap();
     json::parse(&text).expect("the generator writes strict JSON").to_canonical()
+}
+
+/// A value as text, its members ascending whatever order a map of serde_json keeps: numbers stay as they are written.
+pub fn text(value: &Value) -> String {
+    sorted(value).to_string()
+}
+
+/// The value with the members of its objects ascending.
+pub fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Object(members) => {
+            let members: BTreeMap<&String, Value> = members.iter().map(|(name, value)| (name, sorted(value))).collect();
+            Value::Object(members.into_iter().map(|(name, value)| (name.clone(), value)).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// `text` with `from`, which must stand there exactly once, replaced.

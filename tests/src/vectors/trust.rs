@@ -284,7 +284,7 @@ pub fn vectors() -> Vec<Vector> {
     let vector = |name: &str, comment, expect, edit: fn(&mut Value)| {
         let mut trust = default_trust();
         edit(&mut trust);
-        Vector::new("trust", format!("trust_{name}"), comment, trust.to_string()).with("expect", expect)
+        Vector::new("trust", format!("trust_{name}"), comment, super::token::text(&trust)).with("expect", expect)
     };
     vec![
         vector("good", "the configuration of the other vectors", "accept", |_| {}),
