@@ -49,7 +49,7 @@ struct One {
 struct Approve {
     #[command(flatten)]
     one: One,
-    /// A key of yours, which guard.toml lists under your [[approver]]: a file or ssh-agent:…
+    /// A key of yours, which guard.toml lists for you as an approver: a file or ssh-agent:…
     #[arg(long, value_name = "KEY")]
     key: String,
 }

@@ -16,11 +16,11 @@ use crate::{Ending, output};
 
 /// Lets data with the given labels reach one call: this tool, these very parameters, this agent, once, and soon.
 ///
-/// Leave the file in the folder that `declassified` under [flow] in the agent's agent.toml names: the signer shows it with the call that it
+/// Leave the file in the folder that `flow.declassified` in the agent's agent.toml names: the signer shows it with the call that it
 /// is made out to.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Key of the labels' owner, which the server's guard.toml lists as a [[declassifier]]
+    /// Key of the labels' owner, which the server's guard.toml lists as a declassifier
     #[arg(long, value_name = "KEY")]
     key: String,
     /// The call key (public, file) of the agent that may call

@@ -19,7 +19,7 @@ use crate::{Ending, output};
 
 /// Takes an attestation or a delegation back before its time: marks its place in a status list, and signs the list anew.
 ///
-/// The list is one file, which any web server can serve. Guards that pin its key ([status] in guard.toml) have it again before it is stale, and refuse what it
+/// The list is one file, which any web server can serve. Guards that pin its key (`status.list` in guard.toml) have it again before it is stale, and refuse what it
 /// marks.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, subcommand_negates_reqs = true)]

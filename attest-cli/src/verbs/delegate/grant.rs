@@ -20,7 +20,7 @@ pub(crate) struct GrantArgs {
     /// Grant this tool with any arguments: `<server audience>#<tool>`; may be repeated
     #[arg(long = "tool", value_name = "AUDIENCE#TOOL")]
     tools: Vec<String>,
-    /// Grant what this file says: TOML with [tools."<audience>#<tool>"], [flow], [flow.release], [state]; or JSON, the tools alone
+    /// Grant what this file says: TOML with the tables `tools."<audience>#<tool>"`, `flow`, `flow.release` and `state`; or JSON, the tools alone
     #[arg(long, value_name = "FILE")]
     grant: Option<PathBuf>,
     /// Let data with these labels flow to this tool (`*` for every tool of the token): `<audience>#<tool>=<label>,<label>`; may be repeated
