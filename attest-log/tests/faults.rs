@@ -86,9 +86,15 @@ fn a_failed_write_stops_the_log() {
             let path = place.path().join("log.db");
             let n = 30 + random(100);
             let ledger = under_fault(&path, "pwrite64", &format!("error={error}"), n, 40);
-            let reason = ledger.stopped.unwrap_or_else(|| panic!("{error} at write {n} was not noticed"));
-            assert!(texts.iter().any(|text| reason.contains(text)), "{reason}");
-            assert!(ledger.read_after_stop);
+            match (&ledger.refused, &ledger.stopped) {
+                // The last writes of the opening.
+                (Some(_), None) if n < 40 => {}
+                (None, Some(reason)) => {
+                    assert!(texts.iter().any(|text| reason.contains(text)), "{reason}");
+                    assert!(ledger.read_after_stop);
+                }
+                other => panic!("{error} at write {n} was not noticed: {other:?}"),
+            }
             check(&path, &ledger.acknowledged);
         }
     }
