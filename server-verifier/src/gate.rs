@@ -402,10 +402,10 @@ impl Gate {
         Err(refused(accepted, reason))
     }
 
-    /// What the server behind is to be told of a call that was let through: the canonical request with it, or the request as it is.
-    pub(crate) async fn telling(&self, rules: &Rules, accepted: &Accepted) -> Result<Vec<u8>, Refusal> {
+    /// The canonical request with what the server behind is to be told of a call that was let through; `None` where it is told nothing.
+    pub(crate) async fn telling(&self, rules: &Rules, accepted: &Accepted) -> Result<Option<Vec<u8>>, Refusal> {
         if !rules.flow.tell_server {
-            return Ok(accepted.forward.clone());
+            return Ok(None);
         }
         let now = now();
         let cause = Cause {
@@ -431,7 +431,8 @@ impl Gate {
             refused(accepted, Reason::LogUnavailable)
         })?;
         let grant = accepted.flow.grant.iter().map(|token| &**token).collect();
-        Told { cause: &token, grant }.put(&accepted.forward).ok_or_else(|| refused(accepted, Reason::BadRequest))
+        let told = Told { cause: &token, grant }.put(&accepted.forward);
+        told.map(Some).ok_or_else(|| refused(accepted, Reason::BadRequest))
     }
 
     /// The labels of the answer to a call: `None` in place of one that has no canonical form.

@@ -143,7 +143,7 @@ impl Guard {
                         tool: accepted.proof.tool.as_deref().map(Arc::from),
                     };
                     place.open(Watched::Call { call: Open { call, attested: verdict }, about });
-                    ToServer::Forward(told.into())
+                    ToServer::Forward(told.unwrap_or(accepted.forward).into())
                 }
                 Err(refusal) => {
                     gate.refused(&rules, &refusal).await;

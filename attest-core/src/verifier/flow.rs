@@ -106,8 +106,10 @@ pub(super) fn check<'c>(
     let Asked { carrier, proof, chain, caller, trust, .. } = asked;
     let Brought { receipts, cause, declassifications } = brought;
     let mut lineage = Lineage { labels: proof.labels.clone(), ..Lineage::default() };
-    let keep = |text: &str| (Digest::of(text), Box::from(text));
-    lineage.seen.extend(carrier.receipts.iter().copied().chain(carrier.cause).map(keep));
+    // Hashed when the call proof was held against them.
+    let hashes = proof.parents.iter().copied().chain(proof.cause);
+    let texts = carrier.receipts.iter().copied().chain(carrier.cause).map(Box::from);
+    lineage.seen.extend(hashes.zip(texts));
     lineage.grant = carrier.grant.iter().map(|text| Box::from(*text)).collect();
     for (hash, receipt) in receipts {
         let known = cache().receipt(&hash).cloned();
