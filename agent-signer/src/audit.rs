@@ -88,7 +88,8 @@ pub fn audit(args: AuditArgs) -> Result<u8, Failure> {
     runtime.block_on(async {
         attest_trail::check(&file.trail)?;
         let log = Arc::new(open(&folder, &stem(&name))?);
-        let recorder = Arc::new(attest_trail::open(&log, &file.trail, Writing { strict: file.strict, alone: true })?);
+        let writing = Writing { strict: file.strict, alone: true, account: None };
+        let recorder = Arc::new(attest_trail::open(&log, &file.trail, writing)?);
         let session = Arc::new(Session::begin(recorder.clone(), &name, Some(&how)).await?);
         let exit = match url {
             Some(url) => remote_server(session, &remote, &url).await,

@@ -172,9 +172,11 @@ impl Signer {
         };
         log.append(Record::new(entry.to_bytes()), now()).await?;
         let trail = match &config.trail {
-            Some(table) => {
-                Some(Arc::new(attest_trail::open(&log, table, Writing { strict: config.strict, alone: false })?))
-            }
+            Some(table) => Some(Arc::new(attest_trail::open(
+                &log,
+                table,
+                Writing { strict: config.strict, ..Writing::default() },
+            )?)),
             None => None,
         };
         let own = match &trail {

@@ -107,7 +107,7 @@ pub enum Fault {
     /// An answer to a call that was not seen, or was answered before.
     #[error("it is the answer to a call that was not seen before it, or that was answered already")]
     AnswerForNoCall,
-    /// An alert that rests on entries that are not there yet.
+    /// An alert that rests on entries that are not there yet, or one closed that is not.
     #[error("it rests on an entry that does not stand before it")]
     AlertAhead,
     /// A call that should have ended.

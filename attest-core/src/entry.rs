@@ -248,6 +248,21 @@ pub enum Entry {
         /// When this was written.
         time: u64,
     },
+    /// A person looked at an alert that was open, as the configuration says: who, and what came of it.
+    Closed {
+        /// Index of the alert.
+        alert: u64,
+        /// The verifier's audience.
+        audience: String,
+        /// Who closed it.
+        by: String,
+        /// Why.
+        reason: String,
+        /// When it was closed.
+        since: u64,
+        /// When this was written.
+        time: u64,
+    },
     /// What serves one call is used, before that call is let through.
     Used {
         /// The verifier's audience.

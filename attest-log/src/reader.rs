@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use sha2::{Digest, Sha256};
 
 use crate::error::{OpenError, ReadError};
-use crate::record::Hash;
+use crate::record::{Hash, OpenCall};
 use crate::sqlite::{Identity, Stored, Tiles, identify, read_keys, resolve};
 use crate::tree::{self, TILE_WIDTH, Unproved};
 
@@ -202,6 +202,17 @@ impl Reader {
             self.connection.prepare_cached("SELECT size, note FROM cosigned ORDER BY size DESC LIMIT 1")?;
         let row = statement.query_row([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)));
         Ok(row.optional()?)
+    }
+
+    /// What is open: calls without an outcome, and alerts that nobody closed. Oldest first.
+    ///
+    /// # Errors
+    /// [`ReadError::Sqlite`].
+    pub fn open_entries(&self) -> Result<Vec<OpenCall>, ReadError> {
+        let mut statement = self.connection.prepare_cached("SELECT hash, idx FROM open_call ORDER BY idx")?;
+        let rows = statement
+            .query_map([], |row| Ok(OpenCall { hash: row.get(0)?, index: row.get::<_, i64>(1)?.cast_unsigned() }))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// The log's keys, as the log itself says. They are evidence only as far as they agree with what the reader pinned.

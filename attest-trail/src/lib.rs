@@ -4,6 +4,7 @@
 //! [`Recorder`] of a log appends events, shows them to the rules of `attest-watch`, and appends what those find. What the
 //! messages said is redacted and kept beside the log, where it can be erased.
 
+mod account;
 mod audit;
 mod config;
 mod drawn;
@@ -16,6 +17,7 @@ mod recorder;
 mod session;
 mod sinks;
 
+pub use account::Account;
 pub use audit::Audit;
 pub use config::Table;
 pub use how::How;

@@ -4,6 +4,7 @@
 //! durable, appends what they find, and passes that on to the sinks. Who says something need not wait for that, unless the
 //! trail is `strict`, or a rule may stop the message.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use attest_watch::{Finding, Watch};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::account::Account;
 use crate::keep::Keep;
 use crate::observer::{Draft, Kept};
 use crate::sinks::{self, Sinks};
@@ -86,12 +88,14 @@ struct Turn {
 }
 
 /// How a trail is written.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Writing {
     /// A call waits until its event is durable.
     pub strict: bool,
     /// The log holds nothing but the trail: it belongs to no agent and no verifier.
     pub alone: bool,
+    /// Who is told which alerts there are.
+    pub account: Option<Arc<dyn Account>>,
 }
 
 /// Writes what is seen. One for each log; its sessions share the rules' memory.
@@ -103,7 +107,7 @@ pub struct Recorder {
     /// Whether the log holds nothing but the trail.
     alone: bool,
     /// Whether a rule may stop a call or an answer, so that these wait for the rules.
-    may_stop: bool,
+    may_stop: AtomicBool,
 }
 
 struct Shared {
@@ -115,12 +119,24 @@ impl Recorder {
     /// Starts with rules that have seen what is to be remembered of the log.
     pub(crate) fn start(log: Arc<Log>, watch: Watch, keep: Option<Keep>, sinks: Sinks, how: Writing) -> Self {
         let may_stop = watch.rules().strongest() > Action::Note;
-        let Writing { strict, alone } = how;
+        let Writing { strict, alone, account } = how;
         let (inbox, turns) = mpsc::channel(QUEUE);
         let shared = Arc::new(Shared { log, failed: Mutex::default() });
-        let worker = Worker { shared: shared.clone(), watch, keep, sinks, refusing: Vec::new() };
+        let worker = Worker { shared: shared.clone(), watch, keep, sinks, refusing: Vec::new(), account };
         let worker = tokio::spawn(worker.run(turns));
-        Self { inbox: Mutex::new(Some(inbox)), worker: Some(worker).into(), shared, strict, alone, may_stop }
+        Self {
+            inbox: Mutex::new(Some(inbox)),
+            worker: Some(worker).into(),
+            shared,
+            strict,
+            alone,
+            may_stop: may_stop.into(),
+        }
+    }
+
+    /// From here on calls and answers wait until the rules have seen them, whatever the rules want done: somebody goes by the alerts.
+    pub fn await_rules(&self) {
+        self.may_stop.store(true, Ordering::Relaxed);
     }
 
     /// A session begins. In a log that holds nothing but a trail it has an entry, before any of its events.
@@ -156,7 +172,7 @@ impl Recorder {
             return Recording { failed, ..Recording::default() };
         }
         let calls = drafts.iter().any(|draft| matches!(draft.what, What::Call(_)));
-        let waits = (self.strict && calls) || (self.may_stop && drafts.iter().any(may_be_stopped));
+        let waits = (self.strict && calls) || (self.may_stop() && drafts.iter().any(may_be_stopped));
         let (answer, verdict) = if waits { Some(oneshot::channel()).unzip() } else { (None, None) };
         let inbox = locked(&self.inbox).clone();
         let turn = Turn { server: server.clone(), session, time: now_ms(), drafts, answer };
@@ -169,7 +185,7 @@ impl Recorder {
 
     /// Whether a rule may stop a call or an answer.
     pub fn may_stop(&self) -> bool {
-        self.may_stop
+        self.may_stop.load(Ordering::Relaxed)
     }
 
     /// Writes what is waiting, and nothing after it.
@@ -212,6 +228,7 @@ struct Worker {
     sinks: Sinks,
     /// Sessions whose next call is refused, and the rule that wants it.
     refusing: Vec<(Jti, String)>,
+    account: Option<Arc<dyn Account>>,
 }
 
 impl Worker {
@@ -295,14 +312,24 @@ impl Worker {
 
     async fn alert(&self, alerts: Vec<Finding>) {
         let time = now_ms();
-        let bodies = alerts.iter().map(|alert| Entry::alert(alert, time).to_bytes());
-        let appends = bodies.map(|body| self.shared.log.append(Record::new(body), time / 1_000));
+        let account = self.account.as_ref();
+        let opened: Vec<_> = alerts.iter().map(|alert| account.and_then(|account| account.raised(alert))).collect();
+        let records = alerts.iter().zip(&opened).map(|(alert, opens)| {
+            let body = Entry::alert(alert, time).to_bytes();
+            Record { opens: *opens, ..Record::new(body) }
+        });
+        let appends = records.map(|record| self.shared.log.append(record, time / 1_000));
         let appended: Vec<Result<_, AppendError>> = futures_util::future::join_all(appends).await;
-        for (alert, appended) in alerts.iter().zip(appended) {
+        for ((alert, opened), appended) in alerts.iter().zip(opened).zip(appended) {
             // A sink is told also of what could not be written: then it is the only trace.
             self.sinks.send(sinks::alert(alert, time));
-            if let Err(error) = appended {
-                let _ = self.shared.failed(&error);
+            match appended {
+                Ok(appended) => {
+                    if let (Some(account), Some(opened)) = (account, opened) {
+                        account.written(&opened, appended.index);
+                    }
+                }
+                Err(error) => drop(self.shared.failed(&error)),
             }
         }
     }

@@ -22,13 +22,15 @@ pub(crate) use fixed::Fixed;
 use accepted::AcceptedTable;
 use agent::AgentTable;
 use approvers::ApproverTable;
+use closed::ClosedTable;
 use flow::{DeclassifierTable, FlowTable, LogTable};
 use platform::PlatformTable;
 use policy::PolicyTable;
 use status::Read;
 
 pub use accepted::{Acceptance, AcceptedError};
-pub use edit::{EditError, accept};
+pub use closed::Closing;
+pub use edit::{EditError, accept, close};
 pub use flow::{Flow, FlowError};
 pub use http::Http;
 pub use platform::PlatformError;
@@ -68,6 +70,8 @@ pub struct Config {
     pub witness: Option<Witnesses>,
     /// States that a person accepted by hand, in the order of the file.
     pub accepted: Vec<Acceptance>,
+    /// Alerts that a person closed, in the order of the file.
+    pub closed: Vec<Closing>,
     /// What becomes of labels.
     pub flow: Flow,
     /// What is asked of each call besides its proof; `None` for nothing.
@@ -142,10 +146,12 @@ pub enum ConfigError {
         source: Box<ReferenceError>,
     },
     /// A table that says nothing that can be written down.
-    #[error("{path}: [[accepted]] number {number}: {source}", path = path.display())]
+    #[error("{path}: [[{list}]] number {number}: {source}", path = path.display())]
     Accepted {
         /// The file.
         path: PathBuf,
+        /// `accepted` or `closed`.
+        list: &'static str,
         /// Which of them, from 1.
         number: usize,
         /// What.
@@ -248,6 +254,8 @@ struct File {
     agents: BTreeMap<String, AgentTable>,
     #[serde(default)]
     accepted: Vec<AcceptedTable>,
+    #[serde(default)]
+    closed: Vec<ClosedTable>,
     #[serde(default)]
     methods: BTreeMap<String, Setting>,
     #[serde(default)]
@@ -360,10 +368,8 @@ impl Config {
             }
             agents.insert(agent, references);
         }
-        let accepted = file.accepted.into_iter().enumerate().map(|(n, table)| {
-            table.try_into().map_err(|source| ConfigError::Accepted { path: at(), number: n + 1, source })
-        });
-        let accepted = accepted.collect::<Result<_, _>>()?;
+        let accepted = numbered(file.accepted, path, "accepted")?;
+        let closed = numbered(file.closed, path, "closed")?;
         files.extend(file.platform.iter().map(|platform| folder.join(platform.file())));
         let platforms = platform::pinned(file.platform, folder, &publishers)
             .map_err(|source| ConfigError::Platform { path: at(), source })?;
@@ -423,6 +429,7 @@ impl Config {
             http,
             witness: witness.map_err(|source| ConfigError::Witness { path: at(), source })?,
             accepted,
+            closed,
             flow,
             judging,
             statuses: sources,
@@ -433,9 +440,23 @@ impl Config {
     }
 }
 
+/// The tables of a list, each read; an error says which.
+fn numbered<T, U: TryFrom<T, Error = AcceptedError>>(
+    tables: Vec<T>,
+    path: &Path,
+    list: &'static str,
+) -> Result<Vec<U>, ConfigError> {
+    let read = tables.into_iter().enumerate().map(|(n, table)| {
+        let error = |source| ConfigError::Accepted { path: path.to_owned(), list, number: n + 1, source };
+        table.try_into().map_err(error)
+    });
+    read.collect()
+}
+
 pub(crate) mod accepted;
 mod agent;
 mod approvers;
+mod closed;
 mod edit;
 mod fixed;
 mod flow;

@@ -1,6 +1,5 @@
 //! The gate: verdict, entry, and only then the call. Independent of the transport.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use attest_core::cause::{Cause, Told};
 use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::digest::{Digest, Salt};
-use attest_core::entry::{Entry, Status};
+use attest_core::entry::{Entry, Status, Written};
 use attest_core::json::Value;
 use attest_core::jwk::Thumbprint;
 use attest_core::labels::Labels;
@@ -28,7 +27,8 @@ use attest_trail::{Recorder, Session, Writing};
 use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
-use crate::config::{Acceptance, Config, Fixed, accepted};
+use crate::alerts::OpenAlerts;
+use crate::config::{Acceptance, Closing, Config, Fixed, accepted};
 use crate::judge::{self, Case, Challenges, Desk, Passed, Verdict};
 use crate::methods::Setting;
 use crate::rules::{Current, Rules};
@@ -57,6 +57,7 @@ pub struct Gate {
     tasks: Mutex<Tasks<Call>>,
     witness: Option<Witnessing>,
     trail: Option<Trail>,
+    alerts: Arc<OpenAlerts>,
     exchanges: AtomicU64,
 }
 
@@ -189,10 +190,17 @@ impl Gate {
             tasks: Mutex::default(),
             witness: None,
             trail: None,
+            alerts: Arc::default(),
             exchanges: AtomicU64::new(0),
         };
         // The normal path: what a crash left open is closed by the same append as any outcome.
+        let reader = Reader::open(&config.log)?;
         for open in recovery.open_calls {
+            let body = reader.entry(open.index)?.unwrap_or_default();
+            if let Ok(Written::Alert { alert, .. }) = Written::read(&body) {
+                gate.alerts.restore(open.hash, &alert, open.index);
+                continue;
+            }
             gate.outcome(Digest(open.hash), Outcome { status: Status::Unknown, digest: None }).await?;
         }
         let start = Entry::Start {
@@ -203,8 +211,13 @@ impl Gate {
         };
         gate.log.append(Record::new(start.to_bytes()), now()).await?;
         gate.write_accepted(&config.log, recovery.next, config.accepted).await?;
+        gate.close_alerts(config.closed).await?;
         if let Some(table) = &config.trail {
-            let recorder = Arc::new(attest_trail::open(&gate.log, table, Writing::default())?);
+            let how = Writing { account: Some(gate.alerts.clone()), ..Writing::default() };
+            let recorder = Arc::new(attest_trail::open(&gate.log, table, how)?);
+            if gate.rules().judging.is_some() {
+                recorder.await_rules();
+            }
             let session = Arc::new(Session::begin(recorder.clone(), gate.audience(), None).await?);
             gate.trail = Some(Trail { recorder, session });
         }
@@ -245,6 +258,25 @@ impl Gate {
             self.write(accepted.entry(self.audience(), now_ms())).await?;
         }
         Ok(())
+    }
+
+    /// Writes who closed which of the open alerts. What is not open was closed before.
+    async fn close_alerts(&self, closings: Vec<Closing>) -> Result<(), AppendError> {
+        for closing in closings {
+            let Some(closes) = self.alerts.closing(closing.alert) else { continue };
+            let entry = closing.entry(self.audience(), now_ms());
+            self.log.append(Record { closes: Some(closes), ..Record::new(entry.to_bytes()) }, now()).await?;
+            self.alerts.closed(&closes);
+        }
+        Ok(())
+    }
+
+    /// Other rules are in force: policies that there are now go by the alerts, and what persons closed is written.
+    pub(crate) async fn follow_alerts(&self, closings: Vec<Closing>) -> Result<(), AppendError> {
+        if let (Some(trail), true) = (&self.trail, self.rules().judging.is_some()) {
+            trail.recorder.await_rules();
+        }
+        self.close_alerts(closings).await
     }
 
     /// Appends an entry of the verifier's own; says its index.
@@ -303,6 +335,9 @@ impl Gate {
         call: &request::Call<'_, '_>,
         accepted: &Accepted,
     ) -> Result<Passed, (Refusal, Option<Arc<str>>)> {
+        if self.trail.is_some() {
+            self.alerts.called(accepted);
+        }
         let Some(policy) = &rules.judging else { return Ok(Passed::default()) };
         let case = Case {
             policy,
@@ -310,7 +345,7 @@ impl Gate {
             desk: &self.desk,
             challenges: &self.challenges,
             audience: &self.audience,
-            alerts: BTreeSet::new(),
+            alerts: self.alerts.on(accepted),
         };
         let Verdict { passed, level, facts } = judge::judge(&case, call, accepted);
         // Labels raise the level: what was fresh enough before need not be.

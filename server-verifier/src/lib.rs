@@ -5,6 +5,7 @@
 //! [`layer`] and [`Filter`] are the gate inside a server's own process. [`args`] is the command
 //! line, the same for `attest guard` and the binary `server-verifier`.
 
+mod alerts;
 pub mod approvals;
 pub mod args;
 mod attested;

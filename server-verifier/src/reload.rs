@@ -63,6 +63,7 @@ impl Gate {
         // What was written into a new store by the rules before, until now.
         self.stores.fill(&flow, &running.log)?;
         self.write_accepted(&running.log, index + 1, config.accepted).await?;
+        self.follow_alerts(config.closed).await?;
         Ok(Reloaded::Changed(stay))
     }
 }

@@ -19,6 +19,7 @@ _SIDES = {
     "decision": "verifier",
     "refused": "verifier",
     "accepted": "verifier",
+    "closed": "verifier",
     "used": "verifier",
     "context": "caller",
     "call": "caller",
@@ -80,12 +81,14 @@ class _Log:
                 self.policies = {entry.get("policy")}
                 if kind == "trail":
                     self.sessions.add(entry["session"])
-            case "decision" | "refused" | "accepted" | "config" | "used":
+            case "decision" | "refused" | "accepted" | "closed" | "config" | "used":
                 started = self.writer is not None and self.writer["type"] == "start"
                 if kind == "config":
                     self.policies.add(entry["policy"])
                 if not started or self.writer["audience"] != entry["audience"] or entry.get("policy") not in self.policies | {None}:
                     wrong.append("context")
+                if kind == "closed" and entry["alert"] >= index:
+                    wrong.append("alert")
             case "outcome":
                 # Without tokens nothing was let through or signed that could end.
                 wrong.append("context" if self.side == "host" else "outcome")

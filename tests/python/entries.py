@@ -76,6 +76,7 @@ _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
         {"agent": name, "audience": name, "by": name, "component": one_of(COMPONENTS), "digest": digest, "reason": name, "since": whole, "time": whole},
         {},
     ),
+    "closed": ({"alert": whole, "audience": name, "by": name, "reason": name, "since": whole, "time": whole}, {}),
     "used": ({"audience": name, "call": digest, "time": whole, "token": digest}, {}),
     "adopted": ({"size": whole, "time": whole}, {}),
 }

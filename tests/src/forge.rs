@@ -35,6 +35,8 @@ pub struct Forge {
     pub chain: Vec<String>,
     /// Whom calls are made out to.
     pub audience: String,
+    /// Where its calls belong.
+    pub context: Jti,
     /// What the clock of the caller shows, in seconds ahead of ours.
     pub ahead: i64,
     /// For how long a call is good, in seconds.
@@ -78,6 +80,7 @@ impl Forge {
             attestation,
             chain: world.read("delegation.chain").split_whitespace().map(str::to_owned).collect(),
             audience: AUDIENCE.to_owned(),
+            context: Jti([5; 16]),
             ahead: 0,
             life: 60,
         }
@@ -93,7 +96,7 @@ impl Forge {
         let credentials = Credentials::new(&attestation, &self.chain).unwrap();
         let particulars = Particulars {
             audience: &self.audience,
-            context: Jti([5; 16]),
+            context: self.context,
             id: Jti(fresh()),
             salt: Salt(fresh()),
             now,

@@ -1,5 +1,6 @@
 //! `attest alerts`: the rules over what was seen.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use attest_core::alert::{Alert, Severity};
@@ -7,10 +8,13 @@ use attest_core::digest::Jti;
 use attest_core::entry::Written;
 use attest_core::json;
 use attest_core::seen::Event;
-use attest_log::Reader;
+use attest_log::clock::now_ms;
+use attest_log::{OpenCall, ReadError, Reader};
 use attest_watch::{Finding, Rules, Watch, rules};
 use jiff::Timestamp;
 use serde::Deserialize;
+use server_verifier::Config;
+use server_verifier::config::Closing;
 
 use crate::{Ending, output};
 
@@ -29,7 +33,9 @@ enum What {
     /// Prints the rules as they are without a file, as a file to be changed
     Rules,
     /// Lists the alerts of a log; exits with 1 if there are any
-    List(List),
+    List(Listing),
+    /// Says that a person looked at open alerts: they no longer stand in the way of calls
+    Close(Close),
     /// Runs rules over a log that is already there; exits with 1 if they find anything
     Replay(Replay),
     /// Runs rules over the events of a test file, and compares what they find
@@ -46,6 +52,34 @@ struct List {
     /// For machines: a JSON object in each line
     #[arg(long)]
     json: bool,
+}
+
+/// Closes open alerts of a guard's log: writes into guard.toml who looked at them and why.
+///
+/// The guard takes that up by itself, writes it into its log, and judges calls on that context anew. `attest alerts list LOG --open` shows what is open.
+#[derive(Debug, clap::Args)]
+struct Close {
+    /// Whose file
+    #[arg(long, value_name = "FILE", default_value = "guard.toml", env = "ATTEST_GUARD_CONFIG")]
+    config: PathBuf,
+    /// Entries of the alerts, by their numbers in the log
+    #[arg(required = true, value_name = "N")]
+    alerts: Vec<u64>,
+    /// Who looked at them
+    #[arg(long, value_name = "PERSON")]
+    by: String,
+    /// What came of it
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct Listing {
+    #[command(flatten)]
+    list: List,
+    /// Only those that nobody closed, of a guard's log; the first of its rule and severity on a context stands for all
+    #[arg(long)]
+    open: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,25 +111,73 @@ pub(crate) fn run(args: Args) -> Ending {
             output::text(rules::DEFAULT);
             Ok(0)
         }
+        What::Close(close) => closed(&close),
         What::List(list) => written(&list),
         What::Replay(replay) => replayed(&replay),
         What::Test(test) => tested(&test),
     }
 }
 
-fn written(list: &List) -> Ending {
+fn written(Listing { list, open }: &Listing) -> Ending {
     let reader = Reader::open(&list.log)?;
+    let open = if *open { Some(alerts_in(&reader)?) } else { None };
     let mut shown = 0;
-    for entry in reader.entries(0..reader.len()?) {
+    // Of the open ones, those alone are read.
+    let first = open.as_ref().map_or(Some(0), |open| open.first().copied());
+    let last = open.as_ref().map_or(reader.len()?, |open| open.last().map_or(0, |last| last.saturating_add(1)));
+    for entry in reader.entries(first.unwrap_or(0)..last) {
         let entry = entry?;
-        if let Ok(Written::Alert { alert, time }) = Written::read(&entry.body)
+        if open.as_ref().is_none_or(|open| open.contains(&entry.index))
+            && let Ok(Written::Alert { alert, time }) = Written::read(&entry.body)
             && alert.severity >= list.severity
         {
-            show(&alert, time, list.json)?;
+            show(Some(entry.index), &alert, time, list.json)?;
             shown += 1;
         }
     }
     ended(shown, list.json)
+}
+
+fn closed(args: &Close) -> Ending {
+    let log = Config::read(&args.config)?.log;
+    let reader = Reader::open(&log)?;
+    let open = alerts_in(&reader)?;
+    // The file holds whole seconds.
+    let time = now_ms() / 1_000 * 1_000;
+    let mut closings = Vec::new();
+    for alert in &args.alerts {
+        if !open.contains(alert) {
+            let log = log.display();
+            return Err(
+                format!("entry {alert} of {log} is no open alert; `attest alerts list --open` shows those").into()
+            );
+        }
+        closings.push(Closing { alert: *alert, by: args.by.clone(), reason: args.reason.clone(), time });
+    }
+    server_verifier::config::close(&args.config, &closings)?;
+    output::line(format!(
+        "{} closed by {}: {}",
+        alerts_of(args.alerts.len()),
+        args.by.escape_debug(),
+        args.reason.escape_debug()
+    ));
+    Ok(0)
+}
+
+fn alerts_of(count: usize) -> String {
+    if count == 1 { "1 alert".to_owned() } else { format!("{count} alerts") }
+}
+
+/// The alerts of a guard's log that nobody closed.
+fn alerts_in(reader: &Reader) -> Result<BTreeSet<u64>, ReadError> {
+    let mut alerts = BTreeSet::new();
+    for OpenCall { index, .. } in reader.open_entries()? {
+        let body = reader.entry(index)?.unwrap_or_default();
+        if matches!(Written::read(&body), Ok(Written::Alert { .. })) {
+            alerts.insert(index);
+        }
+    }
+    Ok(alerts)
 }
 
 fn replayed(replay: &Replay) -> Ending {
@@ -114,7 +196,7 @@ fn replayed(replay: &Replay) -> Ending {
     for found in attest_watch::replay(rules, entries) {
         let (time, alert) = found.map_err(|(index, error)| format!("entry {index}: {error}"))?;
         if alert.severity >= list.severity {
-            show(&alert, time, list.json)?;
+            show(None, &alert, time, list.json)?;
             shown += 1;
         }
     }
@@ -131,11 +213,11 @@ fn ended(shown: usize, json: bool) -> Ending {
     Ok(u8::from(shown > 0))
 }
 
-fn show(alert: &Alert, time: u64, json: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn show(index: Option<u64>, alert: &Alert, time: u64, json: bool) -> Result<(), Box<dyn std::error::Error>> {
     let Alert { action, entries, reason, rule, server, severity, tool, .. } = alert;
     if json {
         return output::json(&serde_json::json!({
-            "action": action, "entries": entries, "reason": reason, "rule": rule, "server": server, "severity": severity,
+            "action": action, "alert": index, "entries": entries, "reason": reason, "rule": rule, "server": server, "severity": severity,
             "time": time, "tool": tool,
         }));
     }
@@ -144,7 +226,10 @@ fn show(alert: &Alert, time: u64, json: bool) -> Result<(), Box<dyn std::error::
     let at = entries.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
     let tool = tool.as_deref().map(|tool| format!(" {tool:?}")).unwrap_or_default();
     let (severity, reason) = (severity.as_str(), reason.escape_debug());
-    output::line(format!("{when}  {severity:<8}  {rule:<20}  {server:?}{tool}: {reason} (entries {at}; {action})"));
+    let index = index.map(|index| format!("{index:>8}  ")).unwrap_or_default();
+    output::line(format!(
+        "{index}{when}  {severity:<8}  {rule:<20}  {server:?}{tool}: {reason} (entries {at}; {action})"
+    ));
     Ok(())
 }
 

@@ -81,6 +81,13 @@ pub enum Fact {
         /// The audience.
         audience: u32,
     },
+    /// A person closed an alert.
+    Closed {
+        /// The audience.
+        audience: u32,
+        /// The entry that it stands in.
+        alert: u64,
+    },
     /// What serves one call was used.
     Used {
         /// The audience.
@@ -300,6 +307,7 @@ pub fn look(
             let proof = used(time, token, &audience, own).map_err(&mut wrong).ok();
             Fact::Used { audience: names.number(&audience), call, token, proof }
         }
+        Written::Closed { alert, audience, .. } => Fact::Closed { audience: names.number(&audience), alert },
         Written::Accepted { audience, .. } => Fact::Accepted { audience: names.number(&audience) },
         Written::Context { agent, context, .. } => Fact::Context { agent: names.number(&agent), context },
         Written::Receipt { audience, call, checked, kept, .. } => {

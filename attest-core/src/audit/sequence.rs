@@ -101,6 +101,10 @@ pub struct Sequence {
     side: Option<Side>,
     writer: Option<Writer>,
     open: HashMap<Digest, (u64, u32)>,
+    /// Entries that are listed as open and are alerts that nobody closed.
+    alerts: HashSet<u64>,
+    /// Entries that are listed as open.
+    listed: HashSet<u64>,
     ended: Ended,
     seen: Seen,
     used: Used,
@@ -117,6 +121,8 @@ impl Sequence {
     /// At the beginning of a log with these tables.
     pub fn new(tables: Tables) -> Self {
         Self {
+            listed: tables.open.iter().map(|listed| listed.index).collect(),
+            alerts: HashSet::new(),
             tables,
             next: 0,
             side: None,
@@ -159,6 +165,7 @@ impl Sequence {
             | Fact::Deny { .. }
             | Fact::Refused { .. }
             | Fact::Accepted { .. }
+            | Fact::Closed { .. }
             | Fact::Used { .. } => Some(Side::Verifier),
             Fact::Context { .. } | Fact::Call { .. } | Fact::Receipt { .. } => Some(Side::Caller),
             Fact::Trail { .. } => Some(Side::Host),
@@ -212,6 +219,13 @@ impl Sequence {
             }
             Fact::Refused { audience } | Fact::Accepted { audience } => {
                 self.of_the_verifier(name(*audience), None, &mut wrong)
+            }
+            Fact::Closed { audience, alert } => {
+                self.of_the_verifier(name(*audience), None, &mut wrong);
+                if *alert >= index {
+                    wrong(Fault::AlertAhead);
+                }
+                self.alerts.remove(alert);
             }
             Fact::Used { audience, call, token, proof } => {
                 self.of_the_verifier(name(*audience), None, &mut wrong);
@@ -280,6 +294,9 @@ impl Sequence {
                 if *last >= index {
                     wrong(Fault::AlertAhead);
                 }
+                if self.listed.contains(&index) {
+                    self.alerts.insert(index);
+                }
             }
             Fact::Key(keys) => {
                 let (previous, key) = &**keys;
@@ -317,6 +334,9 @@ impl Sequence {
     pub fn end(mut self, faults: &mut Vec<Finding>) -> Counts {
         self.counts.open = self.open.len() as u64;
         for Listed { index, call } in mem::take(&mut self.tables.open) {
+            if self.alerts.contains(&index) {
+                continue;
+            }
             match self.open.remove(&call) {
                 Some((at, _)) if at == index => {}
                 _ => faults.push(Finding::at(index, Fault::NotOpenListed)),

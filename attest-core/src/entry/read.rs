@@ -290,6 +290,21 @@ pub enum Written<'a> {
         /// When.
         time: u64,
     },
+    /// A person looked at an alert that was open.
+    Closed {
+        /// Index of the alert.
+        alert: u64,
+        /// The verifier's audience.
+        audience: Cow<'a, str>,
+        /// Who.
+        by: Cow<'a, str>,
+        /// Why.
+        reason: Cow<'a, str>,
+        /// When it was closed.
+        since: u64,
+        /// When.
+        time: u64,
+    },
     /// What serves one call was used, before that call was let through.
     Used {
         /// The verifier's audience.
@@ -352,6 +367,7 @@ impl<'a> Written<'a> {
             | Self::Alert { time, .. }
             | Self::Key { time, .. }
             | Self::Accepted { time, .. }
+            | Self::Closed { time, .. }
             | Self::Used { time, .. }
             | Self::Adopted { time, .. } => *time,
         }

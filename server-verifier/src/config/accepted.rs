@@ -58,18 +58,23 @@ impl TryFrom<AcceptedTable> for Acceptance {
 
     fn try_from(table: AcceptedTable) -> Result<Self, AcceptedError> {
         let AcceptedTable { agent, component: ComponentName(component), digest, by, reason, time } = table;
-        let time: Option<jiff::Timestamp> = time.to_string().parse().ok();
         let accepted = Self {
             agent,
             component,
             digest: Digest::from_b64(&digest).ok_or(AcceptedError::Digest)?,
             by,
             reason,
-            time: time.and_then(|time| u64::try_from(time.as_millisecond()).ok()).ok_or(AcceptedError::Time)?,
+            time: moment(&time)?,
         };
         accepted.check()?;
         Ok(accepted)
     }
+}
+
+/// A moment of a file, in milliseconds since 1970.
+pub(super) fn moment(written: &toml::value::Datetime) -> Result<u64, AcceptedError> {
+    let time: Option<jiff::Timestamp> = written.to_string().parse().ok();
+    time.and_then(|time| u64::try_from(time.as_millisecond()).ok()).ok_or(AcceptedError::Time)
 }
 
 impl Acceptance {

@@ -1,4 +1,4 @@
-//! Adding a reference value to `guard.toml`, by a person's decision. Everything else in the file stays as it is.
+//! Adding what a person decided to `guard.toml`: a reference value, or that an alert was looked at. Everything else in the file stays as it is.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,6 +8,7 @@ use attest_core::measurement::Grade;
 use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::accepted::{Acceptance, AcceptedError};
+use super::closed::Closing;
 use super::{Config, ConfigError};
 
 /// Why nothing was added. The file is as it was.
@@ -18,7 +19,7 @@ pub enum EditError {
     #[error(transparent)]
     Before(Box<ConfigError>),
     /// The file is no configuration after it.
-    #[error("with this reference value the guard would not start, so nothing was written: {0}")]
+    #[error("with this the guard would not start, so nothing was written: {0}")]
     After(#[source] Box<ConfigError>),
     /// What is to be written down cannot be.
     #[error(transparent)]
@@ -43,11 +44,13 @@ pub enum EditError {
         /// What stands there.
         what: &'static str,
     },
-    /// `accepted` is written in another way than this can add to.
-    #[error("{path}: accepted is no list of [[accepted]] tables; write it so", path = path.display())]
+    /// `accepted` or `closed` is written in another way than this can add to.
+    #[error("{path}: {list} is no list of [[{list}]] tables; write it so", path = path.display())]
     Form {
         /// The file.
         path: PathBuf,
+        /// Which of the two.
+        list: &'static str,
     },
     /// Somebody else wrote the file at the same time.
     #[error("{path} was changed meanwhile; nothing was written, try again", path = path.display())]
@@ -72,6 +75,37 @@ pub enum EditError {
 /// [`EditError`]. Then the file is as it was.
 pub fn accept(path: &Path, accepted: &Acceptance, grade: Grade) -> Result<(), EditError> {
     accepted.check()?;
+    rewrite(path, |before| edited(before, path, accepted, grade))
+}
+
+/// Adds who closed which alert and why, unless the guard would not start then. Comments and order stay; the file is replaced in one
+/// step.
+///
+/// # Errors
+/// [`EditError`]. Then the file is as it was.
+pub fn close(path: &Path, closings: &[Closing]) -> Result<(), EditError> {
+    closings.iter().try_for_each(Closing::check)?;
+    rewrite(path, |before| {
+        let mut document = document(before, path, CLOSED)?;
+        for Closing { alert, by, reason, time } in closings {
+            let alert = i64::try_from(*alert).map_err(|_| EditError::Form { path: path.to_owned(), list: CLOSED })?;
+            let told = [
+                ("alert", alert.into()),
+                ("by", by.as_str().into()),
+                ("reason", reason.as_str().into()),
+                ("time", moment(*time)?.into()),
+            ];
+            push(&mut document, path, CLOSED, told)?;
+        }
+        Ok(document.to_string())
+    })
+}
+
+const ACCEPTED: &str = "accepted";
+const CLOSED: &str = "closed";
+
+/// Replaces the file by what `edit` makes of it, if both are configurations and nobody else changed it meanwhile.
+fn rewrite(path: &Path, edit: impl FnOnce(&str) -> Result<String, EditError>) -> Result<(), EditError> {
     let write = |source| EditError::Write { path: path.to_owned(), source };
     // A link stays one: what it points to is replaced.
     let file = fs::canonicalize(path)
@@ -79,7 +113,7 @@ pub fn accept(path: &Path, accepted: &Acceptance, grade: Grade) -> Result<(), Ed
     let before = fs::read_to_string(&file)
         .map_err(|source| EditError::Before(Box::new(ConfigError::Read { path: path.to_owned(), source })))?;
     Config::parse(&before, path).map_err(|error| EditError::Before(Box::new(error)))?;
-    let after = edited(&before, path, accepted, grade)?;
+    let after = edit(&before)?;
     Config::parse(&after, path).map_err(|error| EditError::After(Box::new(error)))?;
     let folder = file.parent().unwrap_or(Path::new("/"));
     let mut new = tempfile::NamedTempFile::new_in(folder).map_err(write)?;
@@ -97,11 +131,9 @@ pub fn accept(path: &Path, accepted: &Acceptance, grade: Grade) -> Result<(), Ed
 
 /// The text with the digest and the table.
 fn edited(text: &str, path: &Path, accepted: &Acceptance, grade: Grade) -> Result<String, EditError> {
-    let form = || EditError::Form { path: path.to_owned() };
     let Acceptance { agent, component, digest, by, reason, time } = accepted;
     let component = component.as_str();
-    // It was read as TOML before.
-    let mut document: DocumentMut = text.parse().map_err(|_| form())?;
+    let mut document = document(text, path, ACCEPTED)?;
     let agents = document.get_mut("agents").and_then(Item::as_table_like_mut);
     let references = agents.and_then(|agents| agents.get_mut(agent)).and_then(Item::as_table_like_mut);
     let references = references.ok_or_else(|| EditError::NoAgent { path: path.to_owned(), agent: agent.clone() })?;
@@ -111,23 +143,43 @@ fn edited(text: &str, path: &Path, accepted: &Acceptance, grade: Grade) -> Resul
         component,
         what,
     })?;
-    let moment = i64::try_from(*time).ok().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
-    let moment: toml_edit::Datetime =
-        moment.and_then(|moment| moment.to_string().parse().ok()).ok_or(AcceptedError::Time)?;
-    let mut table = Table::new();
-    for (name, value) in [
+    let told = [
         ("agent", Value::from(agent.as_str())),
         ("component", component.into()),
         ("digest", digest.to_b64().into()),
         ("by", by.as_str().into()),
         ("reason", reason.as_str().into()),
-        ("time", moment.into()),
-    ] {
+        ("time", moment(*time)?.into()),
+    ];
+    push(&mut document, path, ACCEPTED, told)?;
+    Ok(document.to_string())
+}
+
+fn document(text: &str, path: &Path, list: &'static str) -> Result<DocumentMut, EditError> {
+    // It was read as TOML before.
+    text.parse().map_err(|_| EditError::Form { path: path.to_owned(), list })
+}
+
+/// Adds a table to a list of them.
+fn push<const N: usize>(
+    document: &mut DocumentMut,
+    path: &Path,
+    list: &'static str,
+    values: [(&str, Value); N],
+) -> Result<(), EditError> {
+    let mut table = Table::new();
+    for (name, value) in values {
         table.insert(name, Item::Value(value));
     }
-    let list = document.entry("accepted").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
-    list.as_array_of_tables_mut().ok_or_else(form)?.push(table);
-    Ok(document.to_string())
+    let tables = document.entry(list).or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
+    let form = || EditError::Form { path: path.to_owned(), list };
+    tables.as_array_of_tables_mut().ok_or_else(form)?.push(table);
+    Ok(())
+}
+
+fn moment(time: u64) -> Result<toml_edit::Datetime, AcceptedError> {
+    let moment = i64::try_from(time).ok().and_then(|time| jiff::Timestamp::from_millisecond(time).ok());
+    moment.and_then(|moment| moment.to_string().parse().ok()).ok_or(AcceptedError::Time)
 }
 
 /// Adds a digest to the reference of a component; says what stands in the way.

@@ -31,6 +31,11 @@ fn accepted() -> Value {
         "reason": "the adapter of November", "since": TIME, "time": TIME, "type": "accepted"})
 }
 
+fn closed(alert: u64) -> Value {
+    json!({"alert": alert, "audience": "files", "by": "alice", "reason": "looked at", "since": TIME, "time": TIME,
+        "type": "closed"})
+}
+
 fn config(audience: &str) -> Value {
     json!({"audience": audience, "policy": ROOT, "time": TIME, "type": "config"})
 }
@@ -247,6 +252,7 @@ fn good() -> Vec<Vector> {
         whole("trail_twice", "a session that starts again", &[trail(), server(), trail(), server()]),
         whole("alert_on_the_last", "an alert on the entry before it", &[trail(), on(&[0])]),
         whole("accepted", "a state that somebody accepted, behind the start", &[start(), accepted(), deny()]),
+        whole("closed", "an alert that somebody closed", &[start(), server(), on(&[1]), closed(2)]),
         whole(
             "config",
             "another configuration, and a call that was under way",
@@ -307,6 +313,9 @@ fn of_the_kind_of_log() -> Vec<Vector> {
             "context",
             0,
         ),
+        wrong("closed_before_start", "an alert closed before anything started", &[closed(0), start()], "context", 0),
+        wrong("closed_in_a_caller", "an alert closed in a caller's log", &[context(), closed(0)], "context", 1),
+        wrong("closed_ahead", "an alert closed that is not there yet", &[start(), closed(1)], "alert", 1),
         wrong("accepted_in_a_caller", "a state accepted in a caller's log", &[context(), accepted()], "context", 1),
         wrong("decision_before_start", "a decision before anything started", &[deny(), start()], "context", 0),
         wrong("outcome_of_no_call", "the outcome of a call that nobody made", &[context(), outcome()], "outcome", 1),

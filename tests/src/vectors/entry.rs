@@ -77,6 +77,11 @@ fn accepted() -> Value {
         "type": "accepted"})
 }
 
+fn closed() -> Value {
+    json!({"alert": 17, "audience": "files", "by": "alice@example.com", "reason": "a page about prompts, not one",
+        "since": 1_799_999_990_000u64, "time": 1_800_000_000_001u64, "type": "closed"})
+}
+
 fn used() -> Value {
     json!({"audience": "files", "call": CALL, "time": 1_800_000_000_004u64, "token": HASH, "type": "used"})
 }
@@ -201,6 +206,9 @@ pub fn vectors() -> Vec<Vector> {
         ),
         with("accepted_by_empty", "nobody accepted it", accepted(), "by", json!(""), "invalid"),
         with("accepted_reason_lines", "a reason of two lines", accepted(), "reason", json!("one\ntwo"), "invalid"),
+        good("closed", "a person looked at an alert", &closed()),
+        with("closed_by_empty", "nobody closed it", closed(), "by", json!(""), "invalid"),
+        with("closed_alert_text", "an index that is no number", closed(), "alert", json!("17"), "invalid"),
         good("allow_lineage", "a call whose caller had seen something", &lineage()),
         good("allow_facts", "a call that policies were asked about", &{
             let mut entry = allow();
@@ -459,6 +467,7 @@ pub fn vectors() -> Vec<Vector> {
         ("receipt_bad", bad_receipt(), &["about", "audience", "call", "time"]),
         ("key", key(), &["key", "previous", "time"]),
         ("accepted", accepted(), &["agent", "audience", "by", "component", "digest", "reason", "since", "time"]),
+        ("closed", closed(), &["alert", "audience", "by", "reason", "since", "time"]),
         ("used", used(), &["audience", "call", "time", "token"]),
         ("adopted", adopted(), &["size", "time"]),
     ] {

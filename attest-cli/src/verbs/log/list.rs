@@ -78,6 +78,7 @@ pub(crate) fn line(entry: &Value<'_>) -> String {
             let of = [text("component"), text("agent")].join(" of ");
             format!("accepted {of}, digest {}, by {}: {}", short("digest"), text("by"), text("reason"))
         }
+        "closed" => format!("closed   alert {} by {}: {}", number("alert"), text("by"), text("reason")),
         "adopted" => format!("adopted  taken over by hand at {} entries", number("size")),
         "call" => format!("call     {called} to {}, call {}", text("audience"), short("call")),
         "trail" => format!("trail    session {}", short("session")),

@@ -102,6 +102,7 @@ pub(super) fn read(object: &Object<'_>) -> Read<Written<'static>> {
         Some("alert") => (alert as Reader, &ALERT),
         Some("key") => (key as Reader, &["key", "previous", "time", "type"]),
         Some("accepted") => (accepted as Reader, &ACCEPTED),
+        Some("closed") => (closed as Reader, &["alert", "audience", "by", "reason", "since", "time", "type"]),
         Some("used") => (used as Reader, &["audience", "call", "time", "token", "type"]),
         Some("adopted") => (adopted as Reader, &["size", "time", "type"]),
         _ => return Err(EntryError::Invalid("type")),
@@ -383,6 +384,17 @@ fn accepted(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
         by: members.name("by")?,
         component,
         digest: members.digest("digest")?,
+        reason: members.name("reason")?,
+        since: members.number("since")?,
+        time: members.number("time")?,
+    })
+}
+
+fn closed(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    Ok(Written::Closed {
+        alert: members.number("alert")?,
+        audience: members.name("audience")?,
+        by: members.name("by")?,
         reason: members.name("reason")?,
         since: members.number("since")?,
         time: members.number("time")?,

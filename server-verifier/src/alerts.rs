@@ -1,0 +1,140 @@
+//! The alerts that are open, and on which context: `spec/alert.md`, rules 4 to 8.
+//!
+//! The log holds them open as it holds calls, under 32 bytes: the first half names the context, the second rule and severity.
+//! So a restart finds them again without reading the log.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use attest_core::alert::Alert;
+use attest_core::digest::Digest;
+use attest_core::verifier::Accepted;
+use attest_log::Hash;
+use attest_policy::Open;
+use attest_trail::Account;
+
+type Half = [u8; 16];
+
+/// The context of alerts that are about the server, and so everybody's.
+const EVERYBODY: Half = [0; 16];
+/// Calls whose context is remembered. An alert about an older one is everybody's.
+const CALLS: usize = 65_536;
+/// Open alerts, beyond which further ones are everybody's.
+const MOST: usize = 65_536;
+/// Rules about calls that were refused: what they found did not happen, and whoever is refused must not open what others are judged by.
+const OF_REFUSALS: [&str; 2] = ["refused", "denial-streak"];
+
+/// The open alerts of a log.
+#[derive(Default)]
+pub(crate) struct OpenAlerts(Mutex<Held>);
+
+#[derive(Default)]
+struct Held {
+    calls: HashMap<Digest, Half>,
+    /// The same, oldest first.
+    order: VecDeque<Digest>,
+    open: BTreeMap<Hash, Kind>,
+}
+
+struct Kind {
+    alert: Open,
+    /// Where the first of them stands; `None` before it does.
+    index: Option<u64>,
+    /// It is being closed, and whether another one came meanwhile.
+    closing: Option<bool>,
+}
+
+impl OpenAlerts {
+    /// A call is judged, and alerts may be about it.
+    pub(crate) fn called(&self, accepted: &Accepted) {
+        let (call, context) = (accepted.caller.call, context(accepted));
+        let held = &mut *self.held();
+        if held.calls.insert(call, context).is_none() {
+            held.order.push_back(call);
+        }
+        if held.order.len() > CALLS
+            && let Some(oldest) = held.order.pop_front()
+        {
+            held.calls.remove(&oldest);
+        }
+    }
+
+    /// Those that are open on a caller's context.
+    pub(crate) fn on(&self, accepted: &Accepted) -> BTreeSet<Open> {
+        let held = self.held();
+        let of = |context: Half| held.open.range(joined(context, [0; 16])..=joined(context, [0xff; 16]));
+        of(EVERYBODY).chain(of(context(accepted))).map(|(_, kind)| kind.alert.clone()).collect()
+    }
+
+    /// What a log held open when it was opened: an alert at this index.
+    pub(crate) fn restore(&self, opened: Hash, alert: &Alert, index: u64) {
+        let kind = Kind { alert: open(alert), index: Some(index), closing: None };
+        self.held().open.insert(opened, kind);
+    }
+
+    /// What the entry that closes the alert at this index closes; `None` where none is open there.
+    pub(crate) fn closing(&self, index: u64) -> Option<Hash> {
+        let held = &mut *self.held();
+        let (hash, kind) = held.open.iter_mut().find(|(_, kind)| kind.index == Some(index))?;
+        kind.closing = Some(false);
+        Some(*hash)
+    }
+
+    /// The entry is in the log. What came while it was on its way stays open, until the log is opened again.
+    pub(crate) fn closed(&self, opened: &Hash) {
+        let held = &mut *self.held();
+        if held.open.get(opened).is_some_and(|kind| kind.closing != Some(true)) {
+            held.open.remove(opened);
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Account for OpenAlerts {
+    fn raised(&self, alert: &Alert) -> Option<Hash> {
+        if OF_REFUSALS.contains(&alert.rule.as_str()) {
+            return None;
+        }
+        let held = &mut *self.held();
+        let context = alert.call.and_then(|call| held.calls.get(&call).copied()).unwrap_or(EVERYBODY);
+        let context = if held.open.len() < MOST { context } else { EVERYBODY };
+        let hash = joined(context, half(&[alert.rule.as_bytes(), alert.severity.as_str().as_bytes()]));
+        if let Some(kind) = held.open.get_mut(&hash) {
+            kind.closing = kind.closing.map(|_| true);
+            return None;
+        }
+        held.open.insert(hash, Kind { alert: open(alert), index: None, closing: None });
+        Some(hash)
+    }
+
+    fn written(&self, opened: &Hash, index: u64) {
+        if let Some(kind) = self.held().open.get_mut(opened) {
+            kind.index = Some(index);
+        }
+    }
+}
+
+fn open(alert: &Alert) -> Open {
+    Open { rule: alert.rule.clone(), severity: alert.severity }
+}
+
+/// The name of a caller's context: his key, and what he says of where the call belongs.
+fn context(accepted: &Accepted) -> Half {
+    half(&[accepted.caller.key.as_str().as_bytes(), &accepted.proof.context.0])
+}
+
+fn half(parts: &[&[u8]]) -> Half {
+    let Digest(whole) = Digest::of(parts.join(&0));
+    let mut half = [0; 16];
+    half.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+    half
+}
+
+fn joined(context: Half, kind: Half) -> Hash {
+    let mut hash = [0; 32];
+    hash.iter_mut().zip(context.into_iter().chain(kind)).for_each(|(to, from)| *to = from);
+    hash
+}
