@@ -181,8 +181,11 @@ pub(crate) fn declassified(
         let (salt, token) = read(&bytes)?;
         let read = Unverified::<Declassification>::read(&token).ok()?;
         let of = read.peek();
-        let ours = of.audience == audience && Some(&*of.tool) == call.tool() && of.key == *key && of.expires > now;
-        (ours && of.params == Digest::salted(&salt, &params)).then_some((salt, token))
+        let ours = of.once.audience == audience
+            && Some(&*of.once.tool) == call.tool()
+            && of.once.key == *key
+            && of.once.expires > now;
+        (ours && of.once.params == Digest::salted(&salt, &params)).then_some((salt, token))
     };
     let mut names: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     names.sort_unstable();

@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
-use crate::b64;
 use crate::canon::jcs;
 use crate::claims::{Claims, ClaimsError};
-use crate::digest::{Digest, Jti, Salt};
+use crate::digest::{Digest, Salt};
 use crate::jwk::{PublicKey, Thumbprint};
 use crate::jws::{self, Statement, TokenError, Unverified};
 use crate::limits::MAX_APPROVAL_LIFE;
 use crate::measurement::Measurement;
+use crate::once::{Claim, Once, OneTime};
 use crate::trust::{MAX_SKEW, Trust};
-use crate::verifier::{CallId, Single};
+use crate::verifier::Single;
 
 /// A person who may approve, and which keys are that person's.
 #[derive(Clone, Debug)]
@@ -31,44 +29,21 @@ pub struct Approver {
 /// One person's word on one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approval {
-    /// The server that may be called.
-    pub audience: String,
-    /// Seconds since 1970; it is good before it.
-    pub expires: u64,
-    /// Seconds since 1970.
-    pub issued_at: u64,
-    /// Names it once: it serves one call.
-    pub id: Jti,
-    /// Who may call: thumbprint of the call key.
-    pub key: Thumbprint,
+    /// The call.
+    pub once: Once,
     /// Hash of the last token of the caller's chain.
     pub leaf: Digest,
-    /// Salted digest, with a salt of its own, of the canonical parameters without `_meta`.
-    pub params: Digest,
     /// The request that the person was shown.
     pub request: Digest,
     /// Digest of the caller's measured state: [`state_of`].
     pub state: Digest,
-    /// The tool that may be called.
-    pub tool: String,
 }
 
 impl Approval {
     /// Signs it into a token, with a key of the person.
     pub fn sign<S: crate::sign::Sign>(&self, key: &S) -> Result<String, S::Error> {
-        let payload = jcs(&Wire {
-            aud: &self.audience,
-            exp: self.expires,
-            iat: self.issued_at,
-            jti: b64::encode(self.id.0),
-            key: self.key.as_str(),
-            leaf: self.leaf.to_b64(),
-            params: self.params.to_b64(),
-            request: self.request.to_b64(),
-            state: self.state.to_b64(),
-            tool: &self.tool,
-        });
-        jws::sign(Self::TYP, &payload, key)
+        let digests = [("leaf", self.leaf), ("request", self.request), ("state", self.state)];
+        jws::sign(Self::TYP, &self.once.payload(digests.map(|(name, digest)| (name, Claim::Own(digest.to_b64())))), key)
     }
 }
 
@@ -77,34 +52,22 @@ impl Statement for Approval {
 
     fn read(claims: &mut Claims<'_, '_>) -> Result<Self, ClaimsError> {
         let read = Self {
-            audience: claims.name("aud")?,
-            expires: claims.number("exp")?,
-            issued_at: claims.number("iat")?,
-            id: claims.jti("jti")?,
-            key: Thumbprint::parse(claims.text("key")?).ok_or(ClaimsError::Invalid("key"))?,
+            once: Once::read(claims)?,
             leaf: claims.digest("leaf")?,
-            params: claims.digest("params")?,
             request: claims.digest("request")?,
             state: claims.digest("state")?,
-            tool: claims.name("tool")?,
         };
         claims.finish()?;
         Ok(read)
     }
 }
 
-#[derive(Serialize)]
-struct Wire<'a> {
-    aud: &'a str,
-    exp: u64,
-    iat: u64,
-    jti: String,
-    key: &'a str,
-    leaf: String,
-    params: String,
-    request: String,
-    state: String,
-    tool: &'a str,
+impl OneTime for Approval {
+    const LIFE: u64 = MAX_APPROVAL_LIFE;
+
+    fn once(&self) -> &Once {
+        &self.once
+    }
 }
 
 /// The digest of a state: of the canonical list of component, digest and grade, in the order of the attestation, which is that of the
@@ -257,7 +220,7 @@ fn holds<'a>(
     let kid = token.kid().clone();
     let (approver, key) = trust.approver(&kid).ok_or_else(|| Unfit::UnknownApprover(kid.clone()))?;
     let token = token.verify(key).map_err(|_| Unfit::Signature)?;
-    let Approval { issued_at, expires, .. } = *token;
+    let Once { issued_at, expires, .. } = token.once;
     if expires.saturating_add(trust.skew()) <= now {
         return Err(Unfit::Expired);
     }
@@ -268,12 +231,12 @@ fn holds<'a>(
         return Err(Unfit::LifeTooLong);
     }
     let same = [
-        (token.audience == trust.audience(), Unfit::Audience),
-        (token.key == *asked.key, Unfit::Caller),
+        (token.once.audience == trust.audience(), Unfit::Audience),
+        (token.once.key == *asked.key, Unfit::Caller),
         (token.leaf == asked.leaf, Unfit::Leaf),
         (token.state == asked.state, Unfit::State),
-        (token.tool == asked.tool, Unfit::Tool),
-        (token.params == Digest::salted(salt, asked.params), Unfit::Params),
+        (token.once.tool == asked.tool, Unfit::Tool),
+        (token.once.params == Digest::salted(salt, asked.params), Unfit::Params),
         (token.request == asked.request, Unfit::Request),
     ];
     if let Some((_, unfit)) = same.into_iter().find(|(same, _)| !same) {
@@ -283,8 +246,7 @@ fn holds<'a>(
     if kid == *asked.key || approver.operates.contains(asked.agent) {
         return Err(Unfit::OwnCall(approver.name.clone()));
     }
-    let id = CallId { key: kid, id: token.id, until: expires.saturating_add(MAX_SKEW) };
-    let single = Single { id, token: token.token(), text: text.into() };
+    let single = token.once.single(kid, (token.token(), text), MAX_SKEW);
     Ok((approver, Counted { person: approver.name.clone(), issued_at, expires, single }))
 }
 

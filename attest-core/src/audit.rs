@@ -307,5 +307,6 @@ fn token(token: Token) -> String {
         Token::Cause => "the cause".to_owned(),
         Token::Facts => "the facts".to_owned(),
         Token::Declassification(n) => format!("declassification {}", n + 1),
+        Token::Approval(n) => format!("approval {}", n + 1),
     }
 }

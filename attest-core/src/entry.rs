@@ -523,6 +523,7 @@ fn about(about: &About) -> String {
         About::Token(Token::Cause) => "cause".to_owned(),
         About::Token(Token::Facts) => "facts".to_owned(),
         About::Token(Token::Declassification(n)) => format!("declassification {n}"),
+        About::Token(Token::Approval(n)) => format!("approval {n}"),
         About::Policies(ids) => named(ids.iter().map(String::as_str)),
         About::StepUp(asked) => named(asked.by.iter().map(String::as_str)),
         About::Labels(labels) => named(labels.iter()),

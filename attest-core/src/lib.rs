@@ -40,6 +40,7 @@ mod named;
 pub mod names;
 pub mod nonce;
 pub mod note;
+pub mod once;
 pub mod pins;
 pub mod platform;
 pub mod receipt;

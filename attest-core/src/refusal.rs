@@ -299,6 +299,8 @@ pub enum Token {
     Cause,
     /// The n-th declassification.
     Declassification(usize),
+    /// The n-th approval. It comes by another way than the carrier.
+    Approval(usize),
     /// What policies were asked about. No token, but kept like one.
     Facts,
 }

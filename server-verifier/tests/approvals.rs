@@ -14,6 +14,7 @@ use attest_core::approval::{Approval, Approver};
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::json::{self, Value};
 use attest_core::labels::Labels;
+use attest_core::once::Once;
 use attest_core::sign::{MemoryKey, Sign as _};
 use attest_core::trust::Trust;
 use attest_core::verifier::{Accepted, Verifier};
@@ -98,20 +99,16 @@ fn accepted(world: &World, request: &str) -> Accepted {
 
 fn approval(request: &Request, seed: u8) -> String {
     let asked = request.asked();
-    Approval {
+    let once = Once {
         audience: request.audience.clone(),
         expires: request.expires,
         issued_at: NOW,
         id: Jti([seed; 16]),
         key: asked.key.clone(),
-        leaf: asked.leaf,
         params: Digest::salted(&SALT, asked.params),
-        request: asked.request,
-        state: asked.state,
         tool: asked.tool.to_owned(),
-    }
-    .sign(&key(seed))
-    .unwrap()
+    };
+    Approval { once, leaf: asked.leaf, request: asked.request, state: asked.state }.sign(&key(seed)).unwrap()
 }
 
 fn finance(persons: u32) -> BTreeMap<String, u32> {

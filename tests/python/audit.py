@@ -5,6 +5,7 @@ spec/audit.md: entry, own-token, evidence, agreement, time, context, replay, rep
 
 from typing import Any
 
+from approvals import Approval
 from entries import read_entry
 from flow import Declassification
 from forms import Refused, sha256
@@ -102,13 +103,18 @@ class _Log:
         return wrong
 
     def use(self, entry: dict[str, Any], own: str | None) -> list[str]:
-        """declassification.md, rules 9 to 11."""
+        """declassification.md, rules 9 to 11, and approval.md, rule 8."""
         if own is None or sha256(own.encode()) != entry["token"]:
             return ["own-token"]
         try:
-            token: Declassification = read_token(Declassification, own, "")
-        except Refused:
-            return ["evidence"]
+            token: Declassification | Approval = read_token(Declassification, own, "")
+        except Refused as refused:
+            if refused.reason != "token-header":  # its header says which of the two it is
+                return ["evidence"]
+            try:
+                token = read_token(Approval, own, "")
+            except Refused:
+                return ["evidence"]
         if token.audience != entry["audience"]:
             return ["agreement"]
         if not 0 < token.exp - token.iat <= token.longest:

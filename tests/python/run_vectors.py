@@ -6,6 +6,7 @@ One line per failing vector, then a closing line; exit status 1 if one failed or
 import sys
 from pathlib import Path
 
+import approvals
 import nonces
 import receipts
 import tasks
@@ -31,7 +32,7 @@ from watched import shape
 VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
-RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task", "labels", "marked") + trees.RESULTS
+RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task", "labels", "marked", "left") + trees.RESULTS
 INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended", "horizon", "lists", "level") + trees.INPUTS
 
 
@@ -68,6 +69,9 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "status-list":
             lists = (VECTORS / header["lists"]).read_text() if "lists" in header else ""
             return run_list(header, body, read_trust((VECTORS / header["trust"]).read_bytes()), lists)
+        case "approval":
+            counts, left = approvals.count(body, int(header["now"]))
+            return {"expect": counts, "left": left or None}
         case "nonce":
             return {"expect": nonces.judge(read(body), int(header["now"]))}
         case "json":

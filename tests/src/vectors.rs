@@ -19,6 +19,7 @@ pub mod token;
 pub mod trust;
 
 mod alert;
+mod approval;
 mod attestation;
 mod audit;
 mod call_proof;
@@ -89,8 +90,9 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 40] = [
+    let families: [fn() -> Vec<Vector>; 41] = [
         alert::vectors,
+        approval::vectors,
         attestation::vectors,
         audit::vectors,
         call_proof::vectors,

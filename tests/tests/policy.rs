@@ -166,14 +166,15 @@ fn an_open_alert_stops_the_calls_of_its_context_over_a_restart_until_a_person_cl
     assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("no open alert"));
     open.iter().for_each(|which| drop(must(close(&which.to_string()))));
     let waited = std::time::Instant::now();
-    while call(&mut client, &forge, "show", "d").get("result").is_none() {
+    let closed = || world.entries("guard.db", &[("type", "closed")]).len();
+    while closed() < open.len() || call(&mut client, &forge, "show", "d").get("result").is_none() {
         assert!(waited.elapsed().as_secs() < 30, "the guard did not take it up");
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
     assert!(call(&mut client, &forge, "echo", poison).get("result").is_some());
     assert_eq!(reason(&call(&mut client, &forge, "show", "e")), "policy-denied", "the next one opens anew");
     client.end();
-    assert_eq!(world.entries("guard.db", &[("type", "closed")]).len(), open.len());
+    assert_eq!(closed(), open.len(), "{listed}");
     let key = String::from_utf8(must(world.attest(&["log", "key", "guard.db"])).stdout).unwrap();
     must(world.attest(&["log", "verify", "guard.db", "--key", key.trim(), "--trust", "guard.toml"]));
 }

@@ -7,6 +7,8 @@
     reason = "a vector of another form than its kind's fails its test"
 )]
 
+#[path = "vectors/approvals.rs"]
+mod approvals;
 #[path = "vectors/audit.rs"]
 mod audit;
 #[path = "vectors/declared.rs"]
@@ -525,9 +527,11 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "labelling",
         "tell",
         "told",
+        "approval",
     ];
     let families = [
         "alert",
+        "approval",
         "attestation",
         "audit",
         "call_proof",

@@ -8,6 +8,7 @@ use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::json::{self, Value};
 use attest_core::labels::Labels;
 use attest_core::limits::MAX_DECLASSIFICATION_LIFE;
+use attest_core::once::Once;
 use attest_core::tools::split;
 use attest_keys::{KeySource, read_public};
 
@@ -62,17 +63,16 @@ pub(crate) fn run(args: Args) -> Ending {
     getrandom::fill(bits.as_flattened_mut())?;
     let [id, salt] = bits;
     let now = attest_log::clock::now();
-    let token = Declassification {
+    let once = Once {
         audience: audience.to_owned(),
         expires: now + life,
         issued_at: now,
         id: Jti(id),
         key: read_public(&args.to)?.thumbprint().clone(),
-        labels,
         params: Digest::salted(&Salt(salt), &params(&arguments, tool)),
         tool: tool.to_owned(),
-    }
-    .sign(&key)?;
+    };
+    let token = Declassification { once, labels }.sign(&key)?;
     let text = format!("{{\"salt\":\"{}\",\"token\":\"{token}\"}}\n", b64::encode(salt));
     match args.out {
         Some(path) => write_new(&path, &text)?,

@@ -238,6 +238,7 @@ fn about(about: &About) -> String {
         About::Token(Token::Cause) => "the cause".to_owned(),
         About::Policies(ids) => ids.join(" "),
         About::Token(Token::Declassification(n)) => format!("declassification {}", n + 1),
+        About::Token(Token::Approval(n)) => format!("approval {}", n + 1),
         About::Labels(labels) => labels.iter().collect::<Vec<_>>().join(" "),
         About::Json(error) => error.to_string(),
         About::Undeclared => "the client does not declare the extension".to_owned(),

@@ -1,6 +1,8 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::b64;
+use crate::digest::Jti;
 use crate::measurement::{Component, Grade};
 use crate::sign::{MemoryKey, Sign as _};
 use crate::trust::TrustError;
@@ -50,18 +52,17 @@ fn asked<'a>(key: &'a Thumbprint) -> Asked<'a> {
 }
 
 fn approval() -> Approval {
-    Approval {
+    let once = Once {
         audience: "files".to_owned(),
         expires: NOW + 600,
         issued_at: NOW - 5,
         id: Jti([1; 16]),
         key: caller(),
-        leaf: Digest::of("leaf"),
         params: Digest::salted(&SALT, PARAMS),
-        request: Digest::of("request"),
-        state: Digest::of("state"),
         tool: "pay".to_owned(),
-    }
+    };
+    let (leaf, request, state) = (Digest::of("leaf"), Digest::of("request"), Digest::of("state"));
+    Approval { once, leaf, request, state }
 }
 
 fn signed(seed: u8, change: impl FnOnce(&mut Approval)) -> String {
@@ -84,7 +85,7 @@ fn unfit(token: String) -> Unfit {
 #[test]
 fn persons_are_counted_and_not_keys() {
     let caller = caller();
-    let tokens = [1, 2, 3, 4].map(|seed| signed(seed, |approval| approval.id = Jti([seed; 16])));
+    let tokens = [1, 2, 3, 4].map(|seed| signed(seed, |approval| approval.once.id = Jti([seed; 16])));
     let two_keys = counted(&tokens[..2], &asked(&caller));
     assert_eq!(two_keys.numbers(), BTreeMap::from([("finance".to_owned(), 1)]));
     assert_eq!(two_keys.left_out, [(1, Unfit::SamePerson("alice".to_owned()))]);
@@ -97,24 +98,24 @@ fn persons_are_counted_and_not_keys() {
 #[test]
 fn what_is_not_for_this_very_call_does_not_count() {
     let other = || Digest::of("other");
-    assert_eq!(unfit(signed(1, |a| a.audience = "mail".to_owned())), Unfit::Audience);
-    assert_eq!(unfit(signed(1, |a| a.key = key(8).public().thumbprint().clone())), Unfit::Caller);
+    assert_eq!(unfit(signed(1, |a| a.once.audience = "mail".to_owned())), Unfit::Audience);
+    assert_eq!(unfit(signed(1, |a| a.once.key = key(8).public().thumbprint().clone())), Unfit::Caller);
     assert_eq!(unfit(signed(1, |a| a.leaf = other())), Unfit::Leaf);
     assert_eq!(unfit(signed(1, |a| a.state = other())), Unfit::State);
-    assert_eq!(unfit(signed(1, |a| a.tool = "read".to_owned())), Unfit::Tool);
-    assert_eq!(unfit(signed(1, |a| a.params = Digest::salted(&SALT, b"{}"))), Unfit::Params);
-    assert_eq!(unfit(signed(1, |a| a.params = Digest::of(PARAMS))), Unfit::Params, "unsalted");
+    assert_eq!(unfit(signed(1, |a| a.once.tool = "read".to_owned())), Unfit::Tool);
+    assert_eq!(unfit(signed(1, |a| a.once.params = Digest::salted(&SALT, b"{}"))), Unfit::Params);
+    assert_eq!(unfit(signed(1, |a| a.once.params = Digest::of(PARAMS))), Unfit::Params, "unsalted");
     assert_eq!(unfit(signed(1, |a| a.request = other())), Unfit::Request);
 }
 
 #[test]
 fn it_counts_in_its_time_only() {
     let skew = trust().skew();
-    assert_eq!(unfit(signed(1, |a| a.expires = NOW - skew)), Unfit::Expired);
-    assert_eq!(unfit(signed(1, |a| a.issued_at = NOW + skew + 1)), Unfit::NotYetValid);
-    assert_eq!(unfit(signed(1, |a| a.expires = a.issued_at + MAX_APPROVAL_LIFE + 1)), Unfit::LifeTooLong);
+    assert_eq!(unfit(signed(1, |a| a.once.expires = NOW - skew)), Unfit::Expired);
+    assert_eq!(unfit(signed(1, |a| a.once.issued_at = NOW + skew + 1)), Unfit::NotYetValid);
+    assert_eq!(unfit(signed(1, |a| a.once.expires = a.once.issued_at + MAX_APPROVAL_LIFE + 1)), Unfit::LifeTooLong);
     let caller = caller();
-    let longest = signed(1, |a| a.expires = a.issued_at + MAX_APPROVAL_LIFE);
+    let longest = signed(1, |a| a.once.expires = a.once.issued_at + MAX_APPROVAL_LIFE);
     assert_eq!(counted(&[longest], &asked(&caller)).counted.len(), 1);
 }
 
@@ -141,12 +142,12 @@ fn strangers_former_approvers_and_broken_tokens_do_not_count() {
 fn nobody_approves_a_call_of_his_own() {
     let caller = caller();
     let own = Asked { agent: "own", ..asked(&caller) };
-    let approved = counted(&[signed(4, |_| {}), signed(3, |a| a.id = Jti([3; 16]))], &own);
+    let approved = counted(&[signed(4, |_| {}), signed(3, |a| a.once.id = Jti([3; 16]))], &own);
     assert_eq!(approved.left_out, [(0, Unfit::OwnCall("carol".to_owned()))]);
     assert_eq!(approved.numbers(), BTreeMap::from([("finance".to_owned(), 1)]), "bob's still counts");
     // A key that is a person's and a caller's at once.
     let alice = key(1).public().thumbprint().clone();
-    let approved = counted(&[signed(1, |a| a.key = alice.clone())], &asked(&alice));
+    let approved = counted(&[signed(1, |a| a.once.key = alice.clone())], &asked(&alice));
     assert!(matches!(approved.left_out[..], [(0, Unfit::OwnCall(_))]));
     assert!(trust().has_role(&alice), "and so the call key of nobody");
 }

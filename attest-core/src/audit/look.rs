@@ -12,9 +12,10 @@ use crate::digest::{Digest, Jti};
 use crate::entry::{Called, Checked, Lineage, Verdict, Written};
 use crate::json;
 use crate::jws::{TokenError, Unverified};
-use crate::limits::{MAX_APPROVAL_LIFE, MAX_CALL_LIFE, MAX_DECLASSIFICATION_LIFE};
+use crate::limits::MAX_CALL_LIFE;
 use crate::merkle;
 use crate::note::{Note, Vkey};
+use crate::once::{Once, OneTime};
 use crate::receipt::{self, Carried, Defect, Receipt};
 use crate::refusal::{Reason, Refusal, Token};
 use crate::seen::What;
@@ -339,58 +340,30 @@ fn used(time: u64, named: Digest, audience: &str, own: Option<&str>) -> Result<P
     if Digest::of(text) != named {
         return Err(Fault::OwnTokenHash);
     }
-    let used = match Unverified::<Declassification>::read(text) {
+    match Unverified::<Declassification>::read(text) {
         // It may be of the other type: its header says which.
-        Err(TokenError::Header) => Unverified::<Approval>::read(text).map(|token| OneTime::approval(&token)),
-        token => token.map(|token| OneTime::declassification(&token)),
-    };
-    let used = used.map_err(|error| Fault::Evidence(Refusal::of_token(error, Token::Declassification(0)).reason))?;
-    let OneTime { key, audience: of, issued_at, expires, id, longest } = used;
-    let key = Digest::from_b64(&key).ok_or(Fault::Evidence(Reason::TokenHeader))?;
+        Err(TokenError::Header) => held(Unverified::<Approval>::read(text), Token::Approval(0), time, audience),
+        token => held(token, Token::Declassification(0), time, audience),
+    }
+}
+
+fn held<T: OneTime>(
+    token: Result<Unverified<T>, TokenError>,
+    name: Token,
+    time: u64,
+    audience: &str,
+) -> Result<Proof, Fault> {
+    let token = token.map_err(|error| Fault::Evidence(Refusal::of_token(error, name).reason))?;
+    let key = Digest::from_b64(token.kid().as_str()).ok_or(Fault::Evidence(Reason::TokenHeader))?;
+    let Once { audience: of, issued_at, expires, id, .. } = token.peek().once();
     if of != audience {
         return Err(Fault::Disagrees("audience"));
     }
-    let (from, to) = life(issued_at, expires, longest)?;
+    let (from, to) = life(*issued_at, *expires, T::LIFE)?;
     if !in_time(from, to, time) {
-        return Err(Fault::OutOfTime(Token::Declassification(0)));
+        return Err(Fault::OutOfTime(name));
     }
-    Ok(Proof { key, id, issued_at, until: expires.saturating_add(MAX_SKEW) })
-}
-
-/// What matters here of a token that serves one call.
-struct OneTime {
-    key: String,
-    audience: String,
-    issued_at: u64,
-    expires: u64,
-    id: Jti,
-    longest: u64,
-}
-
-impl OneTime {
-    fn declassification(token: &Unverified<Declassification>) -> Self {
-        let Declassification { audience, issued_at, expires, id, .. } = token.peek();
-        Self {
-            key: token.kid().to_string(),
-            audience: audience.clone(),
-            issued_at: *issued_at,
-            expires: *expires,
-            id: *id,
-            longest: MAX_DECLASSIFICATION_LIFE,
-        }
-    }
-
-    fn approval(token: &Unverified<Approval>) -> Self {
-        let Approval { audience, issued_at, expires, id, .. } = token.peek();
-        Self {
-            key: token.kid().to_string(),
-            audience: audience.clone(),
-            issued_at: *issued_at,
-            expires: *expires,
-            id: *id,
-            longest: MAX_APPROVAL_LIFE,
-        }
-    }
+    Ok(Proof { key, id: *id, issued_at: *issued_at, until: expires.saturating_add(MAX_SKEW) })
 }
 
 /// What an entry says of a call that its tokens must bear out.
@@ -526,6 +499,7 @@ fn receipt<B: Bases>(
 mod tests {
     use super::*;
     use crate::jwk::Thumbprint;
+    use crate::limits::MAX_APPROVAL_LIFE;
     use crate::sign::{MemoryKey, Sign as _};
 
     const NOW: u64 = 1_800_000_000;
@@ -534,24 +508,22 @@ mod tests {
     fn an_approval_that_was_used_is_known_by_its_type_and_held_to_its_own_life() {
         let key = MemoryKey::from_seed(&[1; 32]);
         let digest = Digest::of("d");
-        let approval = Approval {
+        let once = Once {
             audience: "files".to_owned(),
             expires: NOW + MAX_APPROVAL_LIFE,
             issued_at: NOW,
             id: Jti([1; 16]),
             key: Thumbprint::parse(&digest.to_b64()).unwrap(),
-            leaf: digest,
             params: digest,
-            request: digest,
-            state: digest,
             tool: "pay".to_owned(),
         };
+        let approval = Approval { once, leaf: digest, request: digest, state: digest };
         let text = approval.sign(&key).unwrap();
         let look = |time: u64, audience| used(time * 1000, Digest::of(&text), audience, Some(&text));
         let proof = look(NOW + 5, "files").unwrap();
         assert_eq!((proof.id, proof.until), (Jti([1; 16]), NOW + MAX_APPROVAL_LIFE + MAX_SKEW));
         assert_eq!(proof.key.to_b64(), key.public().thumbprint().to_string());
         assert_eq!(look(NOW + 5, "mail"), Err(Fault::Disagrees("audience")));
-        assert!(matches!(look(NOW + 2 * MAX_APPROVAL_LIFE, "files"), Err(Fault::OutOfTime(_))));
+        assert_eq!(look(NOW + 2 * MAX_APPROVAL_LIFE, "files"), Err(Fault::OutOfTime(Token::Approval(0))));
     }
 }

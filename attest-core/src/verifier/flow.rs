@@ -14,6 +14,7 @@ use crate::digest::Digest;
 use crate::jws::{Unverified, Verified};
 use crate::labels::Labels;
 use crate::limits::{MAX_CAUSE_LIFE, MAX_DECLASSIFICATION_LIFE};
+use crate::once::Once;
 use crate::receipt::Receipt;
 use crate::refusal::{About, Caller, Reason, Refusal, Token};
 use crate::tools::qualified;
@@ -75,7 +76,7 @@ impl Brought {
             clock.check(Token::Cause, *issued_at, *expires, MAX_CAUSE_LIFE)?;
         }
         self.declassifications.iter().enumerate().try_for_each(|(n, token)| {
-            let Declassification { issued_at, expires, .. } = token.peek();
+            let Once { issued_at, expires, .. } = &token.peek().once;
             clock.check(Token::Declassification(n), *issued_at, *expires, MAX_DECLASSIFICATION_LIFE)
         })
     }
@@ -141,17 +142,16 @@ pub(super) fn check<'c>(
         let owner = trust.declassifier(token.kid()).ok_or(Reason::BadDeclassification)?;
         let token = token.verify(&owner.key).map_err(|_| Reason::BadDeclassification)?;
         let fits = token.labels.within(&owner.labels)
-            && token.audience == trust.audience()
-            && token.key == caller.key
-            && Some(&token.tool) == proof.tool.as_ref()
-            && token.params == Digest::salted(salt, asked.params);
+            && token.once.audience == trust.audience()
+            && token.once.key == caller.key
+            && Some(&token.once.tool) == proof.tool.as_ref()
+            && token.once.params == Digest::salted(salt, asked.params);
         if !fits {
             return Err(Reason::BadDeclassification.into());
         }
         flowing = flowing.without(&token.labels);
-        let (owner, until) = (owner.key.thumbprint().clone(), token.expires.saturating_add(MAX_SKEW));
-        let id = CallId { key: owner, id: token.id, until };
-        lineage.declassified.push(Single { id, token: token.token(), text: Box::from(*text) });
+        let owner = owner.key.thumbprint().clone();
+        lineage.declassified.push(token.once.single(owner, (token.token(), text), MAX_SKEW));
     }
     // Of another method than a tool's, what the chain releases to everything.
     let name = proof.tool.as_deref().map(|tool| qualified(trust.audience(), tool)).unwrap_or_default();

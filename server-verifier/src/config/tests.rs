@@ -295,3 +295,31 @@ fn what_cannot_change_is_told_by_name() {
     let other = other.replace("files#*", "mail#*") + "\n[http]\nlisten = \"127.0.0.1:1\"\n";
     assert_eq!(before.changed(&read(&other)), ["audience", "http", "log"]);
 }
+
+/// An approver `name` of these groups, with the keys of these seeds.
+fn approver(name: &str, groups: &str, seeds: &[u8]) -> String {
+    use attest_core::sign::{MemoryKey, Sign as _};
+    let x = |seed: &u8| MemoryKey::from_seed(&[*seed; 32]).public().x();
+    let keys: Vec<_> =
+        seeds.iter().map(|seed| format!("{{ kty = \"OKP\", crv = \"Ed25519\", x = \"{}\" }}", x(seed))).collect();
+    format!("\n[[approver]]\nname = \"{name}\"\ngroups = {groups}\njwks = [{}]\n", keys.join(", "))
+}
+
+#[test]
+fn a_person_has_a_name_and_keys_that_nobody_else_has() {
+    let with = |text: &str| format!("{}{text}", good());
+    let config = with(&[approver("Ada", "[\"finance\"]", &[1, 2]), approver("Bob", "[\"finance\"]", &[3])].concat());
+    Config::parse(&config, Path::new("/etc/guard.toml")).unwrap();
+    let shared = [approver("Ada", "[\"finance\"]", &[1]), approver("Bob", "[\"finance\"]", &[1])].concat();
+    assert!(error(&with(&shared)).contains("a key has one role"), "two persons, one key");
+    assert!(error(&with(&approver("Ada", "[]", &[1, 1]))).contains("a key has one role"), "one key twice");
+    let attester = format!("jwks = [{{ kty = \"OKP\", crv = \"Ed25519\", x = \"{KEY_A}\" }}]");
+    let taken = format!("\n[[approver]]\nname = \"Ada\"\ngroups = []\n{attester}\n");
+    assert!(error(&with(&taken)).contains("a key has one role"), "an attester's key");
+    let twice = [approver("Ada", "[]", &[1]), approver("Ada", "[]", &[2])].concat();
+    assert!(error(&with(&twice)).contains("one entry, with all keys in it"));
+    assert!(error(&with(&approver("Ada", "[]", &[]))).contains("at least one key"));
+    assert!(error(&with(&approver("", "[]", &[1]))).contains("needs a name"));
+    assert!(error(&with(&approver("Ada", "[\"\"]", &[1]))).contains("groups with names"));
+    assert!(error(&with(&approver("Ada", "[]", &[1]).replace("groups", "group"))).contains("group"));
+}

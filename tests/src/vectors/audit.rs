@@ -95,6 +95,24 @@ fn declassification(edit: impl FnOnce(&mut Value)) -> String {
     Token::new("mcp-declassification+jwt", super::trust::OWNER, claims).compact()
 }
 
+/// A person's word on a call.
+fn approval(edit: impl FnOnce(&mut Value)) -> String {
+    let mut claims = json!({
+        "aud": "files",
+        "exp": NOW + 60,
+        "iat": NOW - 3_600,
+        "jti": b64([5; 16]),
+        "key": thumbprint(super::call::AGENT),
+        "leaf": DIGEST,
+        "params": DIGEST,
+        "request": DIGEST,
+        "state": DIGEST,
+        "tool": "read_file",
+    });
+    edit(&mut claims);
+    Token::new("mcp-approval+jwt", super::trust::OWNER, claims).compact()
+}
+
 fn used(token: &str) -> Value {
     json!({"audience": "files", "call": CALL, "time": TIME, "token": hash(token), "type": "used"})
 }
@@ -118,11 +136,23 @@ fn of_uses() -> Vec<Vector> {
         let token = declassification(edit);
         one(name, comment, check, used(&token), Some(&token))
     };
+    let said = approval(|_| ());
     let twice = [(start(), None), (used(&token), Some(&*token)), (used(&token), Some(&*token))];
     let other = declassification(|c| c["jti"] = json!(b64([3; 16])));
     let two = [(start(), None), (used(&token), Some(&*token)), (used(&other), Some(&*other))];
     vec![
         tokens("used", "a declassification is used", &twice[..2]).with("expect", "whole"),
+        tokens("used_approval", "an approval is used", &[(start(), None), (used(&said), Some(&*said))])
+            .with("expect", "whole"),
+        {
+            let token = approval(|c| c["iat"] = json!(NOW + 60 - 86_401));
+            let entry = used(&token);
+            one("used_approval_life", "an approval of a longer life than a day", "evidence", entry, Some(&token))
+        },
+        {
+            let token = approval(|c| (c["iat"], c["exp"]) = (json!(NOW - 400), json!(NOW - 360)));
+            one("used_approval_expired", "an approval that had expired", "time", used(&token), Some(&token))
+        },
         tokens("used_two", "two declassifications are used", &two).with("expect", "whole"),
         tokens("used_twice", "a declassification is used twice", &twice).with("expect", "replay").with("index", "2"),
         one("used_no_token", "the declassification is not there", "own-token", used(&token), None),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use attest_core::approval::{Approval, Approved, count};
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::limits::MAX_APPROVAL_LIFE;
+use attest_core::once::Once;
 use attest_core::sign::Sign as _;
 use attest_core::trust::Trust;
 use attest_keys::Key;
@@ -71,19 +72,17 @@ impl Desk {
         let [id, salt] = bits;
         let (id, salt, now) = (Jti(id), Salt(salt), now());
         let asked = request.asked();
-        let token = Approval {
+        let once = Once {
             audience: request.audience.clone(),
             expires: request.expires.min(now + MAX_APPROVAL_LIFE),
             issued_at: now,
             id,
             key: asked.key.clone(),
-            leaf: asked.leaf,
             params: Digest::salted(&salt, asked.params),
-            request: asked.request,
-            state: asked.state,
             tool: asked.tool.to_owned(),
-        }
-        .sign(key)?;
+        };
+        let approval = Approval { once, leaf: asked.leaf, request: asked.request, state: asked.state };
+        let token = approval.sign(key)?;
         let before = approvals::left(&self.folder, request.id)?.approvals;
         let tokens = before.iter().map(|(salt, text)| (*salt, text.as_str())).chain([(salt, token.as_str())]);
         let counted = count(tokens, &asked, &self.trust, now);
