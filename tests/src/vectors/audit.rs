@@ -343,7 +343,6 @@ fn of_the_kind_of_log() -> Vec<Vector> {
             "context",
             0,
         ),
-        wrong("closed_before_start", "an alert closed before anything started", &[closed(0), start()], "context", 0),
         wrong("closed_in_a_caller", "an alert closed in a caller's log", &[context(), closed(0)], "context", 1),
         wrong("closed_ahead", "an alert closed that is not there yet", &[start(), closed(1)], "alert", 1),
         wrong("accepted_in_a_caller", "a state accepted in a caller's log", &[context(), accepted()], "context", 1),
