@@ -161,7 +161,8 @@ fn another_method_is_asked_for_as_a_method() {
 fn the_default_policies_ask_more_of_a_call_the_more_could_come_of_it() {
     let policies = read(crate::DEFAULT);
     assert_eq!(policies.remarks(), []);
-    let alerts: BTreeSet<Open> = [Open { rule: "refused".into(), severity: Severity::Low }].into();
+    let alerts: BTreeSet<Open> = [Open { rule: "uses-poisoned".into(), severity: Severity::Medium }].into();
+    let low: BTreeSet<Open> = [Open { rule: "first-seen".into(), severity: Severity::Low }].into();
     let with =
         |risk, alerts: &BTreeSet<Open>, met| policies.decide(&Facts { risk, alerts: alerts.clone(), met, ..facts() });
     let fresh = Met { nonce: true, reattest: true, ..Met::default() };
@@ -169,6 +170,7 @@ fn the_default_policies_ask_more_of_a_call_the_more_could_come_of_it() {
     let (none, quiet) = (Met::default(), BTreeSet::new());
     assert_eq!(with(Risk::Low, &alerts, none.clone()), Decision::Allow);
     assert_eq!(with(Risk::Medium, &quiet, none.clone()), Decision::Allow);
+    assert_eq!(with(Risk::Medium, &low, none.clone()), Decision::Allow);
     assert_eq!(with(Risk::Medium, &alerts, none.clone()).by(), by(&["open-alert"]));
     assert_eq!(with(Risk::High, &quiet, none.clone()).by(), by(&["high-fresh", "high-measured"]));
     assert_eq!(with(Risk::High, &quiet, fresh.clone()), Decision::Allow);
