@@ -9,8 +9,21 @@ from dataclasses import dataclass, field
 
 import snowballstemmer
 
-from lexicon import BEFORE_NOUNS, COMMON, HANDED_OVER, IMPLIES, INDEFINITE, NOUNS, SUBJECTS, VERBS
-from schema import Parameter, Tool, split, tool
+from lexicon import (
+    AMBIGUOUS,
+    ANSWERS,
+    BEFORE_NOUNS,
+    BEFORE_VERBS,
+    COMMON,
+    HANDED_OVER,
+    IMPLIES,
+    INDEFINITE,
+    NOUNS,
+    PLACES,
+    SUBJECTS,
+    VERBS,
+)
+from schema import Parameter, Tool, tool
 
 _stemmer = snowballstemmer.stemmer("english")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -64,7 +77,9 @@ def words_of(text: str) -> list[str]:
 
 
 def near(word: str, table: dict[str, str]) -> set[str]:
-    return {stem(other) for other in table.get(word, word).split()} | {stem(word)}
+    """The word and what people say for it: of its own line, or, where it has none, of the lines that it stands in."""
+    lines = [table[word]] if word in table else [line for line in table.values() if word in line.split()]
+    return {stem(other) for line in lines for other in line.split()} | {stem(word)}
 
 
 def values(text: str) -> Values:
@@ -84,13 +99,23 @@ def values(text: str) -> Values:
     return Values(*(tuple(dict.fromkeys(found)) for found in (emails, urls, ibans, names)))
 
 
+def _describes(word: str) -> bool:
+    """ "a channel", "the best rated hotel": what is meant is still to be found."""
+    return word in INDEFINITE or word == "best" or word.endswith(("est", "ed"))
+
+
+def _names(word: str) -> bool:
+    """Whether a word in small letters before a noun can be its name: "the general channel", and not "the best hotel"."""
+    return word.islower() and word not in COMMON and not _describes(word) and not word.endswith("ing")
+
+
 def destination(text: str, parameter: Parameter, found: Values) -> tuple[str, list[str]]:
     """Whether the text names where this goes ("named", with the values), describes it ("open"), or does not speak of it ("absent")."""
-    nouns = {other for word in parameter.words for other in near(word, NOUNS)}
-    spoken, adjacent, described = False, [], False
-    for clause in SENTENCE.split(text):
+    nouns = {other for word in parameter.words for other in ({stem(word)} if word not in PLACES else near(word, PLACES))}
+    spoken, adjacent, described, lower = False, [], False, []
+    for clause in SENTENCE.split(SAID.sub(" ", text)):
         words = re.findall(r"[\w@.'’/-]+", clause)
-        at = [i for i, word in enumerate(words) if stem(word.strip(".'’")) in nouns]
+        at = [i for i, word in enumerate(words) if stem(word.strip(".'’")) in nouns and (word.islower() or not i)]
         spoken |= bool(at)
         if parameter.kind == "url":
             described |= bool(at) and not URL.search(clause)
@@ -99,18 +124,18 @@ def destination(text: str, parameter: Parameter, found: Values) -> tuple[str, li
             beside = [words[j].strip(".'’\"") for j in (i - 1, i + 1) if 0 <= j < len(words)]
             before = [word.lower() for word in words[max(0, i - 3) : i]]
             partial = i + 1 < len(words) and words[i + 1] in ("starting", "beginning", "ending", "containing", "called", "named")
-            named = [word for word in beside if word in found.name]
+            named = [name for name in found.name if set(name.split()) & set(beside)]
             if named and not partial:
                 adjacent += named
-            elif i and words[i - 1].islower() and i > 1 and words[i - 2].lower() == "the" and not set(before) & set(INDEFINITE.split()):
-                adjacent.append(words[i - 1])
+            elif before[-2:-1] == ["the"] and _names(words[i - 1]):
+                lower.append(words[i - 1])
             else:
-                described |= bool(set(before) & set(INDEFINITE.split())) or partial
-    if described:
-        return "open", []
+                described |= partial or any(_describes(word) for word in before)
     if adjacent:
         return "named", adjacent
-    named = list(found.of(parameter.kind))
+    if described and not (parameter.kind in ("email", "iban") and getattr(found, parameter.kind)):
+        return "open", []
+    named = lower + list(found.of(parameter.kind))
     if named:
         return "named", named
     return ("open" if parameter.required or spoken else "absent"), []
@@ -127,32 +152,54 @@ def _constraint(parameter: Parameter, state: str, named: list[str]) -> dict:
     return {"constraint_type": "one_of", "values": allowed + named}
 
 
-def _asked(clause: str, tools: list[Tool], text: str, found: Values) -> set[str]:
-    """The tools that the verbs of a clause ask for: of each verb those that fit its object best."""
-    words = words_of(clause)
-    objects = set(stems(clause))
+def _is_asked(words: list[str], i: int) -> bool:
+    """Whether the word can be a verb that asks for something, by the words beside it."""
+    word = words[i]
+    before = words[i - 1] if i else None
+    if before in BEFORE_NOUNS | SUBJECTS or (word.endswith("ed") and stem(word) != word):
+        return False
+    if word in ANSWERS and words[i + 1 : i + 2] == ["me"]:
+        return False
+    ambiguous = any(stem(word) == stem(other) for other in AMBIGUOUS)
+    return not ambiguous or (word in AMBIGUOUS and (before is None or before in BEFORE_VERBS))
+
+
+def _fit(candidate: Tool, verb: str, objects: set[str], text: str, found: Values) -> float:
+    """How well a tool fits a verb and what stands beside it; 0 for not at all."""
+    first, *rest = candidate.words
+    if verb not in near(first, VERBS):
+        return 0
+    nouns = [word for word in rest if word not in ("to", "from", "in", "of", "by", "the", "for")]
+    implied = {stem(IMPLIES[word]) for word in IMPLIES if stem(word) == verb}
+    hits = sum(1 for word in nouns if near(word, NOUNS) & (objects - {verb} | implied))
+    required = [p for p in candidate.destinations if p.required]
+    firm = bool(required) and all(destination(text, p, found)[0] == "named" for p in required)
+    # Without its object, a verb speaks of a tool only by somebody whom the text names.
+    if not hits and not (firm and all(p.kind != "any" or set(p.words) & set(PLACES) for p in required)):
+        return 0
+    return hits / max(len(nouns), 1) + (0.5 if firm else 0) + (0.1 if stem(first) == verb else 0)
+
+
+def _asked(sentence: str, tools: list[Tool], text: str, found: Values) -> set[str]:
+    """The tools that the verbs of a sentence ask for: of each verb those that fit its object best."""
     chosen: set[str] = set()
-    for i, word in enumerate(words):
-        verb = stem(word)
-        if i and words[i - 1] in BEFORE_NOUNS | SUBJECTS or word.endswith("ed") and verb != word:
-            continue
-        scores: dict[str, float] = {}
-        for candidate in tools:
-            first, *rest = candidate.words
-            if verb not in near(first, VERBS):
+    for part in PART.split(sentence):
+        words = words_of(part)
+        for i, word in enumerate(words):
+            if not _is_asked(words, i):
                 continue
-            nouns = [word for word in rest if word not in ("to", "from", "in", "of", "by", "the", "for")]
-            implied = {stem(IMPLIES[word]) for word in IMPLIES if stem(word) == verb}
-            hits = sum(1 for word in nouns if near(word, NOUNS) & (objects - {verb} | implied) or stem(word) in implied)
-            states = [destination(text, p, found)[0] for p in candidate.destinations if p.required]
-            firm = bool(states) and all(state == "named" for state in states)
-            if not hits and not firm:
-                continue
-            scores[candidate.name] = hits / max(len(nouns), 1) + (0.5 if firm else 0) + (0.1 if stem(first) == verb else 0)
-        if scores:
-            best = max(scores.values())
-            chosen |= {name for name, score in scores.items() if score == best}
+            # "Find the hotel and book it": the object can stand in another part.
+            for objects in (_objects(part), _objects(sentence)):
+                scores = {one.name: _fit(one, stem(word), objects, text, found) for one in tools}
+                best = max(scores.values(), default=0)
+                if best:
+                    chosen |= {name for name, score in scores.items() if score == best}
+                    break
     return chosen
+
+
+def _objects(text: str) -> set[str]:
+    return {stem(word) for word in words_of(text) if not word.endswith("ed")}
 
 
 def derive(text: str, listed: list[dict]) -> Grant:
@@ -163,8 +210,8 @@ def derive(text: str, listed: list[dict]) -> Grant:
     handed_over = any(re.search(pattern, text, re.IGNORECASE) for pattern in HANDED_OVER)
     spoken = QUOTED.sub(" ", text)
     asked: set[str] = set()
-    for clause in (part for sentence in SENTENCE.split(spoken) for part in PART.split(sentence)):
-        asked |= _asked(clause, effects, text, found)
+    for sentence in SENTENCE.split(spoken):
+        asked |= _asked(sentence, effects, text, found)
     grant = Grant()
     for one in tools:
         states = {p.name: destination(text, p, found) for p in one.destinations}
@@ -181,12 +228,7 @@ def derive(text: str, listed: list[dict]) -> Grant:
         if one.effect and is_open:
             grant.root = "ask-first"
         narrowed = any(state != "open" for state, _ in states.values())
-        grant.tools[one.name] = {
-            p.name: _constraint(p, *states.get(p.name, ("open", []))) for p in one.parameters
-        } if narrowed else {}
+        grant.tools[one.name] = {p.name: _constraint(p, *states.get(p.name, ("open", []))) for p in one.parameters} if narrowed else {}
         if not (one.reaches and is_open):
             grant.release.append(one.name)
     return grant
-
-
-__all__ = ["Grant", "derive", "split"]

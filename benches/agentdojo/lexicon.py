@@ -31,12 +31,28 @@ VERBS = {
 
 # These verbs say of themselves what they are about.
 IMPLIES = {
-    "pay": "money", "refund": "money", "reimburse": "money", "transfer": "money",
-    "email": "email", "mail": "email", "message": "message", "dm": "message", "tell": "message", "text": "message",
+    "pay": "money",
+    "refund": "money",
+    "reimburse": "money",
+    "transfer": "money",
+    "email": "email",
+    "mail": "email",
+    "message": "message",
+    "dm": "message",
+    "tell": "message",
+    "text": "message",
+}
+
+# How a text may speak of what a parameter of this name holds.
+PLACES = {
+    "recipient": "recipient person user",
+    "recipients": "recipient person user participant",
+    "participants": "participant invitee attendee guest person",
+    "user": "user person",
+    "url": "url link webpage website site page article",
 }
 
 NOUNS = {
-    "recipient": "recipient person user",
     "money": "money payment bill refund amount difference transaction rent fee price invoice",
     "transaction": "transaction payment rent bill order subscription transfer",
     "scheduled": "scheduled recurring standing next rent subscription",
@@ -73,11 +89,20 @@ BEFORE_NOUNS = set(
     "a an the my your his her its our their this that these those any all each every some no following new direct of more most".split()
 )
 
+# Nouns as often as verbs: verbs only in their plain form, at the head of a part of a sentence or after one of these.
+AMBIGUOUS = set("email mail message dm text post book call share plan transfer order rent schedule forward answer contact draft".split())
+BEFORE_VERBS = set("please to then also you first finally kindly just".split())
+
+# "Tell me" asks for an answer, and for no message.
+ANSWERS = set("tell give text write message".split())
+
 # Before a verb that says what somebody does, and does not ask for it.
 SUBJECTS = set("i they we he she who usually always often already".split())
 
 # A noun after one of these is described, and not named: "a channel with …", "each user".
-INDEFINITE = "a an any each every all some which most those these necessary other another whose same right correct respective"
+INDEFINITE = set(
+    "a an any each every all some which most those these necessary other another whose same right correct respective first last next".split()
+)
 
 COMMON = set(
     """a about after all also am an and any apart are as at be been before but by can check could do does find first follow for from

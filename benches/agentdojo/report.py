@@ -37,7 +37,14 @@ def _attacks(rows: dict) -> dict:
             continue
         partly += len(through) < len(wanted)
         by_injection[row["injection_task"]] += 1
-        missed.append({"user_task": row["user_task"], "injection_task": row["injection_task"], "through": [c["tool"] for c in through], "security": row["security"]})
+        missed.append(
+            {
+                "user_task": row["user_task"],
+                "injection_task": row["injection_task"],
+                "through": [c["tool"] for c in through],
+                "security": row["security"],
+            }
+        )
     return {
         "counted": counted,
         "stopped": stopped,

@@ -19,6 +19,8 @@ from house import HERE, House
 from schema import tool
 from suites import HELD_OUT, MARK, TUNED, VERSION, Trace, attacked, benign, security, suite, utility, vectors
 
+# Adopted at once: the server takes seconds to start, and a client that looks for a revision waits less.
+REVISION = "2026-07-28"
 FROZEN = ("derive.py", "lexicon.py", "schema.py", "policy.cedar")
 
 
@@ -68,7 +70,7 @@ async def run_trace(house: House, url: str, trace: Trace) -> dict:
     program, *words = house.wrap(url)
     server = StdioServerParameters(command=program, args=words, env=house.environ, cwd=house.folder)
     calls, attack = [], []
-    async with Client(server, cache=None, read_timeout_seconds=60) as client:
+    async with Client(server, mode=REVISION, cache=None, read_timeout_seconds=120) as client:
         await client.list_tools()  # starts the server, where it does not run yet
         house.beside(trace.environment)
         agent = Agent(house, client)
@@ -131,8 +133,8 @@ async def run_suite(attest: Path, name: str, variant: str) -> dict:
 
 
 def frozen() -> dict:
-    last = subprocess.run(["git", "log", "-1", "--format=%H", "--", *FROZEN], cwd=HERE, capture_output=True, text=True)
-    dirty = subprocess.run(["git", "status", "--porcelain", "--", *FROZEN], cwd=HERE, capture_output=True, text=True)
+    last = subprocess.run(["git", "log", "-1", "--format=%H", "--", *FROZEN], cwd=HERE, capture_output=True, text=True, check=False)
+    dirty = subprocess.run(["git", "status", "--porcelain", "--", *FROZEN], cwd=HERE, capture_output=True, text=True, check=False)
     digests = {name: sha256((HERE / name).read_bytes()).hexdigest() for name in FROZEN}
     return {"commit": last.stdout.strip() + ("-dirty" if dirty.stdout else ""), "sha256": digests}
 
@@ -140,7 +142,7 @@ def frozen() -> dict:
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--attest", type=Path, required=True)
-    options.add_argument("--out", type=Path, required=True)
+    options.add_argument("--out", type=Path, default=HERE / "results.json")
     options.add_argument("--variant", choices=["derived", "oracle-tools"], default="derived")
     options.add_argument("suites", nargs="*", default=[*TUNED, *HELD_OUT])
     given = options.parse_args()

@@ -6,12 +6,14 @@ Whatever is not recognised counts as the worse thing: a tool as one with effects
 import re
 from dataclasses import dataclass
 
-READING = {"get", "read", "list", "search", "find", "check", "fetch", "view", "show", "query", "count", "lookup"}
+READING = {"get", "read", "list", "search", "find", "check", "fetch", "view", "show", "query", "count", "lookup", "describe"}
 
-# Answers of tools about these alone are the principal's own records or a clock. Everybody else's words are untrusted.
-OWN = {"iban", "balance", "user", "info", "information", "current", "day", "date", "time", "my", "profile"}
+# Answers of tools about these alone are the principal's own records, an address book among them, or a clock. All else has others' words in it.
+OWN = set("iban balance user info information current day date time my profile contact contacts by name email".split())
 
-CONTENT = set("body content contents subject title description text message note notes comment summary query name filename location".split())
+CONTENT = set(
+    "body content contents subject title description text message note notes comment summary query name filename location attachment attachments permission status type category format language priority color".split()
+)
 PERSONAL = set("first last street city zip postcode country birthday phone gender".split())
 WHEN = set("date time start end day month year hour deadline".split())
 URL = {"url", "link", "uri", "href"}
@@ -60,7 +62,8 @@ class Tool:
 
     @property
     def untrusted(self) -> bool:
-        return self.reads and not set(self.words[1:]) <= OWN
+        about = set(self.words[1:])
+        return self.reads and not (about <= OWN and about != {"email"})
 
 
 def split(name: str) -> list[str]:

@@ -25,10 +25,7 @@ class World:
         self.environment = self.suite.load_and_inject_default_environment({})
 
     async def list(self, _context, _params) -> ListToolsResult:
-        tools = [
-            Tool(name=tool.name, description=tool.description, input_schema=tool.parameters.model_json_schema())
-            for tool in self.suite.tools
-        ]
+        tools = [Tool(name=tool.name, description=tool.description, input_schema=tool.parameters.model_json_schema()) for tool in self.suite.tools]
         return ListToolsResult(tools=tools, ttl_ms=0, cache_scope="private")
 
     async def call(self, _context, params) -> CallToolResult:
