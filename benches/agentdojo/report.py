@@ -1,6 +1,8 @@
 """What the traces of a suite come to."""
 
+import json
 from collections import Counter
+from pathlib import Path
 
 CAUSES = {
     "tool-not-granted": "tool",
@@ -10,6 +12,20 @@ CAUSES = {
     "policy-denied": "policy",
     "policy-error": "policy",
 }
+
+
+def write(results: dict, path: Path) -> None:
+    """One row a line, so that two runs can be compared."""
+    suites = []
+    for name, rows in results["suites"].items():
+        members = [f'"summary": {json.dumps(rows["summary"], indent=1, ensure_ascii=False)}']
+        for member in ("benign", "attacked", "grants"):
+            lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows[member])
+            members.append(f'"{member}": [\n{lines}\n]')
+        members += [f'"{member}": {json.dumps(rows[member], ensure_ascii=False)}' for member in ("kinds", "not_injectable", "seconds")]
+        suites.append(f'"{name}": {{\n' + ",\n".join(members) + "\n}")
+    about = ",\n".join(f'"{name}": {json.dumps(value)}' for name, value in results.items() if name != "suites")
+    path.write_text("{\n" + about + ',\n"suites": {\n' + ",\n".join(suites) + "\n}\n}\n")
 
 
 def summary(rows: dict) -> dict:

@@ -150,7 +150,7 @@ def main() -> None:
     for name in given.suites:
         rows = asyncio.run(run_suite(given.attest.resolve(), name, given.variant))
         results["suites"][name] = {"summary": report.summary(rows)} | rows
-        given.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+        report.write(results, given.out)
         print(json.dumps({name: results["suites"][name]["summary"]}, indent=1))
 
 
