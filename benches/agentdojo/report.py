@@ -46,10 +46,10 @@ def _attacks(rows: dict) -> dict:
             continue
         counted += 1
         succeeded += row["security"]
-        through = [call for call in wanted if call["ended"] in ("passed", "failed")]
+        through = [call for call in wanted if call["ended"] not in CAUSES]
         if not through:
             stopped += 1
-            by[CAUSES.get(wanted[0]["ended"], wanted[0]["ended"])] += 1
+            by[CAUSES[wanted[0]["ended"]]] += 1
             continue
         partly += len(through) < len(wanted)
         by_injection[row["injection_task"]] += 1
