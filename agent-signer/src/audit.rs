@@ -88,7 +88,7 @@ pub fn audit(args: AuditArgs) -> Result<u8, Failure> {
     runtime.block_on(async {
         attest_trail::check(&file.trail)?;
         let log = Arc::new(open(&folder, &stem(&name))?);
-        let writing = Writing { strict: file.strict, alone: true, account: None };
+        let writing = Writing { strict: file.strict, alone: true, ..Writing::default() };
         let recorder = Arc::new(attest_trail::open(&log, &file.trail, writing)?);
         let session = Arc::new(Session::begin(recorder.clone(), &name, Some(&how)).await?);
         let exit = match url {

@@ -172,11 +172,10 @@ impl Signer {
         };
         log.append(Record::new(entry.to_bytes()), now()).await?;
         let trail = match &config.trail {
-            Some(table) => Some(Arc::new(attest_trail::open(
-                &log,
-                table,
-                Writing { strict: config.strict, ..Writing::default() },
-            )?)),
+            Some(table) => {
+                let writing = Writing { strict: config.strict, ..Writing::default() };
+                Some(Arc::new(attest_trail::open(&log, table, writing)?))
+            }
             None => None,
         };
         let own = match &trail {

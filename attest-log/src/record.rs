@@ -32,9 +32,9 @@ pub struct Record {
     pub token: Option<Token>,
     /// Taken with the entry. When it is taken already, nothing of this record is stored.
     pub replay: Option<ReplayKey>,
-    /// A call whose outcome is still to come: listed by [`crate::Recovery`] until a record closes it.
+    /// What is still to be closed, a call whose outcome is to come or an alert: listed by [`crate::Recovery`] until a record closes it.
     pub opens: Option<Hash>,
-    /// The open call that this record is the outcome of.
+    /// What this record closes: the call that it is the outcome of, or an alert.
     pub closes: Option<Hash>,
     /// Whether the answer is to bring the proof that the entry is in the tree.
     pub prove: bool,
@@ -192,7 +192,7 @@ pub enum ReplayKeyError {
     Expires,
 }
 
-/// A call that was opened and not closed.
+/// A call, or an alert, that was opened and not closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenCall {
     /// What [`Record::opens`] said.

@@ -107,7 +107,9 @@ pub struct Recorder {
     /// Whether the log holds nothing but the trail.
     alone: bool,
     /// Whether a rule may stop a call or an answer, so that these wait for the rules.
-    may_stop: AtomicBool,
+    may_stop: bool,
+    /// Whether somebody goes by the alerts, so that everything waits for the rules.
+    awaited: AtomicBool,
 }
 
 struct Shared {
@@ -130,13 +132,14 @@ impl Recorder {
             shared,
             strict,
             alone,
-            may_stop: may_stop.into(),
+            may_stop,
+            awaited: false.into(),
         }
     }
 
-    /// From here on calls and answers wait until the rules have seen them, whatever the rules want done: somebody goes by the alerts.
+    /// From here on everything waits until the rules have seen it, whatever they want done: somebody goes by the alerts.
     pub fn await_rules(&self) {
-        self.may_stop.store(true, Ordering::Relaxed);
+        self.awaited.store(true, Ordering::Relaxed);
     }
 
     /// A session begins. In a log that holds nothing but a trail it has an entry, before any of its events.
@@ -172,7 +175,8 @@ impl Recorder {
             return Recording { failed, ..Recording::default() };
         }
         let calls = drafts.iter().any(|draft| matches!(draft.what, What::Call(_)));
-        let waits = (self.strict && calls) || (self.may_stop() && drafts.iter().any(may_be_stopped));
+        let stoppable = self.may_stop && drafts.iter().any(may_be_stopped);
+        let waits = (self.strict && calls) || stoppable || self.awaited.load(Ordering::Relaxed);
         let (answer, verdict) = if waits { Some(oneshot::channel()).unzip() } else { (None, None) };
         let inbox = locked(&self.inbox).clone();
         let turn = Turn { server: server.clone(), session, time: now_ms(), drafts, answer };
@@ -185,7 +189,7 @@ impl Recorder {
 
     /// Whether a rule may stop a call or an answer.
     pub fn may_stop(&self) -> bool {
-        self.may_stop.load(Ordering::Relaxed)
+        self.may_stop
     }
 
     /// Writes what is waiting, and nothing after it.

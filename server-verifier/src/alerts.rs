@@ -38,32 +38,20 @@ struct Held {
 
 struct Kind {
     alert: Open,
-    /// Where the first of them stands; `None` before it does.
+    /// Where the first of them stands; `None` where nothing in the log is held open for it.
     index: Option<u64>,
     /// It is being closed, and whether another one came meanwhile.
     closing: Option<bool>,
 }
 
 impl OpenAlerts {
-    /// A call is judged, and alerts may be about it.
-    pub(crate) fn called(&self, accepted: &Accepted) {
+    /// A call is judged: those that are open on its caller's context. Alerts about the call will be of this context.
+    pub(crate) fn meet(&self, accepted: &Accepted) -> BTreeSet<Open> {
         let (call, context) = (accepted.caller.call, context(accepted));
         let held = &mut *self.held();
-        if held.calls.insert(call, context).is_none() {
-            held.order.push_back(call);
-        }
-        if held.order.len() > CALLS
-            && let Some(oldest) = held.order.pop_front()
-        {
-            held.calls.remove(&oldest);
-        }
-    }
-
-    /// Those that are open on a caller's context.
-    pub(crate) fn on(&self, accepted: &Accepted) -> BTreeSet<Open> {
-        let held = self.held();
+        held.remember(call, context);
         let of = |context: Half| held.open.range(joined(context, [0; 16])..=joined(context, [0xff; 16]));
-        of(EVERYBODY).chain(of(context(accepted))).map(|(_, kind)| kind.alert.clone()).collect()
+        of(EVERYBODY).chain(of(context)).map(|(_, kind)| kind.alert.clone()).collect()
     }
 
     /// What a log held open when it was opened: an alert at this index.
@@ -80,16 +68,31 @@ impl OpenAlerts {
         Some(*hash)
     }
 
-    /// The entry is in the log. What came while it was on its way stays open, until the log is opened again.
+    /// The entry is in the log. Of what came while it was on its way nothing is held open in the log, so it stays open here, and nobody
+    /// can close it, until the log is opened again.
     pub(crate) fn closed(&self, opened: &Hash) {
         let held = &mut *self.held();
-        if held.open.get(opened).is_some_and(|kind| kind.closing != Some(true)) {
-            held.open.remove(opened);
+        match held.open.get_mut(opened) {
+            Some(kind) if kind.closing == Some(true) => (kind.index, kind.closing) = (None, None),
+            _ => drop(held.open.remove(opened)),
         }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn remember(&mut self, call: Digest, context: Half) {
+        if self.calls.insert(call, context).is_none() {
+            self.order.push_back(call);
+        }
+        if self.order.len() > CALLS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.calls.remove(&oldest);
+        }
     }
 }
 
@@ -138,3 +141,7 @@ fn joined(context: Half, kind: Half) -> Hash {
     hash.iter_mut().zip(context.into_iter().chain(kind)).for_each(|(to, from)| *to = from);
     hash
 }
+
+#[cfg(test)]
+#[path = "alerts_tests.rs"]
+mod tests;

@@ -1,15 +1,12 @@
 //! The gate: verdict, entry, and only then the call. Independent of the transport.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use attest_core::cause::{Cause, Told};
-use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::digest::{Digest, Salt};
-use attest_core::entry::{Entry, Status, Written};
+use attest_core::entry::{Entry, Status};
 use attest_core::json::Value;
-use attest_core::jwk::Thumbprint;
 use attest_core::labels::Labels;
 use attest_core::receipt::Receipt;
 use attest_core::refusal::{Check, Reason, Refusal};
@@ -19,24 +16,27 @@ use attest_core::seen::{Called, What};
 use attest_core::sign::Sign as _;
 use attest_core::status::Level;
 use attest_core::tlog_proof::TlogProof;
-use attest_core::trust::Trust;
 use attest_core::verifier::{Accepted, CallId, Single};
-use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, LogKeyError, Reader, Record, ReplayKey, Token};
+use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, Record, ReplayKey, Token};
 use attest_trail::observer::Draft;
-use attest_trail::{Recorder, Session, Writing};
+use attest_trail::{Recorder, Session};
 use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
 use crate::alerts::OpenAlerts;
-use crate::config::{Acceptance, Closing, Config, Fixed, accepted};
 use crate::judge::{self, Case, Challenges, Desk, Passed, Verdict};
 use crate::methods::Setting;
 use crate::rules::{Current, Rules};
-use crate::status::{Lists, warn_of_staleness};
+use crate::status::Lists;
 use crate::stores::Stores;
 use crate::tally::{Due, Tally};
-use crate::witness::{Witnessing, WitnessingError};
+use crate::witness::Witnessing;
 use attest_log::clock::{now, now_ms};
+
+mod opening;
+
+pub use opening::GateError;
+pub(crate) use opening::Running;
 
 /// A verifier with its log.
 pub struct Gate {
@@ -59,15 +59,6 @@ pub struct Gate {
     trail: Option<Trail>,
     alerts: Arc<OpenAlerts>,
     exchanges: AtomicU64,
-}
-
-/// What a new configuration is held against.
-pub(crate) struct Running {
-    pub fixed: Fixed,
-    pub log: PathBuf,
-    pub key: LogKey,
-    /// Names and keys.
-    pub witnesses: Vec<(String, Thumbprint)>,
 }
 
 /// The trail of what passes, besides the decisions.
@@ -107,126 +98,7 @@ pub(crate) struct Made {
     pub proof: String,
 }
 
-/// Why a gate cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum GateError {
-    /// The log cannot be opened.
-    #[error(transparent)]
-    Log(#[from] attest_log::OpenError),
-    /// The log has no key.
-    #[error(transparent)]
-    Key(#[from] LogKeyError),
-    /// The log's key is somebody's.
-    #[error(
-        "the log's key {0} is also an attester's, a root's, a declassifier's, another log's or a status list's: a key has one role; give the log one of its own"
-    )]
-    KeyTwice(Thumbprint),
-    /// The configuration pins other keys for the log of this name.
-    #[error(
-        "[[server]] names the log {0:?}, which is this guard's own, with another key; add its present one, which `attest log key` prints, or take the entry out"
-    )]
-    OtherLog(String),
-    /// The system gives no random bits.
-    #[error("the system gives no random bits: {0}")]
-    Random(getrandom::Error),
-    /// The log's key cannot be pinned.
-    #[error("the log's key: {0}")]
-    OwnKey(#[from] LogKeysError),
-    /// A witness's key is somebody else's too.
-    #[error("the key of the witness {0} is also the log's own, an attester's or a root's: a key has one role")]
-    WitnessKey(String),
-    /// The log cannot be read.
-    #[error("cannot read the log: {0}")]
-    Read(#[from] attest_log::ReadError),
-    /// The trail.
-    #[error(transparent)]
-    Trail(#[from] attest_trail::OpenError),
-    /// The trail takes no entry.
-    #[error(transparent)]
-    Unwritten(#[from] attest_trail::Unwritten),
-    /// Witnesses cannot be asked.
-    #[error(transparent)]
-    Witness(#[from] WitnessingError),
-    /// The log cannot be written.
-    #[error("cannot write the log: {0}")]
-    Append(#[from] AppendError),
-}
-
 impl Gate {
-    /// Opens the log, marks calls that a crash left without an outcome, and writes down that it starts.
-    pub async fn open(config: Config) -> Result<Self, GateError> {
-        let key = LogKey::of_log(&config.log, config.log_key.as_ref(), &config.log_origin)?;
-        let witnesses = config.witness.iter().flat_map(|witnesses| witnesses.policy.witnesses());
-        let running = Running {
-            fixed: config.fixed.clone(),
-            log: config.log.clone(),
-            key: key.clone(),
-            witnesses: witnesses.map(|w| (w.name.clone(), w.vkey.key().thumbprint().clone())).collect(),
-        };
-        let trust = running.admits(config.trust)?;
-        warn_of_staleness(&trust);
-        let (log, recovery) = Log::open(&config.log, key.clone(), attest_log::Options::default())?;
-        let skew = trust.skew();
-        let audience = trust.audience().to_owned();
-        let stores = Stores::default();
-        stores.fill(&config.flow, &config.log)?;
-        let rules =
-            Current::new(Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow, config.judging));
-        let lists = Lists::open(&config.log, config.statuses, rules.clone()).await;
-        let mut gate = Self {
-            key,
-            receipts: config.receipts,
-            stores,
-            audience,
-            rules,
-            lists,
-            challenges: Challenges::new().map_err(GateError::Random)?,
-            desk: Desk::beside(&config.log),
-            running: tokio::sync::Mutex::new(running),
-            log: Arc::new(log),
-            limits: config.http.limits,
-            tally: Mutex::default(),
-            tasks: Mutex::default(),
-            witness: None,
-            trail: None,
-            alerts: Arc::default(),
-            exchanges: AtomicU64::new(0),
-        };
-        // The normal path: what a crash left open is closed by the same append as any outcome.
-        let reader = Reader::open(&config.log)?;
-        for open in recovery.open_calls {
-            let body = reader.entry(open.index)?.unwrap_or_default();
-            if let Ok(Written::Alert { alert, .. }) = Written::read(&body) {
-                gate.alerts.restore(open.hash, &alert, open.index);
-                continue;
-            }
-            gate.outcome(Digest(open.hash), Outcome { status: Status::Unknown, digest: None }).await?;
-        }
-        let start = Entry::Start {
-            audience: gate.audience().to_owned(),
-            policy: config.policy.to_b64(),
-            time: now_ms(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
-        gate.log.append(Record::new(start.to_bytes()), now()).await?;
-        gate.write_accepted(&config.log, recovery.next, config.accepted).await?;
-        gate.close_alerts(config.closed).await?;
-        if let Some(table) = &config.trail {
-            let how = Writing { account: Some(gate.alerts.clone()), ..Writing::default() };
-            let recorder = Arc::new(attest_trail::open(&gate.log, table, how)?);
-            if gate.rules().judging.is_some() {
-                recorder.await_rules();
-            }
-            let session = Arc::new(Session::begin(recorder.clone(), gate.audience(), None).await?);
-            gate.trail = Some(Trail { recorder, session });
-        }
-        if let Some(witnesses) = config.witness {
-            gate.witness = Some(Witnessing::start(Arc::clone(&gate.log), witnesses, skew)?);
-        }
-        Ok(gate)
-    }
-
     /// The name that calls must be made out to.
     pub fn audience(&self) -> &str {
         &self.audience
@@ -245,38 +117,6 @@ impl Gate {
     /// What is gone by now. Whoever takes it goes on by it, to the end of what he began.
     pub(crate) fn rules(&self) -> Arc<Rules> {
         self.rules.get()
-    }
-
-    /// Writes what the log does not say yet of what persons accepted.
-    pub(crate) async fn write_accepted(
-        &self,
-        log: &Path,
-        end: u64,
-        accepted: Vec<Acceptance>,
-    ) -> Result<(), GateError> {
-        for accepted in unwritten(log, end, accepted)? {
-            self.write(accepted.entry(self.audience(), now_ms())).await?;
-        }
-        Ok(())
-    }
-
-    /// Writes who closed which of the open alerts. What is not open was closed before.
-    async fn close_alerts(&self, closings: Vec<Closing>) -> Result<(), AppendError> {
-        for closing in closings {
-            let Some(closes) = self.alerts.closing(closing.alert) else { continue };
-            let entry = closing.entry(self.audience(), now_ms());
-            self.log.append(Record { closes: Some(closes), ..Record::new(entry.to_bytes()) }, now()).await?;
-            self.alerts.closed(&closes);
-        }
-        Ok(())
-    }
-
-    /// Other rules are in force: policies that there are now go by the alerts, and what persons closed is written.
-    pub(crate) async fn follow_alerts(&self, closings: Vec<Closing>) -> Result<(), AppendError> {
-        if let (Some(trail), true) = (&self.trail, self.rules().judging.is_some()) {
-            trail.recorder.await_rules();
-        }
-        self.close_alerts(closings).await
     }
 
     /// Appends an entry of the verifier's own; says its index.
@@ -335,9 +175,11 @@ impl Gate {
         call: &request::Call<'_, '_>,
         accepted: &Accepted,
     ) -> Result<Passed, (Refusal, Option<Arc<str>>)> {
-        if self.trail.is_some() {
-            self.alerts.called(accepted);
+        if self.trail.is_none() && rules.judging.is_none() {
+            return Ok(Passed::default());
         }
+        // Also where no policy asks yet: one that comes while this runs goes by them.
+        let alerts = self.alerts.meet(accepted);
         let Some(policy) = &rules.judging else { return Ok(Passed::default()) };
         let case = Case {
             policy,
@@ -345,7 +187,7 @@ impl Gate {
             desk: &self.desk,
             challenges: &self.challenges,
             audience: &self.audience,
-            alerts: self.alerts.on(accepted),
+            alerts,
         };
         let Verdict { passed, level, facts } = judge::judge(&case, call, accepted);
         // Labels raise the level: what was fresh enough before need not be.
@@ -624,45 +466,6 @@ impl Gate {
 
 /// Seconds for which an agent behind this guard can name a call as the cause of its own.
 const CAUSE_SECONDS: u64 = 3_600;
-
-impl Running {
-    /// The trust with the gate's own log, if none of the gate's own keys is trusted in another role.
-    pub(crate) fn admits(&self, trust: Trust) -> Result<Trust, GateError> {
-        let own = self.key.public();
-        // Named as the log of a server, with keys that were retired, it is this one and no other's.
-        let trust = match trust.log(self.key.origin()) {
-            Some(keys) if keys.all().last().is_some_and(|(last, _)| last.key() == own) => trust,
-            Some(_) => return Err(GateError::OtherLog(self.key.origin().to_owned())),
-            // No log has its name, so it is the key that can be wrong.
-            None => trust
-                .with_log(LogKeys::new(Vec::new(), self.key.vkey().clone())?)
-                .map_err(|_| GateError::KeyTwice(own.thumbprint().clone()))?,
-        };
-        match self.witnesses.iter().find(|(_, key)| trust.has_role(key)) {
-            Some((name, _)) => Err(GateError::WitnessKey(name.clone())),
-            None => Ok(trust),
-        }
-    }
-}
-
-/// How many entries are looked through for what somebody accepted. What stands before them is written once more.
-const LOOKED_THROUGH: u64 = 10_000;
-
-/// What somebody accepted and the log's last entries do not say yet. The whole log would take its time with each start.
-fn unwritten(log: &Path, end: u64, accepted: Vec<Acceptance>) -> Result<Vec<Acceptance>, GateError> {
-    if accepted.is_empty() {
-        return Ok(accepted);
-    }
-    let mut found = Vec::new();
-    let from = end.saturating_sub(LOOKED_THROUGH);
-    Reader::open(log)?.walk(from..end, |_, body, _| {
-        if body.ends_with(b"\"type\":\"accepted\"}") {
-            found.push(body.to_vec());
-        }
-        Ok::<_, attest_log::ReadError>(())
-    })?;
-    Ok(accepted::unwritten(accepted, &found))
-}
 
 /// A refusal of a call whose caller is known.
 fn refused(accepted: &Accepted, reason: Reason) -> Refusal {

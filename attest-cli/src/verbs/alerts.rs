@@ -1,6 +1,5 @@
 //! `attest alerts`: the rules over what was seen.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use attest_core::alert::{Alert, Severity};
@@ -9,7 +8,7 @@ use attest_core::entry::Written;
 use attest_core::json;
 use attest_core::seen::Event;
 use attest_log::clock::now_ms;
-use attest_log::{OpenCall, ReadError, Reader};
+use attest_log::{OpenCall, Reader};
 use attest_watch::{Finding, Rules, Watch, rules};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -120,19 +119,24 @@ pub(crate) fn run(args: Args) -> Ending {
 
 fn written(Listing { list, open }: &Listing) -> Ending {
     let reader = Reader::open(&list.log)?;
-    let open = if *open { Some(alerts_in(&reader)?) } else { None };
     let mut shown = 0;
-    // Of the open ones, those alone are read.
-    let first = open.as_ref().map_or(Some(0), |open| open.first().copied());
-    let last = open.as_ref().map_or(reader.len()?, |open| open.last().map_or(0, |last| last.saturating_add(1)));
-    for entry in reader.entries(first.unwrap_or(0)..last) {
-        let entry = entry?;
-        if open.as_ref().is_none_or(|open| open.contains(&entry.index))
-            && let Ok(Written::Alert { alert, time }) = Written::read(&entry.body)
+    let mut each = |index, body: &[u8]| -> Result<(), Box<dyn std::error::Error>> {
+        if let Ok(Written::Alert { alert, time }) = Written::read(body)
             && alert.severity >= list.severity
         {
-            show(Some(entry.index), &alert, time, list.json)?;
+            show(Some(index), &alert, time, list.json)?;
             shown += 1;
+        }
+        Ok(())
+    };
+    if *open {
+        for OpenCall { index, .. } in reader.open_entries()? {
+            each(index, &reader.entry(index)?.unwrap_or_default())?;
+        }
+    } else {
+        for entry in reader.entries(0..reader.len()?) {
+            let entry = entry?;
+            each(entry.index, &entry.body)?;
         }
     }
     ended(shown, list.json)
@@ -141,12 +145,14 @@ fn written(Listing { list, open }: &Listing) -> Ending {
 fn closed(args: &Close) -> Ending {
     let log = Config::read(&args.config)?.log;
     let reader = Reader::open(&log)?;
-    let open = alerts_in(&reader)?;
+    let open = reader.open_entries()?;
     // The file holds whole seconds.
     let time = now_ms() / 1_000 * 1_000;
     let mut closings = Vec::new();
     for alert in &args.alerts {
-        if !open.contains(alert) {
+        let is_open = open.iter().any(|open| open.index == *alert);
+        let body = if is_open { reader.entry(*alert)? } else { None };
+        if !matches!(body.as_deref().map(Written::read), Some(Ok(Written::Alert { .. }))) {
             let log = log.display();
             return Err(
                 format!("entry {alert} of {log} is no open alert; `attest alerts list --open` shows those").into()
@@ -155,29 +161,9 @@ fn closed(args: &Close) -> Ending {
         closings.push(Closing { alert: *alert, by: args.by.clone(), reason: args.reason.clone(), time });
     }
     server_verifier::config::close(&args.config, &closings)?;
-    output::line(format!(
-        "{} closed by {}: {}",
-        alerts_of(args.alerts.len()),
-        args.by.escape_debug(),
-        args.reason.escape_debug()
-    ));
+    let all = args.alerts.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    output::line(format!("closed by {}, {}: {all}", args.by.escape_debug(), args.reason.escape_debug()));
     Ok(0)
-}
-
-fn alerts_of(count: usize) -> String {
-    if count == 1 { "1 alert".to_owned() } else { format!("{count} alerts") }
-}
-
-/// The alerts of a guard's log that nobody closed.
-fn alerts_in(reader: &Reader) -> Result<BTreeSet<u64>, ReadError> {
-    let mut alerts = BTreeSet::new();
-    for OpenCall { index, .. } in reader.open_entries()? {
-        let body = reader.entry(index)?.unwrap_or_default();
-        if matches!(Written::read(&body), Ok(Written::Alert { .. })) {
-            alerts.insert(index);
-        }
-    }
-    Ok(alerts)
 }
 
 fn replayed(replay: &Replay) -> Ending {
@@ -217,8 +203,8 @@ fn show(index: Option<u64>, alert: &Alert, time: u64, json: bool) -> Result<(), 
     let Alert { action, entries, reason, rule, server, severity, tool, .. } = alert;
     if json {
         return output::json(&serde_json::json!({
-            "action": action, "alert": index, "entries": entries, "reason": reason, "rule": rule, "server": server, "severity": severity,
-            "time": time, "tool": tool,
+            "action": action, "alert": index, "entries": entries, "reason": reason, "rule": rule, "server": server,
+            "severity": severity, "time": time, "tool": tool,
         }));
     }
     let when = i64::try_from(time).ok().and_then(|time| Timestamp::from_millisecond(time).ok());

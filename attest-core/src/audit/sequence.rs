@@ -101,10 +101,8 @@ pub struct Sequence {
     side: Option<Side>,
     writer: Option<Writer>,
     open: HashMap<Digest, (u64, u32)>,
-    /// Entries that are listed as open and are alerts that nobody closed.
-    alerts: HashSet<u64>,
-    /// Entries that are listed as open.
-    listed: HashSet<u64>,
+    /// Entries that are listed as open, and whether they are alerts that nobody closed.
+    listed: HashMap<u64, bool>,
     ended: Ended,
     seen: Seen,
     used: Used,
@@ -121,8 +119,7 @@ impl Sequence {
     /// At the beginning of a log with these tables.
     pub fn new(tables: Tables) -> Self {
         Self {
-            listed: tables.open.iter().map(|listed| listed.index).collect(),
-            alerts: HashSet::new(),
+            listed: tables.open.iter().map(|listed| (listed.index, false)).collect(),
             tables,
             next: 0,
             side: None,
@@ -225,7 +222,7 @@ impl Sequence {
                 if *alert >= index {
                     wrong(Fault::AlertAhead);
                 }
-                self.alerts.remove(alert);
+                self.list(*alert, false);
             }
             Fact::Used { audience, call, token, proof } => {
                 self.of_the_verifier(name(*audience), None, &mut wrong);
@@ -294,9 +291,7 @@ impl Sequence {
                 if *last >= index {
                     wrong(Fault::AlertAhead);
                 }
-                if self.listed.contains(&index) {
-                    self.alerts.insert(index);
-                }
+                self.list(index, true);
             }
             Fact::Key(keys) => {
                 let (previous, key) = &**keys;
@@ -334,7 +329,7 @@ impl Sequence {
     pub fn end(mut self, faults: &mut Vec<Finding>) -> Counts {
         self.counts.open = self.open.len() as u64;
         for Listed { index, call } in mem::take(&mut self.tables.open) {
-            if self.alerts.contains(&index) {
+            if self.listed.get(&index) == Some(&true) {
                 continue;
             }
             match self.open.remove(&call) {
@@ -362,6 +357,13 @@ impl Sequence {
             }
         }
         self.counts
+    }
+
+    /// An entry is an open alert, or no longer one.
+    fn list(&mut self, index: u64, open: bool) {
+        if let Some(listed) = self.listed.get_mut(&index) {
+            *listed = open;
+        }
     }
 
     /// Everything that was open has ended: whoever starts writes that down first.
@@ -504,5 +506,32 @@ impl Seen {
             Some(call) if self.open.remove(&(call, session.0)).is_none() => Err(Fault::AnswerForNoCall),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is found in a verifier's log that begins, raises an alert, and goes on with `more`, and whose list of what is open has
+    /// the alert.
+    fn found(more: Option<Fact>) -> Vec<Finding> {
+        let open = vec![Listed { index: 1, call: Digest::of("an alert's name") }];
+        let mut sequence = Sequence::new(Tables { open, ..Tables::default() });
+        let mut faults = Vec::new();
+        let facts = [Fact::Start { audience: 0, policy: Digest::of("p") }, Fact::Alert { last: 0 }];
+        for fact in facts.into_iter().chain(more) {
+            sequence.next(&Noted { time: 1_800_000_000_000, fact }, |name| name, &mut faults);
+        }
+        sequence.end(&mut faults);
+        faults
+    }
+
+    #[test]
+    fn an_alert_may_be_listed_as_open_until_it_is_closed() {
+        assert_eq!(found(None), []);
+        assert_eq!(found(Some(Fact::Closed { audience: 0, alert: 0 })).len(), 0, "another one was closed");
+        let closed = found(Some(Fact::Closed { audience: 0, alert: 1 }));
+        assert_eq!(closed, [Finding::at(1, Fault::NotOpenListed)]);
     }
 }

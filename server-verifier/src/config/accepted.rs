@@ -71,6 +71,14 @@ impl TryFrom<AcceptedTable> for Acceptance {
     }
 }
 
+/// Whether each is a name.
+pub(super) fn names<const N: usize>(texts: [(&'static str, &str); N]) -> Result<(), AcceptedError> {
+    match texts.into_iter().find(|(_, text)| !is_name(text)) {
+        Some((name, _)) => Err(AcceptedError::Name(name)),
+        None => Ok(()),
+    }
+}
+
 /// A moment of a file, in milliseconds since 1970.
 pub(super) fn moment(written: &toml::value::Datetime) -> Result<u64, AcceptedError> {
     let time: Option<jiff::Timestamp> = written.to_string().parse().ok();
@@ -83,12 +91,7 @@ impl Acceptance {
     /// # Errors
     /// [`AcceptedError::Name`].
     pub fn check(&self) -> Result<(), AcceptedError> {
-        for (name, text) in [("agent", &self.agent), ("by", &self.by), ("reason", &self.reason)] {
-            if !is_name(text) {
-                return Err(AcceptedError::Name(name));
-            }
-        }
-        Ok(())
+        names([("agent", &self.agent), ("by", &self.by), ("reason", &self.reason)])
     }
 
     /// The entry of a log.

@@ -1,10 +1,9 @@
 //! `[[closed]]`: which alerts a person looked at, who it was and what came of it. The guard writes it into its log.
 
-use attest_core::claims::is_name;
 use attest_core::entry::Entry;
 use serde::Deserialize;
 
-use super::accepted::{AcceptedError, moment};
+use super::accepted::{AcceptedError, moment, names};
 
 /// An alert that somebody closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +44,7 @@ impl Closing {
     /// # Errors
     /// [`AcceptedError::Name`].
     pub fn check(&self) -> Result<(), AcceptedError> {
-        match [("by", &self.by), ("reason", &self.reason)].into_iter().find(|(_, text)| !is_name(text)) {
-            Some((name, _)) => Err(AcceptedError::Name(name)),
-            None => Ok(()),
-        }
+        names([("by", &self.by), ("reason", &self.reason)])
     }
 
     /// The entry of a log.

@@ -15,7 +15,7 @@ use crate::{Ending, output};
 
 /// Adds the digest of a component to those that the guard accepts of an agent, and writes into guard.toml who accepted it and why.
 ///
-/// The guard writes that into its log when it starts with the file the next time. Nothing is written where the guard would not start.
+/// A running guard takes it up by itself and writes it into its log, as one does that starts. Nothing is written where the guard would not start.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Whose file
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args) -> Ending {
     accept(&args.config, &accepted, measured.grade)?;
     let Measurement { component, digest, grade } = measured;
     output::line(format!("{component} {digest} (seen {grade}) of {} is accepted", args.agent.escape_debug()));
-    output::remark("start the guard anew: it reads its configuration once");
+    output::remark("a guard that runs with this file takes it up by itself");
     Ok(0)
 }
 
