@@ -14,6 +14,8 @@ use attest_core::measurement::{Component, Measurement};
 use attest_core::status::StatusRef;
 use attest_keys::{KeyError, KeySource};
 use attest_measure::{Cancel, FileSet};
+use attest_policy::Policy;
+use attest_policy::table::{self, TableError};
 use serde::{Deserialize, Serialize};
 
 pub use crate::lineage::FlowTable;
@@ -78,6 +80,10 @@ pub struct Config {
     pub platform: Option<Platform>,
     /// Where it is said whether this agent's attestations still count; `None` for nowhere.
     pub status: Option<StatusRef>,
+    /// What is asked of each call before it is signed; `None` for nothing.
+    pub policy: Option<Policy>,
+    /// The files that it was read from, besides this one.
+    pub policy_files: Vec<PathBuf>,
 }
 
 /// What is measured.
@@ -214,6 +220,14 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// Policies.
+    #[error("{path}: [policy]: {source}", path = path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: TableError,
+    },
     /// Nothing to measure: an attestation of nothing proves nothing.
     #[error("{path}: [measure] names nothing that is there from the start; name at least one of weights, model, system_prompt, config, harness, signer that turns does not name", path = path.display())]
     NothingMeasured {
@@ -316,6 +330,7 @@ struct File {
     platform: Option<Platform>,
     flow: Option<FlowTable>,
     status: Option<StatusTable>,
+    policy: Option<table::Table>,
 }
 
 /// `[status]`: a place in a list that somebody else keeps.
@@ -452,8 +467,13 @@ impl Config {
             })?;
             log_keys.insert(audience, keys);
         }
+        let policy = file.policy.map(|table| table.read(folder, |path| std::fs::read_to_string(path))).transpose();
+        let policy = policy.map_err(|source| ConfigError::Policy { path: at(), source })?;
+        let (policy, policy_files) = policy.map(|read| (read.policy, read.files)).unzip();
         Ok(Self {
             path: at(),
+            policy,
+            policy_files: policy_files.unwrap_or_default(),
             log_key: file.log_key.as_deref().map(key).transpose()?,
             log_origin: file.log_origin.unwrap_or_else(|| format!("{}/calls", file.agent)),
             agent: file.agent,

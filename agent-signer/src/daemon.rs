@@ -14,12 +14,13 @@ use attest_core::claims::is_name;
 use attest_core::digest::Digest;
 use attest_core::entry::Status;
 use attest_core::json;
-use attest_core::refusal::{Reason, Refusal};
+use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::reply::{self, Shape};
-use attest_core::request::attested;
+use attest_core::request::{self, attested};
 use attest_core::response::Outcome;
-use attest_core::seen::What;
+use attest_core::seen::{self, Called, What};
 use attest_measure::ToolEntry;
+use attest_trail::observer::Draft;
 use attest_trail::{Judged, Session};
 use bytes::Bytes;
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
@@ -270,7 +271,7 @@ impl Daemon {
                         session = Some(Arc::new(begun.map_err(io::Error::other)?));
                     }
                     let trail = match (&session, self.signer.trail()) {
-                        (Some(_), Some(recorder)) if recorder.may_stop() => Trailing::Asked,
+                        (Some(_), Some(recorder)) if recorder.is_awaited() => Trailing::Asked,
                         (Some(_), _) => Trailing::Told,
                         (None, _) => Trailing::Off,
                     };
@@ -425,6 +426,13 @@ async fn write_all(write: tokio::net::unix::OwnedWriteHalf, mut outbox: mpsc::Re
     write.shutdown().await
 }
 
+fn called(call: &request::Call<'_, '_>) -> Called {
+    match call.tool() {
+        Some(tool) => Called::Tool(seen::name(tool)),
+        None => Called::Method(seen::name(call.method())),
+    }
+}
+
 /// Signs one message; on an error what comes back is the line to answer the client with. Also whether it will be answered.
 async fn sign(
     signer: &Signer,
@@ -449,9 +457,17 @@ async fn sign(
     if audience.is_empty() {
         return refuse(id, Reason::NotSigned.into());
     }
-    let signed = match signer.sign_for(&call, audience, short, asked).await {
+    let signed = match signer.sign_for(&call, audience, short, asked, session).await {
         Ok(signed) => signed,
-        Err(refusal) => return refuse(id, refusal),
+        Err(refusal) => {
+            if let (Some(session), Check::Policy) = (session, refusal.reason.check()) {
+                let what =
+                    What::Refused { call: None, called: called(&call), reason: refusal.reason.code().to_owned() };
+                // The refusal stands whether or not it can be written.
+                let _ = session.record(vec![Draft { what, kept: None }]).await;
+            }
+            return refuse(id, refusal);
+        }
     };
     let answered = call.id().is_some();
     let Some(session) = session else { return Ok((signed, answered)) };

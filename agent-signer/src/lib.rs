@@ -11,6 +11,7 @@ pub mod daemon;
 mod folders;
 pub mod given;
 mod grant;
+mod judge;
 pub mod launch;
 mod line;
 pub mod lineage;

@@ -122,6 +122,8 @@ impl Seen {
 #[derive(Debug, Default)]
 pub(crate) struct Shown {
     pub labels: Labels,
+    /// The same with those of the receipts.
+    pub all: Labels,
     pub receipts: Vec<(Digest, Arc<str>)>,
 }
 
@@ -157,7 +159,8 @@ impl Context {
         let (seen, shown) = &mut *context;
         if change(seen) {
             let receipts = seen.receipts.iter().map(|(hash, text, _)| (*hash, text.clone())).collect();
-            *shown = Arc::new(Shown { labels: seen.labels.clone(), receipts });
+            let all = seen.receipts.iter().fold(seen.labels.clone(), |all, (_, _, labels)| all.and(labels));
+            *shown = Arc::new(Shown { labels: seen.labels.clone(), all, receipts });
         }
     }
 

@@ -33,6 +33,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::config::{Config, ConfigError};
 use crate::given::Given;
 use crate::grant::Grant;
+use crate::judge::{Asks, Case, Judge, Step};
 use crate::lineage::{self, Context, Saw};
 use crate::state::State;
 use crate::wire;
@@ -113,6 +114,7 @@ pub struct Signer {
     /// What is not of one server goes here.
     own: Option<Session>,
     given: Given,
+    judge: Option<Judge>,
     /// What this context has seen.
     seen: Context,
     /// Set when a file turned out to be another than its times say: from then on nothing is taken from the last time.
@@ -139,7 +141,7 @@ struct Current {
 
 impl Signer {
     /// Loads keys and delegation, measures, attests, opens the log and a new context.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    pub async fn start(mut config: Config) -> Result<Self, StartError> {
         let key = config.key.load()?;
         let attester = config.attester_key.load()?;
         if key.public() == attester.public() {
@@ -171,10 +173,16 @@ impl Signer {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         log.append(Record::new(entry.to_bytes()), now()).await?;
+        let judge = config.policy.take().map(|policy| Judge::new(policy, &config.agent));
         let trail = match &config.trail {
             Some(table) => {
-                let writing = Writing { strict: config.strict, ..Writing::default() };
-                Some(Arc::new(attest_trail::open(&log, table, writing)?))
+                let account = judge.as_ref().map(Judge::account);
+                let writing = Writing { strict: config.strict, account, ..Writing::default() };
+                let recorder = Arc::new(attest_trail::open(&log, table, writing)?);
+                if judge.is_some() {
+                    recorder.await_rules();
+                }
+                Some(recorder)
             }
             None => None,
         };
@@ -193,6 +201,7 @@ impl Signer {
             trail,
             own,
             given,
+            judge,
             seen: Context::default(),
             doubted: AtomicBool::new(false),
             current: Mutex::new(current),
@@ -227,21 +236,22 @@ impl Signer {
     /// Signs one call made out to `audience`, after a look whether the agent is still what it was. `short` asks for the
     /// form with hashes in place of tokens too.
     pub async fn sign(&self, call: &Call<'_, '_>, audience: &str, short: bool) -> Result<wire::Signed, Refusal> {
-        self.sign_for(call, audience, short, None).await
+        self.sign_for(call, audience, short, None, None).await
     }
 
-    /// [`Signer::sign`] for a verifier that asked for more.
+    /// [`Signer::sign`] for a verifier that asked for more. `trail` is the one that saw the server list its tools.
     pub async fn sign_for(
         &self,
         call: &Call<'_, '_>,
         audience: &str,
         short: bool,
         asked: Option<Asked>,
+        trail: Option<&Session>,
     ) -> Result<wire::Signed, Refusal> {
         if self.log.stopped().is_some() {
             return Err(Reason::CallerLogUnavailable.into());
         }
-        let presented = match &asked {
+        let mut presented = match &asked {
             Some(Asked { nonce, reattest: true }) => self.attested_for(*nonce).await?,
             _ => self.presented().await?,
         };
@@ -252,7 +262,22 @@ impl Signer {
         }
         let shown = self.seen.shown();
         // A chain that came down with the request, if it is ours to use.
-        let granted = told.as_ref().and_then(|told| self.granted(&presented.credentials, &told.grant));
+        let granted_over =
+            |presented: &Presented| told.as_ref().and_then(|told| self.granted(&presented.credentials, &told.grant));
+        let mut granted = granted_over(&presented);
+        if let Some(judge) = &self.judge {
+            let guarded = self.config.log_keys.contains_key(audience);
+            let case = |presented: &Presented, granted: Option<&Credentials>, step: Step| {
+                let credentials = granted.unwrap_or(&presented.credentials);
+                judge.judge(&Case { call, audience, credentials, labels: &shown.all, trail, guarded }, step)
+            };
+            if case(&presented, granted.as_ref(), Step::First)? == Asks::Measuring {
+                self.current.lock().await.renew_at = 0;
+                presented = self.presented().await?;
+                granted = granted_over(&presented);
+                case(&presented, granted.as_ref(), Step::Measured)?;
+            }
+        }
         let credentials = granted.as_ref().unwrap_or(&presented.credentials);
         let declassified = match self.config.flow.as_ref().and_then(|flow| flow.declassified.as_deref()) {
             Some(folder) if !shown.is_empty() => {

@@ -108,8 +108,10 @@ impl State {
         }
         if *signer {
             let own = attest_measure::own_executable()?;
-            let measured = attest_measure::signer(&own, Some(&config.path))?;
-            let files = FileSet::new([own, config.path.clone()]);
+            let mut policy = vec![config.path.clone()];
+            policy.extend(config.policy_files.iter().cloned());
+            let measured = attest_measure::signer(&own, &policy)?;
+            let files = FileSet::new([own].into_iter().chain(policy));
             add(Component::Signer, measured.value.digest, Grade::InUse, Some((files, measured.stamp)));
         }
         if let Some(path) = system_prompt {

@@ -9,6 +9,7 @@ use crate::json::{JsonError, JsonErrorKind};
 use crate::jwk::Thumbprint;
 use crate::jws::TokenError;
 use crate::labels::Labels;
+use crate::limits::MAX_NAME;
 use crate::measurement::Component;
 use crate::nonce::Nonce;
 use crate::request::RequestError;
@@ -266,6 +267,39 @@ pub enum About {
     StepUp(Box<StepUp>),
     /// A client that did not declare the extension, in an era in which each request does.
     Undeclared,
+}
+
+/// As an entry has it.
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Component(component) => component.fmt(f),
+            Self::Token(Token::Attestation) => f.write_str("attestation"),
+            Self::Token(Token::Delegation(n)) => write!(f, "delegation {n}"),
+            Self::Token(Token::CallProof) => f.write_str("call proof"),
+            Self::Token(Token::Receipt(n)) => write!(f, "receipt {n}"),
+            Self::Token(Token::Cause) => f.write_str("cause"),
+            Self::Token(Token::Facts) => f.write_str("facts"),
+            Self::Token(Token::Declassification(n)) => write!(f, "declassification {n}"),
+            Self::Token(Token::Approval(n)) => write!(f, "approval {n}"),
+            Self::Policies(ids) => f.write_str(&named(ids.iter().map(String::as_str))),
+            Self::StepUp(asked) => f.write_str(&named(asked.by.iter().map(String::as_str))),
+            Self::Labels(labels) => f.write_str(&named(labels.iter())),
+            Self::Json(error) => error.fmt(f),
+            Self::Undeclared => f.write_str("extension"),
+        }
+    }
+}
+
+/// As many of these as a name has room for, with a blank between two.
+fn named<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    all.fold(String::new(), |mut named, one| {
+        if named.len() + 1 + one.len() <= MAX_NAME {
+            named.push_str(if named.is_empty() { "" } else { " " });
+            named.push_str(one);
+        }
+        named
+    })
 }
 
 /// What a caller is asked for before its call may run.

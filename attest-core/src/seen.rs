@@ -8,6 +8,7 @@ mod write;
 
 use crate::digest::{Digest, Jti};
 use crate::entry::Status;
+use crate::json::Value;
 use crate::limits::MAX_NAME;
 use crate::measurement::Component;
 
@@ -119,6 +120,29 @@ pub struct Can {
     pub inward: bool,
     /// Carry data out.
     pub out: bool,
+}
+
+/// Annotations of MCP, as a server gave them of its tool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// `readOnlyHint`
+    pub read_only: Option<bool>,
+    /// `destructiveHint`
+    pub destructive: Option<bool>,
+    /// `openWorldHint`
+    pub open_world: Option<bool>,
+}
+
+impl Hints {
+    /// From a tool's `annotations`; what is no boolean is not there.
+    pub fn of(annotations: &Value<'_>) -> Self {
+        let hint = |name| annotations.as_object().and_then(|all| all.get(name)).and_then(Value::as_bool);
+        Self {
+            read_only: hint("readOnlyHint"),
+            destructive: hint("destructiveHint"),
+            open_world: hint("openWorldHint"),
+        }
+    }
 }
 
 /// A call.

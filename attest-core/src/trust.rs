@@ -412,6 +412,11 @@ impl Trust {
         Ok(self)
     }
 
+    /// Everybody who may approve.
+    pub fn approvers(&self) -> &[Approver] {
+        &self.approvers
+    }
+
     /// The person whose key this is, and the key.
     pub fn approver(&self, kid: &Thumbprint) -> Option<(&Approver, &PublicKey)> {
         self.approvers.iter().find_map(|approver| {

@@ -18,7 +18,7 @@ use crate::hash;
 pub struct SignerFiles {
     /// SHA-256 of the executable.
     pub executable: Digest,
-    /// SHA-256 of the policy file, where there is one.
+    /// SHA-256 of the policy's file, where there is one; of several, over JCS of the array of their digests.
     pub policy: Option<Digest>,
     /// SHA-256 over JCS of `{"executable":"…","policy":"…"}`, the second `null` where there is no policy.
     pub digest: Digest,
@@ -34,8 +34,8 @@ struct Wire {
 ///
 /// # Errors
 /// [`MeasureError`].
-pub fn signer(executable: &Path, policy: Option<&Path>) -> Result<Measured<SignerFiles>, MeasureError> {
-    let paths: Vec<&Path> = std::iter::once(executable).chain(policy).collect();
+pub fn signer(executable: &Path, policy: &[PathBuf]) -> Result<Measured<SignerFiles>, MeasureError> {
+    let paths: Vec<&Path> = std::iter::once(executable).chain(policy.iter().map(PathBuf::as_path)).collect();
     if let Some(folder) = paths.iter().find(|p| p.is_dir()) {
         return Err(MeasureError::NotAFile { path: folder.into(), kind: Kind::Folder });
     }
@@ -43,10 +43,16 @@ pub fn signer(executable: &Path, policy: Option<&Path>) -> Result<Measured<Signe
     let (found, stamp) = set.look(SystemTime::now())?;
     let digests = hash::hash_all(&found, &Cancel::default())?;
     set.settled(&stamp)?;
-    let (executable, policy) = match (digests.as_slice(), policy) {
-        ([executable], None) => (*executable, None),
-        ([executable, policy], Some(_)) => (*executable, Some(*policy)),
-        // A folder was put in a file's place just now.
+    let (executable, policy) = match digests.as_slice() {
+        // Another number: a folder was put in a file's place just now.
+        [executable, rest @ ..] if rest.len() == policy.len() => {
+            let policy = match rest {
+                [] => None,
+                [one] => Some(*one),
+                several => Some(Digest::of(jcs(&several.iter().map(|one| one.to_b64()).collect::<Vec<_>>()))),
+            };
+            (*executable, policy)
+        }
         _ => {
             return Err(MeasureError::Changed { path: executable.into() });
         }

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use attest_core::digest::Digest;
 use attest_core::json::JsonErrorKind;
@@ -170,19 +170,22 @@ fn the_signer_is_its_executable_and_its_policy() {
     let (dir, policy) = file("policy.toml", "x = 1");
     let executable = dir.path().join("attest");
     fs::write(&executable, b"\x7fELF").unwrap();
-    let both = signer(&executable, Some(&policy)).unwrap().value;
+    let both = signer(&executable, std::slice::from_ref(&policy)).unwrap().value;
     let text = format!(r#"{{"executable":"{}","policy":"{}"}}"#, Digest::of(b"\x7fELF"), Digest::of("x = 1"));
     assert_eq!(both.digest, Digest::of(text));
-    let alone = signer(&executable, None).unwrap().value;
+    let several = signer(&executable, &[policy.clone(), executable.clone()]).unwrap().value;
+    let list = format!(r#"["{}","{}"]"#, Digest::of("x = 1"), Digest::of(b"\x7fELF"));
+    assert_eq!(several.policy, Some(Digest::of(list)), "of several files the digest is over theirs");
+    let alone = signer(&executable, &[]).unwrap().value;
     let text = format!(r#"{{"executable":"{}","policy":null}}"#, Digest::of(b"\x7fELF"));
     assert_eq!((alone.digest, alone.policy), (Digest::of(text), None));
-    assert!(matches!(signer(dir.path(), None), Err(MeasureError::NotAFile { kind: Kind::Folder, .. })));
-    assert!(matches!(signer(&executable, Some(Path::new("/gone"))), Err(MeasureError::Missing { .. })));
+    assert!(matches!(signer(dir.path(), &[]), Err(MeasureError::NotAFile { kind: Kind::Folder, .. })));
+    assert!(matches!(signer(&executable, &["/gone".into()]), Err(MeasureError::Missing { .. })));
 }
 
 #[test]
 fn the_running_executable_can_be_measured() {
-    let measured = signer(&own_executable().unwrap(), None).unwrap().value;
+    let measured = signer(&own_executable().unwrap(), &[]).unwrap().value;
     let bytes = fs::read(std::env::current_exe().unwrap()).unwrap();
     assert_eq!(measured.executable, Digest::of(bytes));
 }

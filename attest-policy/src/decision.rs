@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use attest_core::refusal::Reason;
+
 use crate::arguments::Unreadable;
 use crate::facts::FactsError;
 
@@ -84,6 +86,16 @@ impl Decision {
             Self::StepUp { .. } => "step-up",
             Self::Deny { .. } => "deny",
             Self::Error(_) => "error",
+        }
+    }
+
+    /// Why a verifier refuses; `None` for an [`Allow`](Self::Allow).
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Allow => None,
+            Self::StepUp { .. } => Some(Reason::StepUpRequired),
+            Self::Deny { .. } => Some(Reason::PolicyDenied),
+            Self::Error(_) => Some(Reason::PolicyError),
         }
     }
 

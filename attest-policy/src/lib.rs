@@ -20,12 +20,14 @@ pub mod facts;
 mod policies;
 mod problem;
 pub mod risk;
+pub mod table;
 
 pub use decision::{Decision, Fault, Met, Need};
 pub use facts::{Arguments, Asked, Delegation, Facts, FactsError, Open};
 pub use policies::Policies;
 pub use problem::{Problem, Weight};
 pub use risk::Risk;
+pub use table::Policy;
 
 /// The schema that policies are held to.
 pub const SCHEMA: &str = include_str!("attest.cedarschema");

@@ -5,7 +5,8 @@
 mod assess;
 mod rules;
 
-pub use assess::{Assessed, Call, Hints};
+pub use assess::{Assessed, Call};
+pub use attest_core::seen::{Can, Hints};
 pub use rules::{ArgumentRule, Capabilities, Class, Hinted, LabelRule, RiskError, RiskRules};
 
 /// The default rules, as a file that can be copied and changed.

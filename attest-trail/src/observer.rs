@@ -9,7 +9,7 @@ use std::time::Duration;
 use attest_core::digest::{Digest, Salt};
 use attest_core::json::Value;
 use attest_core::response::Outcome;
-use attest_core::seen::{self, Answer, Asked, Call, Called, Destinations, Read, Server, Tool, What};
+use attest_core::seen::{self, Answer, Asked, Call, Called, Can, Destinations, Hints, Read, Server, Tool, What};
 use attest_watch::capability::capability;
 use attest_watch::scan;
 use attest_watch::schema::Schema;
@@ -83,11 +83,21 @@ enum Asks {
     Content,
 }
 
+/// What the listing of a tool says that it can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// By its words.
+    pub can: Can,
+    /// By its annotations.
+    pub hints: Hints,
+}
+
 /// A tool as it was listed last.
 struct Known {
     description: Digest,
     schema: Digest,
     checks: Option<Arc<Schema>>,
+    listed: Listed,
 }
 
 impl Observer {
@@ -120,6 +130,11 @@ impl Observer {
     /// The tools as they were listed last: name, digest of the description, digest of the input schema.
     pub fn tools(&self) -> impl Iterator<Item = (&str, Digest, Digest)> {
         self.tools.iter().map(|(name, known)| (name.as_str(), known.description, known.schema))
+    }
+
+    /// What the listing of this tool says that it can do; `None` where it was not listed.
+    pub fn listed(&self, tool: &str) -> Option<Listed> {
+        self.tools.get(tool).map(|known| known.listed)
     }
 
     fn wait(&mut self, key: (u64, Id), open: Open) {
@@ -204,7 +219,7 @@ impl Observer {
         let result = message.as_object().and_then(|m| m.get("result"));
         let mut drafts = match open.kind {
             Asks::Opening => result.map(server).into_iter().collect(),
-            Asks::Tools { first } => self.listed(first, result),
+            Asks::Tools { first } => self.list(first, result),
             Asks::Content => vec![answer(open, Some(message), size, now)],
         };
         // 2026-07-28: what the server asks of the client stands in a result.
@@ -215,7 +230,7 @@ impl Observer {
         drafts
     }
 
-    fn listed(&mut self, first: bool, result: Option<&Value<'_>>) -> Vec<Draft> {
+    fn list(&mut self, first: bool, result: Option<&Value<'_>>) -> Vec<Draft> {
         let Some(tools) = member(result, "tools").and_then(Value::as_array) else { return Vec::new() };
         if first {
             self.listing.clear();
@@ -226,19 +241,26 @@ impl Observer {
             let description = member(Some(tool), "description").and_then(Value::as_str).unwrap_or_default();
             let none = Value::Null;
             let input = member(Some(tool), "inputSchema").unwrap_or(&none);
-            let can = capability(name, description, Some(input), member(Some(tool), "annotations"));
+            let annotations = member(Some(tool), "annotations");
+            let can = capability(name, description, Some(input), annotations);
+            let listed = Listed { can, hints: annotations.map(Hints::of).unwrap_or_default() };
             let (description, schema) = (Digest::of(description), Digest::of(input.to_canonical()));
             if self.listing.len() < MOST_TOOLS {
                 self.listing.insert(name.to_owned());
             }
-            let known = self.tools.get(name);
-            if known.is_some_and(|known| known.description == description && known.schema == schema) {
-                continue;
+            let known = self.tools.get_mut(name);
+            let is_known = known.is_some();
+            if let Some(known) = known {
+                // Annotations can change alone.
+                known.listed = listed;
+                if known.description == description && known.schema == schema {
+                    continue;
+                }
             }
-            if known.is_some() || self.tools.len() < MOST_TOOLS {
+            if is_known || self.tools.len() < MOST_TOOLS {
                 // A schema that cannot be used checks nothing; that it is odd shows in no event.
                 let checks = Schema::new(input).ok().map(Arc::new);
-                self.tools.insert(name.to_owned(), Known { description, schema, checks });
+                self.tools.insert(name.to_owned(), Known { description, schema, checks, listed });
             }
             let what = Tool { tool: seen::name(name), description, schema, marks: scan::value(tool).marks, can };
             drafts.push(Draft { what: What::Tool(what), kept: Some(whole(tool, description)) });

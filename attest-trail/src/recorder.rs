@@ -187,9 +187,9 @@ impl Recorder {
         Recording { verdict, failed: (!sent).then(closed) }
     }
 
-    /// Whether a rule may stop a call or an answer.
-    pub fn may_stop(&self) -> bool {
-        self.may_stop
+    /// Whether messages wait for the rules: one may stop a call or an answer, or somebody goes by the alerts.
+    pub fn is_awaited(&self) -> bool {
+        self.may_stop || self.awaited.load(Ordering::Relaxed)
     }
 
     /// Writes what is waiting, and nothing after it.

@@ -9,7 +9,7 @@ use attest_core::seen::{self, Server, What};
 
 use crate::drawn::Drawn;
 use crate::how::How;
-use crate::observer::{Draft, Moment, Observer};
+use crate::observer::{Draft, Listed, Moment, Observer};
 use crate::recorder::{Recorder, Recording, Unwritten, Verdict};
 
 /// See the module.
@@ -66,6 +66,11 @@ impl Session {
     /// The tools as the server listed them last: name, digest of the description, digest of the input schema.
     pub fn tools(&self) -> Vec<(String, Digest, Digest)> {
         self.observer().tools().map(|(name, description, schema)| (name.to_owned(), description, schema)).collect()
+    }
+
+    /// What the server's last listing says that this tool can do; `None` where it was not listed.
+    pub fn listed(&self, tool: &str) -> Option<Listed> {
+        self.observer().listed(tool)
     }
 
     /// Writes it down.

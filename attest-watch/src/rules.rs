@@ -256,6 +256,12 @@ const fn some64(count: u64) -> NonZeroU64 {
     }
 }
 
+/// Whether this rule is about calls that were refused: what it finds did not happen, and whoever is refused must not open what others are
+/// judged by.
+pub fn is_of_refusals(rule: &str) -> bool {
+    ["refused", "denial-streak"].contains(&rule)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use attest_core::verifier::Accepted;
 use attest_log::Hash;
 use attest_policy::Open;
 use attest_trail::Account;
+use attest_watch::rules;
 
 type Half = [u8; 16];
 
@@ -21,8 +22,6 @@ const EVERYBODY: Half = [0; 16];
 const CALLS: usize = 65_536;
 /// Open alerts, beyond which further ones are everybody's.
 const MOST: usize = 65_536;
-/// Rules about calls that were refused: what they found did not happen, and whoever is refused must not open what others are judged by.
-const OF_REFUSALS: [&str; 2] = ["refused", "denial-streak"];
 
 /// The open alerts of a log.
 #[derive(Default)]
@@ -98,7 +97,7 @@ impl Held {
 
 impl Account for OpenAlerts {
     fn raised(&self, alert: &Alert) -> Option<Hash> {
-        if OF_REFUSALS.contains(&alert.rule.as_str()) {
+        if rules::is_of_refusals(&alert.rule) {
             return None;
         }
         let held = &mut *self.held();

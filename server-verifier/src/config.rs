@@ -12,6 +12,8 @@ use attest_core::measurement::Component;
 use attest_core::reply::Shape;
 use attest_core::trust::{Attester, DEFAULT_SKEW, References, Root, Scope, Trust, TrustError};
 use attest_keys::KeySource;
+use attest_policy::Policy;
+use attest_policy::table::{self, TableError};
 use mcp_relay::http::Limits;
 use serde::Deserialize;
 
@@ -25,7 +27,6 @@ use approvers::ApproverTable;
 use closed::ClosedTable;
 use flow::{DeclassifierTable, FlowTable, LogTable};
 use platform::PlatformTable;
-use policy::PolicyTable;
 use status::Read;
 
 pub use accepted::{Acceptance, AcceptedError};
@@ -34,7 +35,6 @@ pub use edit::{EditError, accept, close};
 pub use flow::{Flow, FlowError};
 pub use http::Http;
 pub use platform::PlatformError;
-pub use policy::{Policy, PolicyError};
 pub use reference::ReferenceError;
 pub use status::{From, StatusSource, StatusSources, StatusesError};
 pub use witness::{Witnesses, WitnessesError};
@@ -179,7 +179,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What.
-        source: PolicyError,
+        source: TableError,
     },
     /// Settings of methods that make no sense.
     #[error("{path}: [methods]: {source}", path = path.display())]
@@ -249,7 +249,7 @@ struct File {
     approver: Vec<ApproverTable>,
     #[serde(default)]
     flow: FlowTable,
-    policy: Option<PolicyTable>,
+    policy: Option<table::Table>,
     #[serde(default)]
     agents: BTreeMap<String, AgentTable>,
     #[serde(default)]
@@ -376,15 +376,16 @@ impl Config {
         platforms.iter().for_each(|platform| policy.extend(platform.key.thumbprint().0));
         let flow = file.flow.read(file.server, file.declassifier, lineage);
         let (flow_trust, flow) = flow.map_err(|source| ConfigError::Flow { path: at(), source })?;
-        let judging = match file.policy.map(|table| table.within(folder)).transpose() {
-            Ok(None) => None,
-            Ok(Some(policy::Read { policy: judging, bytes, files: named })) => {
-                policy.extend(bytes);
-                files.extend(named);
-                Some(judging)
-            }
-            Err(source) => return Err(ConfigError::Policy { path: at(), source }),
-        };
+        let judging =
+            match file.policy.map(|table| table.read(folder, |path| std::fs::read_to_string(path))).transpose() {
+                Ok(None) => None,
+                Ok(Some(table::Read { policy: judging, bytes, files: named })) => {
+                    policy.extend(bytes);
+                    files.extend(named);
+                    Some(judging)
+                }
+                Err(source) => return Err(ConfigError::Policy { path: at(), source }),
+            };
         let mut approvers = Vec::new();
         for table in file.approver {
             let entry = format!("the approver {:?}", table.name);
@@ -462,7 +463,6 @@ mod fixed;
 mod flow;
 mod http;
 mod platform;
-mod policy;
 mod reference;
 mod status;
 #[cfg(test)]

@@ -36,7 +36,7 @@ use attest_log::clock::{now, now_ms};
 mod opening;
 
 pub use opening::GateError;
-pub(crate) use opening::Running;
+pub(crate) use opening::{Running, warn_of_nobody};
 
 /// A verifier with its log.
 pub struct Gate {
@@ -154,7 +154,9 @@ impl Gate {
     /// Checks 1 to 10: everything up to the log.
     pub(crate) fn check(&self, rules: &Rules, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
         // What could come of it says how fresh the lists must be that say what was taken back.
-        let level = rules.judging.as_ref().map_or(Level::Critical, |policy| judge::level(policy, &self.audience, call));
+        let level = rules.judging.as_ref().map_or(Level::Critical, |policy| {
+            judge::level(policy, &self.audience, self.trail().map(|trail| &**trail), call)
+        });
         let accepted = rules.verifier.check_at(level, call, now(), |id| self.seen(id), &mut ())?;
         // What was signed before a log was taken over by hand may have been used: that part of the log is not known.
         // Nor is what a caller whose clock was ahead dated later than it was made.
@@ -188,6 +190,7 @@ impl Gate {
             challenges: &self.challenges,
             audience: &self.audience,
             alerts,
+            trail: self.trail().map(|trail| &**trail),
         };
         let Verdict { passed, level, facts } = judge::judge(&case, call, accepted);
         // Labels raise the level: what was fresh enough before need not be.

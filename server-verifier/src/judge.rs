@@ -12,11 +12,11 @@ use attest_core::request;
 use attest_core::status::Level;
 use attest_core::trust::Trust;
 use attest_core::verifier::{Accepted, Single};
-use attest_policy::risk::{self, Assessed, Hints, Risk};
-use attest_policy::{Arguments, Asked, Decision, Delegation, Facts, Met, Need, Open};
+use attest_policy::risk::{self, Assessed, Risk};
+use attest_policy::{Arguments, Asked, Decision, Delegation, Facts, Met, Need, Open, Policy};
+use attest_trail::Session;
 
 use crate::approvals::{Approvals, ApprovalsError, Standing, Why, folder_of};
-use crate::config::Policy;
 use attest_log::clock::now;
 
 /// Nonces that this process hands out.
@@ -106,18 +106,27 @@ pub(crate) struct Case<'a> {
     pub audience: &'a str,
     /// Alerts that are open on the caller's context.
     pub alerts: BTreeSet<Open>,
+    /// What saw the server list its tools, where there is a trail.
+    pub trail: Option<&'a Session>,
 }
 
 /// What could come of a call, before its context's labels are known: they only raise it.
-pub(crate) fn level(policy: &Policy, audience: &str, call: &request::Call<'_, '_>) -> Level {
-    as_level(assess(policy, audience, call, &BTreeSet::new()).risk)
+pub(crate) fn level(policy: &Policy, audience: &str, trail: Option<&Session>, call: &request::Call<'_, '_>) -> Level {
+    as_level(assess(policy, (audience, trail), call, &BTreeSet::new()).risk)
 }
 
-fn assess(policy: &Policy, audience: &str, call: &request::Call<'_, '_>, labels: &BTreeSet<String>) -> Assessed {
+fn assess(
+    policy: &Policy,
+    (server, trail): (&str, Option<&Session>),
+    call: &request::Call<'_, '_>,
+    labels: &BTreeSet<String>,
+) -> Assessed {
     let asked = asked(call);
     let arguments = call.arguments_value();
-    let call = risk::Call { server: audience, asked: &asked, arguments, labels, can: None, hints: Hints::default() };
-    Risk::of(&policy.risk, &call)
+    let listed = call.tool().and_then(|tool| trail?.listed(tool));
+    let (can, hints) = listed.map(|listed| (listed.can, listed.hints)).unzip();
+    let hints = hints.unwrap_or_default();
+    Risk::of(&policy.risk, &risk::Call { server, asked: &asked, arguments, labels, can, hints })
 }
 
 fn asked(call: &request::Call<'_, '_>) -> Asked {
@@ -188,21 +197,21 @@ pub(crate) fn judge(case: &Case<'_>, call: &request::Call<'_, '_>, accepted: &Ac
             let asked = StepUp { nonce, required: required.into_iter().collect(), by };
             Err(refused(Reason::StepUpRequired, About::StepUp(Box::new(asked))))
         }
-        (None, Decision::Deny { by }) => Err(refused(Reason::PolicyDenied, About::Policies(by))),
-        (None, Decision::Error(fault)) => {
-            tracing::error!("call {} cannot be decided: {fault}", accepted.caller.call);
-            Err(refused(Reason::PolicyError, About::Policies(Vec::new())))
+        (None, decision) => {
+            if let Decision::Error(fault) = &decision {
+                tracing::error!("call {} cannot be decided: {fault}", accepted.caller.call);
+            }
+            Err(refused(decision.reason().unwrap_or(Reason::PolicyError), About::Policies(decision.by().to_vec())))
         }
-        _ => Err(refused(Reason::PolicyError, About::Policies(Vec::new()))),
     };
     Verdict { passed: verdict, level, facts: text }
 }
 
 /// What is known of a call.
 fn facts<'c>(case: &Case<'_>, call: &'c request::Call<'_, '_>, accepted: &Accepted) -> Facts<'c> {
-    let Case { policy, challenges, audience, alerts, .. } = case;
+    let Case { policy, challenges, audience, alerts, trail, .. } = case;
     let labels: BTreeSet<String> = accepted.flow.labels.iter().map(str::to_owned).collect();
-    let Assessed { risk, classes } = assess(policy, audience, call, &labels);
+    let Assessed { risk, classes } = assess(policy, (audience, *trail), call, &labels);
     let attestation = accepted.evidence.attestation();
     let chain = accepted.evidence.chain();
     let ends = chain.tokens().iter().map(|token| token.expires).min().unwrap_or_default();

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::config::Config;
-use crate::gate::{Gate, GateError};
+use crate::gate::{Gate, GateError, warn_of_nobody};
 use crate::rules::Rules;
 use crate::status::warn_of_staleness;
 
@@ -52,6 +52,7 @@ impl Gate {
         }
         let stay = running.fixed.changed(&config.fixed);
         warn_of_staleness(&trust);
+        warn_of_nobody(&trust, config.judging.as_ref());
         // First, so that whatever is decided under it stands behind it.
         let entry =
             Entry::Config { audience: self.audience().to_owned(), policy: config.policy.to_b64(), time: now_ms() };

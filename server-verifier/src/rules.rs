@@ -7,8 +7,9 @@ use attest_core::extension::Offer;
 use attest_core::reply::Shape;
 use attest_core::trust::Trust;
 use attest_core::verifier::Verifier;
+use attest_policy::Policy;
 
-use crate::config::{Flow, Policy};
+use crate::config::Flow;
 use crate::methods::Methods;
 
 /// One configuration, as far as it can change.

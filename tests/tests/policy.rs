@@ -6,6 +6,11 @@ use attest_tests::forge::Forge;
 use attest_tests::world::{World, must};
 use serde_json::{Value, json};
 
+#[path = "policy/replay.rs"]
+mod replay;
+#[path = "policy/signer.rs"]
+mod signer;
+
 /// A guard under the four levels, for which `echo` is harmless and `show` is of high risk.
 fn levelled(policy: &str) -> World {
     levelled_at("high", policy)
@@ -20,6 +25,20 @@ fn levelled_at(risk_of_show: &str, policy: &str) -> World {
     world
 }
 
+/// Ada of the treasury, who approves with `person.key`.
+fn approver(world: &World) -> String {
+    must(world.attest(&["keygen", "person.key"]));
+    let person = attest_keys::SecretKey::read(&world.path("person.key")).unwrap();
+    let public: Value = {
+        use attest_core::sign::Sign as _;
+        serde_json::from_str(&attest_keys::public_jwk(person.public())).unwrap()
+    };
+    let jwk = format!("{{ kty = \"OKP\", crv = \"Ed25519\", x = {} }}", public["x"]);
+    let approver = format!("[[approver]]\nname = \"Ada\"\ngroups = [\"treasury\"]\njwks = [{jwk}]\n");
+    world.write("guard.toml", format!("{}\n{approver}", world.read("guard.toml")));
+    approver
+}
+
 #[test]
 fn a_call_of_high_risk_is_proven_and_measured_anew_and_the_host_sees_nothing_of_it() {
     let world = levelled("default = true");
@@ -27,6 +46,7 @@ fn a_call_of_high_risk_is_proven_and_measured_anew_and_the_host_sees_nothing_of_
     assert!(text(&client.call("echo", json!({"text": "hello"}))).contains("hello"));
     let before = world.entries("guard.db", &[("type", "decision")]);
     assert_eq!(before.len(), 1, "low risk: at once");
+    assert!(client.said().contains("approval by 1 of approvers, and 0 are configured"), "{}", client.said());
     let shown = client.call("show", json!({}));
     assert!(shown["result"].is_object(), "{shown}");
     client.end();
@@ -90,15 +110,7 @@ fn a_call_that_needs_a_person_runs_once_after_he_approved_it_and_no_other_does()
          @id(\"asked\")\n@step_up(\"approval\")\n@approval(\"1 of treasury\")\n@reason(\"money leaves the house\")\n\
          forbid (principal, action, resource) when { context.risk.contains(Risk::\"high\") };\n",
     );
-    must(world.attest(&["keygen", "person.key"]));
-    let person = attest_keys::SecretKey::read(&world.path("person.key")).unwrap();
-    let public: Value = {
-        use attest_core::sign::Sign as _;
-        serde_json::from_str(&attest_keys::public_jwk(person.public())).unwrap()
-    };
-    let jwk = format!("{{ kty = \"OKP\", crv = \"Ed25519\", x = {} }}", public["x"]);
-    let approver = format!("[[approver]]\nname = \"Ada\"\ngroups = [\"treasury\"]\njwks = [{jwk}]\n");
-    world.write("guard.toml", format!("{}\n{approver}", world.read("guard.toml")));
+    approver(&world);
     let mut client = world.start();
     let refused = client.call("show", json!({"what": "this"}));
     assert_eq!(reason(&refused), "step-up-required");

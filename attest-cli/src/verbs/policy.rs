@@ -1,6 +1,7 @@
 //! `attest policy`: what a guard's policies say, before they are used.
 
 mod check;
+mod replay;
 mod show_default;
 mod test;
 
@@ -23,6 +24,8 @@ enum Action {
     Check(check::Args),
     /// Runs the cases of a TOML file: facts, and what should come of them
     Test(test::Args),
+    /// Asks policies about the calls of a past log: which would have come out otherwise
+    Replay(replay::Args),
     /// The default policies, as a file to copy and change
     ShowDefault(show_default::Args),
 }
@@ -31,6 +34,7 @@ pub(crate) fn run(args: Args) -> Ending {
     match args.action {
         Action::Check(args) => check::run(&args),
         Action::Test(args) => test::run(&args),
+        Action::Replay(args) => replay::run(&args),
         Action::ShowDefault(args) => show_default::run(&args),
     }
 }

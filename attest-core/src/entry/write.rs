@@ -6,10 +6,9 @@ use crate::b64;
 use crate::call_proof::CallProof;
 use crate::canon::jcs;
 use crate::digest::{Digest, Jti};
-use crate::limits::MAX_NAME;
 use crate::note::Vkey;
 use crate::receipt;
-use crate::refusal::{About, Reason, Refusal, Token};
+use crate::refusal::{Reason, Refusal};
 use crate::seen::Event;
 use crate::verifier::Accepted;
 
@@ -66,7 +65,7 @@ impl Entry {
     pub fn deny(refusal: &Refusal, audience: &str, policy: &Digest, time: u64) -> Option<Self> {
         let caller = refusal.caller.as_ref()?;
         Some(Self::Decision(Box::new(Decision {
-            about: refusal.about.as_ref().map(about).filter(|about| !about.is_empty()),
+            about: refusal.about.as_ref().map(ToString::to_string).filter(|about| !about.is_empty()),
             agent: caller.agent.clone(),
             audience: audience.to_owned(),
             call: caller.call.to_b64(),
@@ -177,34 +176,4 @@ impl Entry {
     pub fn to_bytes(&self) -> Vec<u8> {
         jcs(self)
     }
-}
-
-fn about(about: &About) -> String {
-    match about {
-        About::Component(component) => component.to_string(),
-        About::Token(Token::Attestation) => "attestation".to_owned(),
-        About::Token(Token::Delegation(n)) => format!("delegation {n}"),
-        About::Token(Token::CallProof) => "call proof".to_owned(),
-        About::Token(Token::Receipt(n)) => format!("receipt {n}"),
-        About::Token(Token::Cause) => "cause".to_owned(),
-        About::Token(Token::Facts) => "facts".to_owned(),
-        About::Token(Token::Declassification(n)) => format!("declassification {n}"),
-        About::Token(Token::Approval(n)) => format!("approval {n}"),
-        About::Policies(ids) => named(ids.iter().map(String::as_str)),
-        About::StepUp(asked) => named(asked.by.iter().map(String::as_str)),
-        About::Labels(labels) => named(labels.iter()),
-        About::Json(error) => error.to_string(),
-        About::Undeclared => "extension".to_owned(),
-    }
-}
-
-/// As many of these as a name has room for, with a blank between two.
-fn named<'a>(all: impl Iterator<Item = &'a str>) -> String {
-    all.fold(String::new(), |mut named, one| {
-        if named.len() + 1 + one.len() <= MAX_NAME {
-            named.push_str(if named.is_empty() { "" } else { " " });
-            named.push_str(one);
-        }
-        named
-    })
 }

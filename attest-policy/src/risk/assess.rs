@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use attest_core::json::Value;
-use attest_core::seen::Can;
+use attest_core::seen::{Can, Hints};
 
 use super::rules::ArgumentRule;
 use super::{Risk, RiskRules};
@@ -24,29 +24,6 @@ pub struct Call<'a> {
     pub can: Option<Can>,
     /// What the server says of it.
     pub hints: Hints,
-}
-
-/// Annotations of MCP, as the server gave them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hints {
-    /// `readOnlyHint`
-    pub read_only: Option<bool>,
-    /// `destructiveHint`
-    pub destructive: Option<bool>,
-    /// `openWorldHint`
-    pub open_world: Option<bool>,
-}
-
-impl Hints {
-    /// From a tool's `annotations`; what is no boolean is not there.
-    pub fn of(annotations: &Value<'_>) -> Self {
-        let hint = |name| annotations.as_object().and_then(|all| all.get(name)).and_then(Value::as_bool);
-        Self {
-            read_only: hint("readOnlyHint"),
-            destructive: hint("destructiveHint"),
-            open_world: hint("openWorldHint"),
-        }
-    }
 }
 
 /// What the rules come to.

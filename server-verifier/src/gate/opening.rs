@@ -13,6 +13,7 @@ use attest_core::sign::Sign as _;
 use attest_core::trust::Trust;
 use attest_log::clock::{now, now_ms};
 use attest_log::{AppendError, Log, LogKey, LogKeyError, Reader, Record};
+use attest_policy::{Need, Policy};
 use attest_trail::{Session, Writing};
 
 use super::{Gate, Trail};
@@ -91,6 +92,7 @@ impl Gate {
         };
         let trust = running.admits(config.trust)?;
         warn_of_staleness(&trust);
+        warn_of_nobody(&trust, config.judging.as_ref());
         let (log, recovery) = Log::open(&config.log, key.clone(), attest_log::Options::default())?;
         let skew = trust.skew();
         let audience = trust.audience().to_owned();
@@ -201,6 +203,19 @@ impl Running {
         match self.witnesses.iter().find(|(_, key)| trust.has_role(key)) {
             Some((name, _)) => Err(GateError::WitnessKey(name.clone())),
             None => Ok(trust),
+        }
+    }
+}
+
+/// Says of policies that ask for the word of more people than there are: a call that needs it waits for ever.
+pub(crate) fn warn_of_nobody(trust: &Trust, policy: Option<&Policy>) {
+    for need in policy.iter().flat_map(|policy| policy.policies.needs()) {
+        let Need::Approval { persons, group } = need else { continue };
+        let there = trust.approvers().iter().filter(|approver| approver.groups.contains(group)).count();
+        if there < *persons as usize {
+            tracing::warn!(
+                "the policies ask for {need}, and {there} are configured: such calls wait for ever; [[approver]] names people"
+            );
         }
     }
 }

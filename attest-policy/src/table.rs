@@ -1,11 +1,15 @@
-//! `[policy]` in `guard.toml`: what is asked of each call besides its proof. `docs/policy.md`.
+//! `[policy]` in `guard.toml` and `agent.toml`: what is asked of each call besides its proof. `docs/policy.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use attest_policy::risk::{RiskError, RiskRules};
-use attest_policy::{Policies, Problem};
+use attest_core::digest::Digest;
 use serde::Deserialize;
+
+use crate::policies::Policies;
+use crate::problem::Problem;
+use crate::risk::{self, RiskError, RiskRules};
 
 /// Policies, the rules of risk, and who is in which group.
 pub struct Policy {
@@ -33,14 +37,14 @@ impl Policy {
 /// Why there is no policy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum PolicyError {
+pub enum TableError {
     /// A file that cannot be read.
     #[error("cannot read {path}: {source}", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// Policies with something wrong.
     #[error("the policies are not in order: {}; `attest policy check` shows all of it", .0.first().map(ToString::to_string).unwrap_or_default())]
@@ -58,9 +62,10 @@ pub enum PolicyError {
     Nothing,
 }
 
-#[derive(Deserialize)]
+/// The table as it is written.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PolicyTable {
+pub struct Table {
     #[serde(default)]
     default: bool,
     #[serde(default)]
@@ -70,43 +75,48 @@ pub(super) struct PolicyTable {
     groups: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What was read: the policy, what its files came to, and the files.
-pub(super) struct Read {
+/// What was read.
+#[derive(Debug)]
+pub struct Read {
+    /// The policy.
     pub policy: Policy,
+    /// What its files came to: another where any of them says anything else.
     pub bytes: Vec<u8>,
+    /// The files.
     pub files: Vec<PathBuf>,
 }
 
-impl PolicyTable {
-    pub(super) fn within(self, folder: &Path) -> Result<Read, PolicyError> {
-        let read = |path: &PathBuf| {
-            std::fs::read_to_string(path).map_err(|source| PolicyError::Read { path: path.clone(), source })
-        };
+impl Table {
+    /// Reads what it names; paths are relative to `folder`, and `text` is what stands in a file.
+    ///
+    /// # Errors
+    /// [`TableError`].
+    pub fn read(self, folder: &Path, text: impl Fn(&Path) -> io::Result<String>) -> Result<Read, TableError> {
+        let text = |path: &Path| text(path).map_err(|source| TableError::Read { path: path.to_owned(), source });
         let mut files: Vec<PathBuf> = self.files.iter().map(|path| folder.join(path)).collect();
         let mut texts = Vec::new();
         if self.default {
-            texts.push(("default.cedar".to_owned(), attest_policy::DEFAULT.to_owned()));
+            texts.push(("default.cedar".to_owned(), crate::DEFAULT.to_owned()));
         }
         for path in &files {
-            texts.push((path.display().to_string(), read(path)?));
+            texts.push((path.display().to_string(), text(path)?));
         }
         if texts.is_empty() {
-            return Err(PolicyError::Nothing);
+            return Err(TableError::Nothing);
         }
         let named: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
-        let policies = Policies::read(&named).map_err(PolicyError::Policies)?;
+        let policies = Policies::read(&named).map_err(TableError::Policies)?;
         let mut bytes = policies.digest().0.to_vec();
-        let risk = match self.risk.map(|path| folder.join(path)) {
-            None => (PathBuf::from("default-risk.toml"), attest_policy::risk::DEFAULT.to_owned()),
+        let (path, rules) = match self.risk.map(|path| folder.join(path)) {
+            None => (PathBuf::from("default-risk.toml"), risk::DEFAULT.to_owned()),
             Some(path) => {
                 files.push(path.clone());
-                let text = read(&path)?;
+                let text = text(&path)?;
                 (path, text)
             }
         };
-        bytes.extend(attest_core::digest::Digest::of(&risk.1).0);
-        let (path, text) = risk;
-        let risk = RiskRules::parse(&text).map_err(|source| PolicyError::Risk { path, source: Box::new(source) })?;
+        bytes.extend(Digest::of(&rules).0);
+        let risk = RiskRules::parse(&rules).map_err(|source| TableError::Risk { path, source: Box::new(source) })?;
         let mut groups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (group, agents) in self.groups {
             for agent in agents {
