@@ -13,9 +13,10 @@ use attest_core::attestation::Attestation;
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::json;
 use attest_core::jws::Unverified;
+use attest_core::labels::Labels;
 use attest_core::names::PROOF;
 use attest_core::request::attested;
-use attest_core::signing::{Credentials, Form, Particulars, sign_call};
+use attest_core::signing::{Credentials, Form, Lineage, Particulars, sign_call};
 use attest_keys::SecretKey;
 use serde_json::Value;
 
@@ -41,6 +42,10 @@ pub struct Forge {
     pub ahead: i64,
     /// For how long a call is good, in seconds.
     pub life: u64,
+    /// What its context is said to have seen.
+    pub labels: Labels,
+    /// What a verifier gave to be signed.
+    pub nonce: Option<String>,
 }
 
 /// A call as it goes over the wire.
@@ -83,6 +88,8 @@ impl Forge {
             context: Jti([5; 16]),
             ahead: 0,
             life: 60,
+            labels: Labels::None,
+            nonce: None,
         }
     }
 
@@ -101,8 +108,8 @@ impl Forge {
             salt: Salt(fresh()),
             now,
             life: self.life,
-            lineage: Default::default(),
-            nonce: None,
+            lineage: Lineage { labels: Some(&self.labels), ..Lineage::default() },
+            nonce: self.nonce.as_deref(),
         };
         let signed = sign_call(&call, &credentials, particulars, &self.agent).unwrap();
         Forged {

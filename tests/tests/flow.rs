@@ -3,6 +3,8 @@
 
 #[path = "flow/company.rs"]
 mod company;
+#[path = "flow/labels.rs"]
+mod labels;
 
 use attest_core::names::{PROOF, RECEIPT};
 use attest_core::refusal::Reason;

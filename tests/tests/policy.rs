@@ -102,6 +102,42 @@ fn a_nonce_of_another_key_or_none_does_not_do() {
 }
 
 #[test]
+fn a_nonce_is_good_under_the_key_that_it_was_given_to_and_no_other() {
+    use attest_core::sign::Sign as _;
+    let world = levelled("files = [\"mine.cedar\"]");
+    world.write(
+        "mine.cedar",
+        "@id(\"all\")\npermit (principal, action, resource);\n\
+         @id(\"fresh\")\n@step_up(\"nonce\")\nforbid (principal, action, resource) when { context.risk.contains(Risk::\"high\") };\n",
+    );
+    let mut forge = Forge::of(&world);
+    // The same agent, with another key and a chain of its own.
+    must(world.attest(&["keygen", "other.key"]));
+    let root =
+        ["delegate", "--key", "keys/root.key", "--issuer", "operator", "--to", "other.key.pub", "--tool", "tools#show"];
+    must(world.attest(&[&root[..], &["--out", "other.chain"]].concat()));
+    let mut other =
+        Forge { agent: attest_keys::SecretKey::read(&world.path("other.key")).unwrap(), ..Forge::of(&world) };
+    other.attestation.key = other.agent.public().clone();
+    other.chain = world.read("other.chain").split_whitespace().map(str::to_owned).collect();
+    let mut client = world.start_guard();
+    let mut call = |forge: &Forge, id: u64| {
+        client.send(forge.call(id, "show", json!({})).line);
+        client.answer(id)
+    };
+    let given = |refused: &Value| refused["error"]["data"]["nonce"].as_str().map(str::to_owned);
+    forge.nonce = given(&call(&forge, 1));
+    other.nonce.clone_from(&forge.nonce);
+    let refused = call(&other, 2);
+    assert_eq!(reason(&refused), "step-up-required", "it was given to another");
+    other.nonce = given(&refused);
+    assert!(call(&other, 3)["result"].is_object(), "under its own it passes");
+    assert!(call(&forge, 4)["result"].is_object());
+    client.end();
+    assert_eq!(world.runs().len(), 2);
+}
+
+#[test]
 fn a_call_that_needs_a_person_runs_once_after_he_approved_it_and_no_other_does() {
     let world = levelled("files = [\"mine.cedar\"]");
     world.write(
