@@ -114,7 +114,7 @@ fn a_nonce_is_good_under_the_key_that_it_was_given_to_and_no_other() {
     // The same agent, with another key and a chain of its own.
     must(world.attest(&["keygen", "other.key"]));
     let root =
-        ["delegate", "--key", "keys/root.key", "--issuer", "operator", "--to", "other.key.pub", "--tool", "tools#show"];
+        ["delegate", "--key", "keys/root.key", "--issuer", "self", "--to", "other.key.pub", "--tool", "tools#show"];
     must(world.attest(&[&root[..], &["--out", "other.chain"]].concat()));
     let mut other =
         Forge { agent: attest_keys::SecretKey::read(&world.path("other.key")).unwrap(), ..Forge::of(&world) };

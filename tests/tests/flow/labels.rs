@@ -22,18 +22,18 @@ fn labels_of(client: &mut Client, forge: &Forge, id: u64, tool: &str) -> Vec<Str
 #[test]
 fn an_answer_has_the_labels_of_its_call_and_a_store_gives_out_what_was_written_into_it_over_a_restart_too() {
     let world = World::new();
-    let flow = "[flow.tools.echo]\nstore = \"notes\"\naccepts = [\"financial\"]\n[flow.tools.show]\naccepts = [\"financial\"]\n";
+    let flow = "[flow.tools.echo]\nstore = \"notes\"\n[flow.tools.show]\n";
     world.write("guard.toml", format!("{}\n{flow}", world.read("guard.toml")));
     let clean = Forge { context: Jti([6; 16]), ..Forge::of(&world) };
-    let knowing = Forge { labels: Labels::of(&["financial"]).unwrap(), ..Forge::of(&world) };
+    let knowing = Forge { labels: Labels::of(&["untrusted"]).unwrap(), ..Forge::of(&world) };
     let mut client = world.start_guard();
-    assert_eq!(labels_of(&mut client, &knowing, 1, "show"), ["financial"], "an answer may repeat what was asked");
+    assert_eq!(labels_of(&mut client, &knowing, 1, "show"), ["untrusted"], "an answer may repeat what was asked");
     assert!(labels_of(&mut client, &clean, 2, "show").is_empty());
     assert!(labels_of(&mut client, &clean, 3, "echo").is_empty(), "nothing was written yet");
     labels_of(&mut client, &knowing, 4, "echo");
-    assert_eq!(labels_of(&mut client, &clean, 5, "echo"), ["financial"], "it comes out with what went in");
+    assert_eq!(labels_of(&mut client, &clean, 5, "echo"), ["untrusted"], "it comes out with what went in");
     client.end();
     let mut client = world.start_guard();
-    assert_eq!(labels_of(&mut client, &clean, 6, "echo"), ["financial"]);
+    assert_eq!(labels_of(&mut client, &clean, 6, "echo"), ["untrusted"]);
     client.end();
 }

@@ -120,18 +120,17 @@ fn what_a_call_carries_with_it_decides_how_fresh_a_list_must_be() {
     world.edit("guard.toml", "[[status.list]]", "[status]\nstale = { low = \"accept\" }\n[[status.list]]");
     let risk = "unknown = \"low\"\nmethod = \"low\"\n[can]\ndanger = \"low\"\ninward = \"low\"\nout = \"low\"\n\
                 [hints]\ndestructive = \"low\"\nopen-world = \"low\"\nwrites = \"low\"\n\
-                [[labels]]\nlabel = \"financial\"\nrisk = \"high\"\n";
+                [[labels]]\nlabel = \"untrusted\"\nrisk = \"high\"\n";
     world.write("risk.toml", risk);
     world.write("all.cedar", "@id(\"all\")\npermit (principal, action, resource);\n");
-    let more = "[flow]\nlabels = [\"financial\"]\n[flow.tools.echo]\naccepts = [\"financial\"]\n\
+    let more = "[flow]\nlabels = [\"untrusted\"]\n\
                 [policy]\nfiles = [\"all.cedar\"]\nrisk = \"risk.toml\"\n";
     world.write("guard.toml", format!("{}\n{more}", world.read("guard.toml")));
-    world.write("agent.toml", format!("{}\n[flow]\n", world.read("agent.toml")));
     // The list is stale by now.
     std::thread::sleep(std::time::Duration::from_secs(2));
     let mut client = world.start();
     passes(&mut client);
-    assert_eq!(reason(&call(&mut client)), "status-unknown", "it has seen what is financial");
+    assert_eq!(reason(&call(&mut client)), "status-unknown", "it has seen what nobody vouches for");
     client.end();
 }
 
