@@ -7,6 +7,8 @@
     reason = "what a test rests on is there, or the test fails at that line"
 )]
 
+#[path = "attacks/chains.rs"]
+mod chains;
 #[path = "attacks/files.rs"]
 mod files;
 #[path = "attacks/flood.rs"]
