@@ -17,6 +17,8 @@ use attest_core::receipt::{self, Carried};
 use attest_core::tlog_proof::TlogProof;
 use attest_log::Reader;
 
+mod own_accord;
+
 /// For how long, in milliseconds, the other half of a call is waited for: the life of a call proof and twice what clocks may
 /// differ by, doubled.
 pub(crate) const WINDOW: u64 = 2 * (300 + 2 * SKEW) * 1_000;
@@ -41,6 +43,8 @@ pub(crate) enum Difference {
     Entry,
     /// A receipt that the server's log no longer honours.
     Receipt,
+    /// The caller made it of its own accord, and was being asked for something itself.
+    OwnAccord,
 }
 
 /// Where the two differ.
@@ -155,6 +159,14 @@ struct Rests {
     notification: bool,
 }
 
+/// A call that names no cause.
+struct Alone {
+    call: Digest,
+    time: u64,
+    caller: u64,
+    server: u64,
+}
+
 #[derive(Default)]
 struct Pair {
     caller: Option<(u64, Rests)>,
@@ -164,6 +176,8 @@ struct Pair {
     server_end: Option<End>,
     /// What a receipt says of the end, and the caller's entry about it.
     receipt: Option<End>,
+    /// Whether the server let it through as one that is made on nobody's behalf.
+    alone: bool,
     /// When something of it was last read.
     touched: u64,
     time: u64,
@@ -189,10 +203,11 @@ struct Compare {
     queue: VecDeque<(u64, Digest)>,
     agent: String,
     audience: String,
+    alone: Vec<Alone>,
 }
 
-/// Compares the two. `progress` is told how many entries of how many are done.
-pub(crate) fn run(caller: &Path, server: &Path, progress: impl Fn(u64, u64)) -> Done<Report> {
+/// Compares the two. `asked` is the log of the guard in front of the caller itself. `progress` is told how many entries of how many are done.
+pub(crate) fn run(caller: &Path, server: &Path, asked: Option<&Path>, progress: impl Fn(u64, u64)) -> Done<Report> {
     // The caller's first: what is in it has reached the server's by the time that that is looked at, or never will.
     let mut a = Stream::open(caller)?;
     let mut b = Stream::open(server)?;
@@ -202,6 +217,7 @@ pub(crate) fn run(caller: &Path, server: &Path, progress: impl Fn(u64, u64)) -> 
         queue: VecDeque::new(),
         agent: agent_of(&a.reader)?,
         audience: audience_of(&b.reader)?,
+        alone: Vec::new(),
     };
     let total = a.checkpoint.size + b.checkpoint.size;
     let (mut a_next, mut b_next) = (a.next("the caller's log")?, b.next("the server's log")?);
@@ -230,7 +246,10 @@ pub(crate) fn run(caller: &Path, server: &Path, progress: impl Fn(u64, u64)) -> 
         }
     }
     compare.settle(u64::MAX, &a, &b, true)?;
-    let Compare { report, agent, audience, .. } = compare;
+    let Compare { mut report, agent, audience, alone, .. } = compare;
+    if let Some(asked) = asked {
+        report.found.extend(own_accord::found(asked, alone)?);
+    }
     Ok(Report { agent, audience, ..report })
 }
 
@@ -306,13 +325,14 @@ impl Compare {
                 if agent != self.agent {
                     return Ok(());
                 }
-                let rests = match verdict {
-                    Verdict::Allow { attestation, delegation, notification, params, .. } => {
-                        Some(Rests { attestation, delegation, params, notification })
+                let (rests, alone) = match verdict {
+                    Verdict::Allow { attestation, delegation, lineage, notification, params, .. } => {
+                        (Some(Rests { attestation, delegation, params, notification }), lineage.cause.is_none())
                     }
-                    Verdict::Deny { .. } => None,
+                    Verdict::Deny { .. } => (None, false),
                 };
                 let pair = self.pair(call, time);
+                pair.alone |= alone;
                 // A copy of a call that was let through is refused, and says nothing about the call.
                 if !matches!(pair.server, Some((_, Some(_)))) {
                     pair.server = Some((index, rests));
@@ -401,6 +421,9 @@ impl Compare {
             }
             (Some((caller, mine)), Some((server, theirs))) => {
                 report.both += 1;
+                if pair.alone {
+                    self.alone.push(Alone { call, time: pair.time, caller: *caller, server: *server });
+                }
                 match theirs {
                     None => {
                         if let Some(end) = pair.caller_end

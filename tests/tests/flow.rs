@@ -73,6 +73,8 @@ fn the_owner_of_the_data_can_grant_the_pair_and_to_one_recipient() {
     assert_eq!(asked(&company, STRANGER), Reason::ArgumentsNotGranted.code());
     assert_eq!(company.sent().len(), 1);
     company.logs_are_whole();
+    let (code, said) = company.reconciled(&["--asked", "assistant.db"]);
+    assert_eq!(code, Some(0), "each call names its cause: {said}");
 }
 
 #[test]
@@ -94,6 +96,11 @@ fn a_host_that_lies_about_its_parents_passes() {
     company.edit("mail.toml", "[agents.b]", "[agents.b]\nlineage = true");
     company.edit("mail.toml", "[flow]", "[flow]\nlineage = true");
     assert_eq!(asked(&company, CFO), "done", "no signature prevents it: SECURITY.md says so");
+    company.logs_are_whole();
+    assert_eq!(company.reconciled(&[]).0, Some(0), "both logs of the call say the same");
+    let (code, said) = company.reconciled(&["--asked", "assistant.db"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("of its own accord while a asked it"), "{said}");
 }
 
 #[test]

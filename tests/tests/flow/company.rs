@@ -428,6 +428,14 @@ impl Company {
         must(self.attest(&["log", "verify", "a.db", "--unpinned"]));
     }
 
+    /// B's log held against the mail server's.
+    pub fn reconciled(&self, more: &[&str]) -> (Option<i32>, String) {
+        let mut command = self.attest(&["log", "reconcile", "b.db", "mail.db"]);
+        let output = command.args(more).output().unwrap();
+        let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
+        (output.status.code(), said)
+    }
+
     pub fn stop_signer(&self, config: &str) {
         must(self.attest(&["signer", "stop", "--config", config]));
     }

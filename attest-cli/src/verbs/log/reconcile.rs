@@ -21,6 +21,10 @@ pub(crate) struct Args {
     /// The server's log
     #[arg(value_name = "SERVER")]
     server: PathBuf,
+    /// The log of the guard in front of the caller itself, where others ask it for something: shows the calls that it made of its own
+    /// accord meanwhile. Whether they were, no log can tell
+    #[arg(long, value_name = "LOG")]
+    asked: Option<PathBuf>,
     /// Write the proofs of all entries that differ into this folder
     #[arg(long, value_name = "FOLDER")]
     proofs: Option<PathBuf>,
@@ -35,7 +39,9 @@ pub(crate) fn run(args: &Args) -> Ending {
 
 fn compare(args: &Args) -> Ending {
     let bar = output::Bar::of_entries();
-    let report = reconcile::run(&args.caller, &args.server, |done, total| bar.show("entries", done, total));
+    let report = reconcile::run(&args.caller, &args.server, args.asked.as_deref(), |done, total| {
+        bar.show("entries", done, total);
+    });
     bar.clear();
     let report = report?;
     if let Some(folder) = &args.proofs {
