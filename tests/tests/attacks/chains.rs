@@ -210,7 +210,8 @@ fn a_chain_that_is_spliced_shortened_reordered_too_deep_or_too_long_lived_is_ref
         change(&mut child);
         child.sign(&chained.middle).unwrap()
     };
-    let cases: [(&str, &dyn Fn(&mut Delegation), &str); 4] = [
+    type Case<'c> = (&'c str, &'c dyn Fn(&mut Delegation), &'c str);
+    let cases: [Case<'_>; 4] = [
         ("outlives its parent", &|child| child.expires += 1, "chain-lifetime"),
         ("allows more depth than its parent", &|child| child.max_depth += 1, "chain-depth"),
         ("counts its depth wrongly", &|child| child.depth = 2, "chain-depth"),
