@@ -91,6 +91,16 @@ impl Marks {
     }
 }
 
+/// Their words, with a blank between two.
+impl fmt::Display for Marks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (mark, _)) in self.iter().enumerate() {
+            write!(f, "{}{mark}", if n == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
 impl serde::Serialize for Marks {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter().map(|(mark, count)| (mark.as_str(), count)))

@@ -1,0 +1,42 @@
+//! What can go wrong.
+
+use std::path::PathBuf;
+
+/// Why nothing is found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ForensicsError {
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] attest_log::OpenError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] attest_log::ReadError),
+    /// What is kept beside it cannot be read.
+    #[error(transparent)]
+    Kept(#[from] attest_kept::KeptError),
+    /// The log's own checkpoint does not hold.
+    #[error("the checkpoint of {log} does not hold ({source}); `attest log verify` says more", log = log.display())]
+    Checkpoint {
+        /// The log.
+        log: PathBuf,
+        /// Why not.
+        source: attest_core::checkpoint::CheckpointError,
+    },
+    /// The index.
+    #[error("the index {path}: {source}; it holds nothing of its own: remove it, and it is made anew", path = path.display())]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// An entry that is not in the tree that the log's checkpoint is of.
+    #[error("entry {index} of {log} is not what the log's checkpoint is over; `attest log verify` says more", log = log.display())]
+    NotProved {
+        /// The log.
+        log: PathBuf,
+        /// The entry.
+        index: u64,
+    },
+}

@@ -1,0 +1,87 @@
+//! A log as evidence: entries with the proof that its last checkpoint is over them.
+
+use std::path::{Path, PathBuf};
+
+use attest_core::checkpoint::{Checkpoint, LogKeys};
+use attest_core::merkle::{check_inclusion, leaf};
+use attest_core::tlog_proof::TlogProof;
+use attest_log::Reader;
+
+use crate::error::ForensicsError;
+
+/// A log, read as of its last checkpoint.
+pub struct Evidence {
+    /// The log.
+    pub reader: Reader,
+    path: PathBuf,
+    keys: LogKeys,
+    checkpoint: Checkpoint,
+    note: String,
+}
+
+impl Evidence {
+    /// Opens a log. Its checkpoint is checked with the keys that the log names itself: whether those are the right ones is for whoever has
+    /// them pinned.
+    ///
+    /// # Errors
+    /// [`ForensicsError`]: no log, or a checkpoint that does not hold.
+    pub fn open(log: &Path) -> Result<Self, ForensicsError> {
+        let reader = Reader::open(log)?;
+        let keys = reader.log_keys()?;
+        let note = reader.checkpoint()?;
+        let checkpoint = keys.open(note.as_bytes());
+        let checkpoint = checkpoint.map_err(|source| ForensicsError::Checkpoint { log: log.to_owned(), source })?;
+        Ok(Self { reader, path: log.to_owned(), keys, checkpoint, note })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name.
+    pub fn origin(&self) -> &str {
+        self.keys.origin()
+    }
+
+    /// The keys that it names.
+    pub fn keys(&self) -> &LogKeys {
+        &self.keys
+    }
+
+    /// Entries below this are covered.
+    pub fn size(&self) -> u64 {
+        self.checkpoint.size
+    }
+
+    /// The checkpoint's text.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// The bytes of an entry, which the checkpoint is over.
+    ///
+    /// # Errors
+    /// [`ForensicsError::NotProved`] where it is not, or lies behind the checkpoint.
+    pub fn entry(&self, index: u64) -> Result<Vec<u8>, ForensicsError> {
+        Ok(self.proved(index)?.0)
+    }
+
+    /// The same with its proof, as a text (C2SP tlog-proof).
+    ///
+    /// # Errors
+    /// As [`Evidence::entry`].
+    pub fn proof(&self, index: u64) -> Result<TlogProof, ForensicsError> {
+        let (body, path) = self.proved(index)?;
+        Ok(TlogProof { entry: Some(body), index, path, checkpoint: self.note.clone() })
+    }
+
+    fn proved(&self, index: u64) -> Result<(Vec<u8>, Vec<[u8; 32]>), ForensicsError> {
+        let Checkpoint { size, root, .. } = &self.checkpoint;
+        let wrong = || ForensicsError::NotProved { log: self.path.clone(), index };
+        let body = self.reader.entry(index)?.filter(|_| index < *size).ok_or_else(wrong)?;
+        let path = self.reader.inclusion(index, *size)?;
+        check_inclusion(&leaf(&body), index, *size, &path, root).map_err(|_| wrong())?;
+        Ok((body, path))
+    }
+}

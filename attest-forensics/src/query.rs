@@ -1,0 +1,36 @@
+//! What is looked for.
+
+use attest_core::digest::Digest;
+
+/// What is looked for: an entry has to have all that is named here. Nothing named is every entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Not before this, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// Before this.
+    pub until: Option<u64>,
+    /// Types of entries (`decision`, `alert`, …; `seen` for all that was seen); one of them.
+    pub kinds: Vec<String>,
+    /// The agent.
+    pub agent: Option<String>,
+    /// The server.
+    pub server: Option<String>,
+    /// The tool, or method.
+    pub tool: Option<String>,
+    /// `allow`, `deny`, how a call ended, …
+    pub verdict: Option<String>,
+    /// Why it was refused, or the rule of an alert.
+    pub reason: Option<String>,
+    /// A label of what the call's context had seen. An entry with every label (`*`) has it too.
+    pub label: Option<String>,
+    /// A host or domain that it names.
+    pub destination: Option<String>,
+    /// The call that it is about.
+    pub call: Option<Digest>,
+    /// A commitment that stands in it.
+    pub commitment: Option<Digest>,
+    /// Words in what was kept of it, each of them.
+    pub text: Option<String>,
+    /// Entries below this index alone: the next page.
+    pub below: Option<u64>,
+}

@@ -1,0 +1,63 @@
+//! A search over many logs at once.
+
+use crate::error::ForensicsError;
+use crate::evidence::Evidence;
+use crate::index::Index;
+use crate::query::Query;
+use crate::row::Row;
+use std::path::Path;
+
+/// An entry that was found, read from its log again and proved.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// Which of the logs, in the order in which they were given.
+    pub log: usize,
+    /// The entry.
+    pub row: Row,
+}
+
+/// Logs that are searched together.
+pub struct Search {
+    logs: Vec<(Evidence, Index)>,
+}
+
+impl Search {
+    /// Opens logs, and brings their indexes up to date. `progress` is told which log, and how many of how many entries.
+    ///
+    /// # Errors
+    /// [`ForensicsError`].
+    pub fn open<P: AsRef<Path>>(logs: &[P], mut progress: impl FnMut(usize, u64, u64)) -> Result<Self, ForensicsError> {
+        let logs = logs.iter().enumerate().map(|(n, log)| {
+            let evidence = Evidence::open(log.as_ref())?;
+            let index = Index::of(&evidence, |done, total| progress(n, done, total))?;
+            Ok((evidence, index))
+        });
+        Ok(Self { logs: logs.collect::<Result<_, ForensicsError>>()? })
+    }
+
+    /// The logs, in order.
+    pub fn logs(&self) -> impl Iterator<Item = &Evidence> {
+        self.logs.iter().map(|(evidence, _)| evidence)
+    }
+
+    /// A log with its index.
+    pub fn log(&self, n: usize) -> Option<&(Evidence, Index)> {
+        self.logs.get(n)
+    }
+
+    /// What is asked for, of all logs, the latest first, at most `most`. `below` of a query is for one log alone.
+    ///
+    /// # Errors
+    /// [`ForensicsError`]: also where an entry that was found is not in the tree of its log.
+    pub fn find(&self, query: &Query, most: u64) -> Result<Vec<Hit>, ForensicsError> {
+        let mut hits = Vec::new();
+        for (n, (evidence, index)) in self.logs.iter().enumerate() {
+            for found in index.find(query, most)? {
+                hits.push(Hit { log: n, row: Row::of(found, &evidence.entry(found)?) });
+            }
+        }
+        hits.sort_by(|a, b| b.row.time.cmp(&a.row.time).then(b.log.cmp(&a.log)).then(b.row.index.cmp(&a.row.index)));
+        hits.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        Ok(hits)
+    }
+}
