@@ -3,12 +3,14 @@
 #![allow(clippy::print_stderr, reason = "this is the file that prints")]
 
 mod compared;
+mod rows;
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::time::{Duration, Instant};
 
 pub(crate) use compared::compared;
+pub(crate) use rows::{row, said, time};
 
 /// One line of what was asked for, on standard output.
 pub(crate) fn line(text: impl Display) {

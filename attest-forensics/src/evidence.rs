@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use attest_core::checkpoint::{Checkpoint, LogKeys};
+use attest_core::entry::Written;
 use attest_core::merkle::{check_inclusion, leaf};
 use attest_core::tlog_proof::TlogProof;
 use attest_log::Reader;
 
 use crate::error::ForensicsError;
+use crate::row::Row;
 
 /// A log, read as of its last checkpoint.
 pub struct Evidence {
@@ -17,6 +19,8 @@ pub struct Evidence {
     keys: LogKeys,
     checkpoint: Checkpoint,
     note: String,
+    /// The agent whose log it is, of a caller's.
+    owner: Option<String>,
 }
 
 impl Evidence {
@@ -31,7 +35,8 @@ impl Evidence {
         let note = reader.checkpoint()?;
         let checkpoint = keys.open(note.as_bytes());
         let checkpoint = checkpoint.map_err(|source| ForensicsError::Checkpoint { log: log.to_owned(), source })?;
-        Ok(Self { reader, path: log.to_owned(), keys, checkpoint, note })
+        let owner = owner(&reader)?;
+        Ok(Self { reader, path: log.to_owned(), keys, checkpoint, note, owner })
     }
 
     /// Where it is.
@@ -59,6 +64,27 @@ impl Evidence {
         &self.note
     }
 
+    /// The agent whose log it is, of a caller's: what its first context says.
+    pub fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
+    /// An entry that the checkpoint is over, flat. What a caller's log says of no other agent is of its own.
+    ///
+    /// # Errors
+    /// As [`Evidence::entry`].
+    pub fn row(&self, index: u64) -> Result<Row, ForensicsError> {
+        let mut row = Row::of(index, &self.entry(index)?);
+        self.owned(&mut row);
+        Ok(row)
+    }
+
+    pub(crate) fn owned(&self, row: &mut Row) {
+        if row.agent.is_none() {
+            row.agent.clone_from(&self.owner);
+        }
+    }
+
     /// The bytes of an entry, which the checkpoint is over.
     ///
     /// # Errors
@@ -84,4 +110,13 @@ impl Evidence {
         check_inclusion(&leaf(&body), index, *size, &path, root).map_err(|_| wrong())?;
         Ok((body, path))
     }
+}
+
+/// A caller's log begins with its context.
+fn owner(reader: &Reader) -> Result<Option<String>, ForensicsError> {
+    let body = reader.entry(0)?.unwrap_or_default();
+    Ok(match Written::read(&body) {
+        Ok(Written::Context { agent, .. }) => Some(agent.into_owned()),
+        _ => None,
+    })
 }

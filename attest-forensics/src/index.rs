@@ -2,7 +2,7 @@
 //!
 //! It holds names, times, and the words of what was kept, so it has the mode of what was kept, and who erases that erases this file too.
 
-mod fill;
+pub(crate) mod fill;
 mod schema;
 
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use attest_core::b64;
 use attest_core::digest::Digest;
 use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
@@ -38,8 +39,12 @@ impl Index {
     pub fn of(evidence: &Evidence, mut progress: impl FnMut(u64, u64)) -> Result<Self, ForensicsError> {
         let path = path_of(evidence.path());
         let failed = |source| ForensicsError::Index { path: path.clone(), source };
-        private(&path).map_err(|error| failed(rusqlite::Error::ToSqlConversionFailure(Box::new(error))))?;
-        let mut connection = Connection::open(&path).map_err(failed)?;
+        let opened = match private(&path) {
+            Ok(()) => Connection::open(&path),
+            // Evidence that was handed over may lie where nothing can be written.
+            Err(_) => Connection::open_in_memory(),
+        };
+        let mut connection = opened.map_err(failed)?;
         schema::prepare(&mut connection, &schema::identity(evidence)?).map_err(failed)?;
         let mut index = Self { connection, path: path.clone(), names: HashMap::new() };
         index.fill(evidence, &mut progress)?;
@@ -82,6 +87,29 @@ impl Index {
     /// [`ForensicsError::Index`].
     pub fn about(&self, call: &Digest) -> Result<Vec<u64>, ForensicsError> {
         self.list("SELECT idx FROM entry WHERE call = ?1 ORDER BY idx", short(call))
+    }
+
+    /// Entries about calls whose name begins with this: at least 8 of its 43 characters, of which the first 8 are looked at.
+    ///
+    /// # Errors
+    /// [`ForensicsError::Index`].
+    pub fn called(&self, beginning: &str) -> Result<Vec<u64>, ForensicsError> {
+        // Eight characters are six bytes.
+        let Some(known) = beginning.get(..8).and_then(|text| b64::decode_exact::<6>(text)) else {
+            return Ok(Vec::new());
+        };
+        let bound = |rest: u8| {
+            let mut bytes = [rest; 8];
+            bytes.iter_mut().zip(known).for_each(|(to, from)| *to = from);
+            i64::from_be_bytes(bytes)
+        };
+        let run = || -> rusqlite::Result<Vec<u64>> {
+            let sql = "SELECT idx FROM entry WHERE call BETWEEN ?1 AND ?2 ORDER BY idx";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let rows = statement.query_map([bound(0), bound(0xff)], |row| row.get::<_, i64>(0))?;
+            rows.map(|index| index.map(i64::cast_unsigned)).collect()
+        };
+        run().map_err(|source| self.failed(source))
     }
 
     /// The decisions on calls that name this one as their cause, or show its receipt.

@@ -10,6 +10,8 @@ mod index;
 mod query;
 mod row;
 mod search;
+pub mod timeline;
+pub mod trace;
 
 pub use error::ForensicsError;
 pub use evidence::Evidence;
@@ -17,3 +19,5 @@ pub use index::{Index, path_of};
 pub use query::Query;
 pub use row::Row;
 pub use search::{Hit, Search};
+pub use timeline::Timeline;
+pub use trace::Trace;

@@ -2,6 +2,8 @@
 
 use attest_core::digest::Digest;
 
+use crate::row::Row;
+
 /// What is looked for: an entry has to have all that is named here. Nothing named is every entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query {
@@ -33,4 +35,23 @@ pub struct Query {
     pub text: Option<String>,
     /// Entries below this index alone: the next page.
     pub below: Option<u64>,
+}
+
+impl Query {
+    /// Whether an entry has what is asked for, as far as its row tells: of times, commitments and words in what was kept nothing is asked.
+    pub fn matches(&self, row: &Row) -> bool {
+        let Self { kinds, agent, server, tool, verdict, reason, label, destination, call, .. } = self;
+        let is =
+            |asked: &Option<String>, there: Option<&str>| asked.as_deref().is_none_or(|asked| there == Some(asked));
+        let kind = |asked: &String| asked == row.kind || (asked == "seen" && row.kind.starts_with("seen:"));
+        (kinds.is_empty() || kinds.iter().any(kind))
+            && is(agent, row.agent.as_deref())
+            && is(server, row.server.as_deref())
+            && is(tool, row.tool.as_deref())
+            && is(verdict, row.verdict)
+            && is(reason, row.reason.as_deref())
+            && label.as_ref().is_none_or(|label| row.labels.iter().any(|has| has == label || has == "*"))
+            && destination.as_ref().is_none_or(|host| row.destinations.contains(host))
+            && call.is_none_or(|call| row.call == Some(call))
+    }
 }

@@ -5,6 +5,8 @@ use crate::evidence::Evidence;
 use crate::index::Index;
 use crate::query::Query;
 use crate::row::Row;
+use attest_core::digest::Digest;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// An entry that was found, read from its log again and proved.
@@ -40,9 +42,23 @@ impl Search {
         self.logs.iter().map(|(evidence, _)| evidence)
     }
 
-    /// A log with its index.
-    pub fn log(&self, n: usize) -> Option<&(Evidence, Index)> {
-        self.logs.get(n)
+    /// Each log with its index.
+    pub fn all(&self) -> impl Iterator<Item = &(Evidence, Index)> {
+        self.logs.iter()
+    }
+
+    /// The calls whose names begin with this, of all logs, ascending: one, if it is long enough.
+    ///
+    /// # Errors
+    /// [`ForensicsError`].
+    pub fn calls(&self, beginning: &str) -> Result<Vec<Digest>, ForensicsError> {
+        let mut calls = BTreeSet::new();
+        for (evidence, index) in &self.logs {
+            for found in index.called(beginning)? {
+                calls.extend(evidence.row(found)?.call.filter(|call| call.to_b64().starts_with(beginning)));
+            }
+        }
+        Ok(calls.into_iter().collect())
     }
 
     /// What is asked for, of all logs, the latest first, at most `most`. `below` of a query is for one log alone.
@@ -53,7 +69,7 @@ impl Search {
         let mut hits = Vec::new();
         for (n, (evidence, index)) in self.logs.iter().enumerate() {
             for found in index.find(query, most)? {
-                hits.push(Hit { log: n, row: Row::of(found, &evidence.entry(found)?) });
+                hits.push(Hit { log: n, row: evidence.row(found)? });
             }
         }
         hits.sort_by(|a, b| b.row.time.cmp(&a.row.time).then(b.log.cmp(&a.log)).then(b.row.index.cmp(&a.row.index)));

@@ -99,6 +99,18 @@ impl File {
         row.optional().map_err(|source| self.wrong(source))
     }
 
+    pub(crate) fn salts(&self, mut each: impl FnMut(&Digest, &Salt)) -> Result<(), KeptError> {
+        let wrong = |source| self.wrong(source);
+        let mut all = self.connection.prepare_cached("SELECT entry, salts FROM kept").map_err(wrong)?;
+        let mut rows = all.query([]).map_err(wrong)?;
+        while let Some(row) = rows.next().map_err(wrong)? {
+            let entry = Digest(row.get(0).map_err(wrong)?);
+            let salts = unpack(&row.get::<_, Vec<u8>>(1).map_err(wrong)?);
+            salts.iter().filter(|salted| salted.commitment == entry).for_each(|salted| each(&entry, &salted.salt));
+        }
+        Ok(())
+    }
+
     /// Removes rows, then every copy of them that the file may still hold: pages are rebuilt (deleting alone leaves stale
     /// bytes of rows that had been moved between pages), and the write-ahead file is emptied.
     pub(crate) fn erase(&self, which: &Erase) -> Result<usize, KeptError> {

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use attest_core::digest::Digest;
+use attest_core::digest::{Digest, Salt};
 use attest_redact::{Salted, check};
 
 use crate::error::KeptError;
@@ -111,6 +111,12 @@ impl Kept {
     pub fn get(&self, entry: &Digest) -> Result<Option<Row>, KeptError> {
         self.flush()?;
         self.file().get(entry)
+    }
+
+    /// Shows `each` the salt of every whole text that is kept, with its commitment: to try a value against them.
+    pub fn salts(&self, each: impl FnMut(&Digest, &Salt)) -> Result<(), KeptError> {
+        self.flush()?;
+        self.file().salts(each)
     }
 
     /// Erases, and returns how many rows went. Takes time with the size of the file, all of which is written anew.

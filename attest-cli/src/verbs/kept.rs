@@ -150,6 +150,8 @@ fn erase(erasing: &Erasing) -> Ending {
             Erase::Before(attest_log::clock::now_ms().saturating_sub(age))
         }
     };
+    // An index has words of what was kept.
+    attest_forensics::Index::erase(log).map_err(|error| format!("the index of {}: {error}", log.display()))?;
     let erased = open(log)?.erase(&which)?;
     output::line(format!("{erased} erased"));
     Ok(0)

@@ -11,8 +11,10 @@ mod pins;
 mod prove;
 mod reconcile;
 mod rotate;
+pub(crate) mod search;
 mod serve;
 mod show;
+mod tail;
 mod verify;
 mod witness;
 
@@ -28,6 +30,8 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     List(list::Args),
+    Search(search::Args),
+    Tail(tail::Args),
     Show(show::Args),
     Verify(verify::Args),
     Prove(prove::Args),
@@ -49,6 +53,8 @@ enum Action {
 pub(crate) fn run(args: Args) -> Ending {
     match args.action {
         Action::List(args) => list::run(&args),
+        Action::Search(args) => search::run(&args),
+        Action::Tail(args) => tail::run(&args),
         Action::Show(args) => show::run(&args),
         Action::Verify(args) => verify::run(&args),
         Action::Prove(args) => prove::run(&args),

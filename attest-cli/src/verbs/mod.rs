@@ -24,5 +24,7 @@ pub(crate) mod policy;
 pub(crate) mod reference;
 pub(crate) mod revoke;
 pub(crate) mod signer;
+pub(crate) mod timeline;
+pub(crate) mod trace;
 pub(crate) mod verify;
 pub(crate) mod witness;

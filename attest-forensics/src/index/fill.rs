@@ -15,6 +15,7 @@ use super::{Index, schema, short};
 use crate::error::ForensicsError;
 use crate::evidence::Evidence;
 use crate::row::Row;
+use crate::trace::How;
 
 /// Entries of one transaction.
 const STEP: u64 = 50_000;
@@ -52,7 +53,7 @@ impl Index {
             let mut wrong = None;
             evidence.reader.walk(next..to, |index, body, _| -> Result<(), ReadError> {
                 if wrong.is_none() {
-                    wrong = into.put(index, body, &evidence.reader, kept.as_ref()).err();
+                    wrong = into.put(index, body, evidence, kept.as_ref()).err();
                 }
                 Ok(())
             })?;
@@ -138,9 +139,10 @@ impl<'t> Into<'t> {
         text.map(|text| self.named(text)).transpose()
     }
 
-    fn put(&mut self, index: u64, body: &[u8], reader: &Reader, kept: Option<&Kept>) -> Result<(), Wrong> {
+    fn put(&mut self, index: u64, body: &[u8], evidence: &Evidence, kept: Option<&Kept>) -> Result<(), Wrong> {
         let written = Written::read(body).ok();
-        let row = written.as_ref().map_or_else(|| Row::of(index, body), |written| Row::of_written(index, written));
+        let mut row = written.as_ref().map_or_else(|| Row::of(index, body), |written| Row::of_written(index, written));
+        evidence.owned(&mut row);
         let idx = i64::try_from(index).unwrap_or(i64::MAX);
         let time = i64::try_from(row.time).unwrap_or(i64::MAX);
         let kind = self.named(row.kind)?;
@@ -168,24 +170,30 @@ impl<'t> Into<'t> {
                 self.words.execute((idx, text.text))?;
             }
         }
-        for source in written.iter().flat_map(|written| came_from(written, reader)) {
-            self.edge.execute((short(&source?), idx))?;
+        if let Some(written) = &written {
+            for (source, _) in came_from(written, &evidence.reader)? {
+                self.edge.execute((short(&source), idx))?;
+            }
         }
         Ok(())
     }
 }
 
 /// The calls that a decision says its own came of: its cause, and those whose receipts it shows.
-pub(crate) fn came_from(written: &Written<'_>, reader: &Reader) -> Vec<Result<Digest, ForensicsError>> {
-    let Written::Decision { verdict: Verdict::Allow { lineage, .. }, .. } = written else { return Vec::new() };
-    let text = |hash: &Digest| reader.token(&hash.0).map_err(ForensicsError::from);
-    let cause = lineage.cause.iter().filter_map(|hash| {
-        let of = |text: String| Some(Unverified::<Cause>::read(&text).ok()?.peek().call);
-        text(hash).map(|text| text.and_then(of)).transpose()
-    });
-    let receipts = lineage.receipts.iter().filter_map(|hash| {
-        let of = |text: String| Some(Unverified::<Receipt>::read(&text).ok()?.peek().call);
-        text(hash).map(|text| text.and_then(of)).transpose()
-    });
-    cause.chain(receipts).collect()
+pub(crate) fn came_from(written: &Written<'_>, reader: &Reader) -> Result<Vec<(Digest, How)>, ForensicsError> {
+    let Written::Decision { verdict: Verdict::Allow { lineage, .. }, .. } = written else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    if let Some(text) = lineage.cause.map(|hash| reader.token(&hash.0)).transpose()?.flatten()
+        && let Ok(cause) = Unverified::<Cause>::read(&text)
+    {
+        all.push((cause.peek().call, How::Cause));
+    }
+    for hash in &lineage.receipts {
+        if let Some(text) = reader.token(&hash.0)?
+            && let Ok(receipt) = Unverified::<Receipt>::read(&text)
+        {
+            all.push((receipt.peek().call, How::Data));
+        }
+    }
+    Ok(all)
 }

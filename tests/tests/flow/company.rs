@@ -430,10 +430,14 @@ impl Company {
 
     /// B's log held against the mail server's.
     pub fn reconciled(&self, more: &[&str]) -> (Option<i32>, String) {
-        let mut command = self.attest(&["log", "reconcile", "b.db", "mail.db"]);
-        let output = command.args(more).output().unwrap();
-        let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
-        (output.status.code(), said)
+        self.run(&[&["log", "reconcile", "b.db", "mail.db"][..], more].concat())
+    }
+
+    /// The exit code of a command and what it printed; what it said besides, where it printed nothing.
+    pub fn run(&self, words: &[&str]) -> (Option<i32>, String) {
+        let output = self.attest(words).output().unwrap();
+        let said = if output.stdout.is_empty() { output.stderr } else { output.stdout };
+        (output.status.code(), String::from_utf8(said).unwrap())
     }
 
     pub fn stop_signer(&self, config: &str) {

@@ -16,21 +16,24 @@ use super::Failure;
 
 /// Every token of a chain, one paragraph each.
 pub(crate) fn chain(tokens: &[String]) -> Result<String, Failure> {
-    let mut out = String::new();
+    let paragraphs = each(tokens)?;
+    if paragraphs.is_empty() {
+        return Err("the chain's file holds no token".into());
+    }
+    Ok(paragraphs.join("\n"))
+}
+
+/// Every token of a chain in words.
+pub(crate) fn each(tokens: &[String]) -> Result<Vec<String>, Failure> {
     let mut above: Option<Delegation> = None;
+    let mut all = Vec::new();
     for (n, text) in tokens.iter().enumerate() {
         let token = Unverified::<Delegation>::read(text).map_err(|e| format!("token {}: {e}", n + 1))?;
         let token = token.peek().clone();
-        if n > 0 {
-            out.push('\n');
-        }
-        out.push_str(&one(&token, above.as_ref()));
+        all.push(one(&token, above.as_ref()));
         above = Some(token);
     }
-    if above.is_none() {
-        return Err("the chain's file holds no token".into());
-    }
-    Ok(out)
+    Ok(all)
 }
 
 fn one(token: &Delegation, above: Option<&Delegation>) -> String {

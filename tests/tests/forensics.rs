@@ -1,0 +1,112 @@
+//! What logs say, found again: real servers and agents, and then nothing but their logs.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+#[path = "flow/company.rs"]
+#[allow(dead_code, reason = "shared with the tests of flow")]
+mod company;
+
+use attest_tests::client::text;
+use company::Company;
+use serde_json::{Value, json};
+
+const CFO: &str = "cfo@example.org";
+const LOGS: [&str; 5] = ["a.db", "b.db", "finance.db", "assistant.db", "mail.db"];
+
+/// A read the report and had B send it, as the owner of the data allowed.
+fn sent() -> Company {
+    let company = Company::new("honest");
+    company.grant_jointly(CFO);
+    let mut host = company.host_of_a();
+    host.finance.call("read_report", json!({}));
+    assert_eq!(text(&host.assistant.call("ask", json!({"to": CFO, "body": "revenue: 7"}))), "done");
+    host.end();
+    for config in ["a.toml", "b.toml"] {
+        company.stop_signer(config);
+    }
+    company
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[test]
+fn a_call_is_found_and_traced_over_all_logs_to_whoever_asked_and_to_the_data_in_it() {
+    let company = sent();
+    let (code, found) =
+        company.run(&[&["log", "search", "--type", "decision", "--tool", "send", "--json"][..], &LOGS].concat());
+    let found = lines(&found);
+    assert_eq!((code, found.len()), (Some(0), 1));
+    let call = found[0]["entry"]["call"].as_str().unwrap();
+    let (code, said) = company.run(&[&["trace", call][..], &LOGS].concat());
+    println!("{said}");
+    assert_eq!(code, Some(0), "{said}");
+    let (_, traced) = company.run(&[&["trace", &call[..8], "--json", "--trust", "mail.toml"][..], &LOGS].concat());
+    let traced: Value = serde_json::from_str(&traced).unwrap();
+    let calls = traced["calls"].as_object().unwrap();
+    let tool = |call: &str| {
+        let says = calls[call]["says"].as_array().unwrap();
+        says.iter().find_map(|said| said["row"]["tool"].as_str()).unwrap().to_owned()
+    };
+    let edges: Vec<_> = traced["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|edge| {
+            (
+                tool(edge["from"].as_str().unwrap()),
+                edge["how"].as_str().unwrap().to_owned(),
+                tool(edge["to"].as_str().unwrap()),
+            )
+        })
+        .collect();
+    assert_eq!(edges.len(), 2, "{edges:?}");
+    assert!(edges.contains(&("ask".to_owned(), "cause".to_owned(), "send".to_owned())), "{edges:?}");
+    assert!(edges.contains(&("read_report".to_owned(), "data".to_owned(), "ask".to_owned())), "{edges:?}");
+    let of = &calls[call];
+    assert_eq!(of["says"].as_array().unwrap().len(), 5, "the caller's log and the server's");
+    assert_eq!(of["state"]["agent"], "b");
+    let checks: Vec<&Value> = of["chain"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .chain([&of["state"], &of["proof"]])
+        .map(|token| &token["signature"]["check"])
+        .collect();
+    assert!(checks.len() == 4 && checks.iter().all(|check| **check == "holds"), "{checks:?}");
+
+    // The other way round: what came of reading the report.
+    let (_, found) =
+        company.run(&[&["log", "search", "--type", "decision", "--tool", "read_report", "--json"][..], &LOGS].concat());
+    let read = lines(&found)[0]["entry"]["call"].as_str().unwrap().to_owned();
+    let (_, said) = company.run(&[&["trace", &read][..], &LOGS].concat());
+    println!("{said}");
+    let led = said.split("led to").nth(1).unwrap_or_else(|| panic!("{said}"));
+    assert!(led.contains("assistant#ask") && led.contains("mail#send"), "{said}");
+
+    let (code, _) = company.run(&[&["trace", "AAAAAAAA"][..], &LOGS].concat());
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn entries_are_found_by_each_thing_that_they_hold_and_only_those_that_hold_all_of_it() {
+    let company = sent();
+    let search = |of: &[&str]| {
+        let (_, found) = company.run(&[&["log", "search", "--json"][..], of, &LOGS].concat());
+        lines(&found).len()
+    };
+    assert_eq!(search(&[]), 20, "all there is");
+    assert_eq!(search(&["--agent", "a"]), 9, "seven of its own log, and two decisions");
+    assert_eq!(search(&["--server", "mail", "--verdict", "allow"]), 1);
+    assert_eq!(search(&["--label", "financial"]), 2);
+    assert_eq!(search(&["--label", "financial", "--tool", "send"]), 1);
+    assert_eq!(search(&["--type", "decision", "--type", "start"]), 6);
+    assert_eq!(search(&["--verdict", "deny"]), 0);
+    assert_eq!(search(&["--since", "1h"]), 20);
+    assert_eq!(search(&["--until", "1h"]), 0);
+    assert_eq!(search(&["--since", "2100-01-01T00:00:00Z"]), 0);
+    assert_eq!(search(&["--last", "3"]), 3);
+    assert_eq!(search(&["--agent", "nobody"]), 0);
+    let (_, timeline) = company.run(&[&["timeline", "--changes"][..], &LOGS].concat());
+    assert_eq!(timeline.matches("shows system-prompt").count(), 2, "{timeline}");
+}
