@@ -120,6 +120,18 @@ impl Index {
         self.list("SELECT DISTINCT idx FROM edge WHERE source = ?1 ORDER BY idx", short(call))
     }
 
+    /// Entries at or below this one that the others are read by: starts, contexts, configurations, changes of the key.
+    ///
+    /// # Errors
+    /// [`ForensicsError::Index`].
+    pub fn framing(&self, last: u64) -> Result<Vec<u64>, ForensicsError> {
+        let of = |name: &str| self.names.get(name).map(i64::to_string);
+        let kinds: Vec<String> =
+            ["start", "context", "config", "key", "adopted", "trail"].into_iter().filter_map(of).collect();
+        let sql = format!("SELECT idx FROM entry WHERE kind IN ({}) AND idx <= ?1 ORDER BY idx", kinds.join(","));
+        self.list(&sql, i64::try_from(last).unwrap_or(i64::MAX))
+    }
+
     fn list(&self, sql: &str, value: i64) -> Result<Vec<u64>, ForensicsError> {
         let run = || -> rusqlite::Result<Vec<u64>> {
             let mut statement = self.connection.prepare_cached(sql)?;

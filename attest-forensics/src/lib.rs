@@ -4,20 +4,24 @@
 //! **no evidence**: every [`Hit`] is read from the log again and proved against its tree. Nothing here decides whether a log is to be
 //! believed: that is what its checkpoint is for, and who has its key pinned.
 
+pub mod bundle;
 mod error;
 mod evidence;
 mod index;
 mod query;
 mod row;
 mod search;
+mod source;
 pub mod timeline;
 pub mod trace;
 
+pub use bundle::Bundle;
 pub use error::ForensicsError;
 pub use evidence::Evidence;
 pub use index::{Index, path_of};
 pub use query::Query;
 pub use row::Row;
 pub use search::{Hit, Search};
+pub use source::Source;
 pub use timeline::Timeline;
 pub use trace::Trace;

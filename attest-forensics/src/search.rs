@@ -5,6 +5,7 @@ use crate::evidence::Evidence;
 use crate::index::Index;
 use crate::query::Query;
 use crate::row::Row;
+use crate::source::Source;
 use attest_core::digest::Digest;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -40,6 +41,11 @@ impl Search {
     /// The logs, in order.
     pub fn logs(&self) -> impl Iterator<Item = &Evidence> {
         self.logs.iter().map(|(evidence, _)| evidence)
+    }
+
+    /// Each log, to be traced.
+    pub fn sources(&self) -> Vec<&dyn Source> {
+        self.logs.iter().map(|log| log as &dyn Source).collect()
     }
 
     /// Each log with its index.

@@ -13,8 +13,9 @@ use serde::Serialize;
 use crate::error::ForensicsError;
 use crate::index::fill::came_from;
 use crate::row::Row;
-use crate::search::Search;
+use crate::source::Source;
 
+pub(crate) use tokens::add as add_tokens;
 pub use tokens::{Hop, Proof, Signature, State};
 
 /// Most calls of one trace. An agent's whole life can hang together.
@@ -88,7 +89,7 @@ impl Trace {
     ///
     /// # Errors
     /// [`ForensicsError`]: also where an entry is not in the tree of its log.
-    pub fn of(search: &Search, call: Digest, trust: Option<&Trust>) -> Result<Self, ForensicsError> {
+    pub fn of(sources: &[&dyn Source], call: Digest, trust: Option<&Trust>) -> Result<Self, ForensicsError> {
         let mut trace = Self { call, calls: BTreeMap::new(), edges: Vec::new(), cut: false };
         let mut waiting = VecDeque::from([call]);
         while let Some(call) = waiting.pop_front() {
@@ -99,7 +100,7 @@ impl Trace {
                 trace.cut = true;
                 break;
             }
-            let (traced, edges) = one(search, call, trust)?;
+            let (traced, edges) = one(sources, call, trust)?;
             trace.calls.insert(call, traced);
             for edge in edges {
                 waiting.extend([edge.from, edge.to]);
@@ -135,29 +136,28 @@ impl Traced {
 }
 
 /// One call, and what it hangs together with.
-fn one(search: &Search, call: Digest, trust: Option<&Trust>) -> Result<(Traced, Vec<Edge>), ForensicsError> {
+fn one(sources: &[&dyn Source], call: Digest, trust: Option<&Trust>) -> Result<(Traced, Vec<Edge>), ForensicsError> {
     let (mut traced, mut edges) = (Traced::default(), Vec::new());
-    for (n, (evidence, index)) in search.all().enumerate() {
-        for at in index.about(&call)? {
-            let body = evidence.entry(at)?;
+    for (n, source) in sources.iter().enumerate() {
+        let token = |hash: &Digest| source.token(hash);
+        for at in source.about(&call)? {
+            let body = source.entry(at)?;
             let Ok(written) = Written::read(&body) else { continue };
             let mut row = Row::of_written(at, &written);
-            evidence.owned(&mut row);
             // What the index finds a call by is not all of its name.
             if row.call != Some(call) {
                 continue;
             }
-            for (from, how) in came_from(&written, &evidence.reader)? {
-                edges.push(Edge { from, to: call, how });
-            }
-            tokens::add(&mut traced, &written, at, evidence, trust)?;
-            traced.says.push(Said { log: n, origin: evidence.origin().to_owned(), size: evidence.size(), row });
+            row.agent = row.agent.or_else(|| source.owner().map(str::to_owned));
+            edges.extend(came_from(&written, token)?.into_iter().map(|(from, how)| Edge { from, to: call, how }));
+            tokens::add(&mut traced, &written, at, *source, trust)?;
+            traced.says.push(Said { log: n, origin: source.origin().to_owned(), size: source.size(), row });
         }
-        for at in index.led_to(&call)? {
-            let body = evidence.entry(at)?;
+        for at in source.led_to(&call)? {
+            let body = source.entry(at)?;
             let Ok(written) = Written::read(&body) else { continue };
             let Some(to) = Row::of_written(at, &written).call else { continue };
-            let came = came_from(&written, &evidence.reader)?.into_iter().filter(|(from, _)| *from == call);
+            let came = came_from(&written, token)?.into_iter().filter(|(from, _)| *from == call);
             edges.extend(came.map(|(from, how)| Edge { from, to, how }));
         }
     }

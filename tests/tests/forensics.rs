@@ -110,3 +110,56 @@ fn entries_are_found_by_each_thing_that_they_hold_and_only_those_that_hold_all_o
     let (_, timeline) = company.run(&[&["timeline", "--changes"][..], &LOGS].concat());
     assert_eq!(timeline.matches("shows system-prompt").count(), 2, "{timeline}");
 }
+
+#[test]
+fn a_bundle_is_checked_and_followed_where_there_is_nothing_else_and_any_change_of_it_is_found() {
+    let company = sent();
+    let (_, found) =
+        company.run(&[&["log", "search", "--type", "decision", "--tool", "send", "--json"][..], &LOGS].concat());
+    let call = lines(&found)[0]["entry"]["call"].as_str().unwrap().to_owned();
+    let (code, said) = company.run(&[&["bundle", "--trace", &call, "--out", "case.json"][..], &LOGS].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let bundle = std::fs::read_to_string(company.path("case.json")).unwrap();
+
+    // Another machine, with the bundle and the keys of two logs.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let mut command = std::process::Command::new(attest_tests::binaries::attest());
+        let output = command.args(words).current_dir(elsewhere.path()).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    std::fs::write(elsewhere.path().join("case.json"), &bundle).unwrap();
+    let (code, said) = run(&["verify", "case.json"]);
+    assert_eq!(code, Some(2), "nobody pins a key: {said}");
+    let (code, said) = run(&["verify", "case.json", "--unpinned"]);
+    assert_eq!(code, Some(0), "{said}");
+    let keys: Vec<String> = LOGS.iter().map(|log| company.run(&["log", "key", log]).1.trim().to_owned()).collect();
+    let keys: Vec<&str> = keys.iter().flat_map(|key| ["--key", key]).collect();
+    let (code, said) = run(&[&["verify", "case.json"][..], &keys].concat());
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("key pinned") && !said.contains("NOT PINNED"), "{said}");
+    let (code, trace) = run(&["trace", &call[..8], "case.json"]);
+    assert_eq!(code, Some(0), "{trace}");
+    let (_, whole) = company.run(&[&["trace", &call[..8]][..], &LOGS].concat());
+    let known: std::collections::BTreeSet<&str> = whole.lines().map(str::trim_end).collect();
+    assert!(
+        trace.contains("finance#read_report")
+            && trace.lines().all(|line| line.is_empty() || known.contains(line.trim_end())),
+        "{trace}"
+    );
+
+    let change = |what: &str, from: &str, to: &str| {
+        assert!(bundle.contains(from), "{what}");
+        std::fs::write(elsewhere.path().join("case.json"), bundle.replacen(from, to, 1)).unwrap();
+        let (code, said) = run(&[&["verify", "case.json"][..], &keys].concat());
+        assert_ne!(code, Some(0), "{what}: {said}");
+        said
+    };
+    assert!(change("an entry says something else", "read_report", "read_secret").contains("not in the tree"));
+    assert!(change("an entry is of another place", "\"index\":1", "\"index\":9").contains("not in the tree"));
+    let token = bundle.split("\"tokens\":[\"").nth(1).unwrap().split('"').next().unwrap();
+    assert!(change("a token is missing", &format!("\"{token}\","), "").contains("is not here"));
+    assert!(change("a token is another", &token[token.len() - 8..], "AAAAAAAA").contains("is not here"));
+    change("a checkpoint is another", "finance\\n3\\n", "finance\\n2\\n");
+    change("it is said to be another log", "\"origin\":\"finance\"", "\"origin\":\"mail\"");
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod approvals;
+pub(crate) mod bundle;
 pub(crate) mod declassify;
 pub(crate) mod delegate;
 pub(crate) mod demo;

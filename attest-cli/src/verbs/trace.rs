@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use attest_core::digest::Digest;
-use attest_forensics::Search;
+use attest_forensics::Source;
 use attest_forensics::trace::{Edge, How, Signature, Trace, Traced};
 use server_verifier::Config;
 use termtree::Tree;
 
+use crate::verbs::bundle::{named, one};
 use crate::verbs::log::search::open;
+use crate::verbs::verify::bundle;
 use crate::{Ending, output};
 
 /// The whole provenance of one call, as a tree: who asked, in which state, under which chain, with which data, on whose behalf, and what came
@@ -21,7 +23,7 @@ use crate::{Ending, output};
 pub(crate) struct Args {
     /// The call: the hash of its proof, or its first 8 characters or more; or LOG#N, the call of entry N
     call: String,
-    /// Logs, of verifiers, signers or audits
+    /// Logs, of verifiers, signers or audits; or one bundle
     #[arg(value_name = "LOG")]
     logs: Vec<PathBuf>,
     /// Whose attesters and roots are believed: a guard.toml
@@ -44,6 +46,16 @@ pub(crate) fn run(args: &Args) -> Ending {
     if logs.is_empty() {
         return Err("name the logs to look in, or the call as LOG#N".into());
     }
+    let config = args.trust.as_deref().map(Config::read).transpose()?;
+    let trust = config.as_ref().map(|config| &config.trust);
+    if let ([file], None) = (logs.as_slice(), &entry)
+        && let Some(bundle) = bundle::read(file)?
+    {
+        let sources = bundle.sources();
+        let sources: Vec<&dyn Source> = sources.iter().map(|source| &**source).collect();
+        let call = one(&args.call, bundle.calls(&args.call))?;
+        return shown(&Trace::of(&sources, call, trust)?, args.json);
+    }
     let search = open(&logs)?;
     let call = match &entry {
         Some((log, index)) => {
@@ -53,30 +65,16 @@ pub(crate) fn run(args: &Args) -> Ending {
         }
         None => named(&search, &args.call)?,
     };
-    let config = args.trust.as_deref().map(Config::read).transpose()?;
-    let trace = Trace::of(&search, call, config.as_ref().map(|config| &config.trust))?;
-    if args.json {
-        output::json(&trace)?;
-    } else {
-        output::text(tree(&trace));
-    }
-    Ok(0)
+    shown(&Trace::of(&search.sources(), call, trust)?, args.json)
 }
 
-fn named(search: &Search, text: &str) -> Result<Digest, Box<dyn std::error::Error>> {
-    if text.len() < 8 {
-        return Err("a call is named by the hash of its proof, by at least 8 characters of it".into());
+fn shown(trace: &Trace, json: bool) -> Ending {
+    if json {
+        output::json(trace)?;
+    } else {
+        output::text(tree(trace));
     }
-    match search.calls(text)?.as_slice() {
-        [call] => Ok(*call),
-        [] => Err(format!("no log at hand has a call {text:?}; `attest log search` finds calls").into()),
-        several => Err(format!(
-            "{} calls begin so: {}",
-            several.len(),
-            several.iter().map(Digest::to_string).collect::<Vec<_>>().join(", ")
-        )
-        .into()),
-    }
+    Ok(0)
 }
 
 fn tree(trace: &Trace) -> String {

@@ -1,9 +1,12 @@
 //! `attest verify`: every check of a token, a chain or a whole request, one line each.
 
+pub(crate) mod bundle;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use attest_core::attestation::Attestation;
+use attest_core::checkpoint::LogKeys;
 use attest_core::json;
 use attest_core::jws::{Unverified, Verified};
 use attest_core::measurement::{Component, Grade};
@@ -15,17 +18,23 @@ use server_verifier::Config;
 
 use crate::{Ending, output};
 
-/// Checks a token, a chain or a whole request as a verifier would, and says how far it came.
+/// Checks a token, a chain, a whole request or a bundle as a verifier would, and says how far it came.
 ///
 /// The log is not asked, so a replay is not noticed here. Exits with 0 if every check passed, with 2 if one failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// A token, a chain (one token per line, root first) or a request with a proof; - for standard input
+    /// A token, a chain (one token per line, root first), a request with a proof, or a bundle (`attest bundle`); - for standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
     /// Whom to trust
     #[arg(long, value_name = "FILE", default_value = "guard.toml", env = "ATTEST_GUARD_CONFIG")]
     config: PathBuf,
+    /// Of a bundle: the key of a log in it, as `attest log key` prints it; may be repeated
+    #[arg(long = "key", value_name = "VKEY")]
+    keys: Vec<String>,
+    /// Of a bundle: be content with the keys that its logs name themselves
+    #[arg(long)]
+    unpinned: bool,
     /// Check as of this time (RFC 3339) instead of now
     #[arg(long, value_name = "TIME")]
     at: Option<jiff::Timestamp>,
@@ -66,6 +75,12 @@ struct Failed {
 }
 
 pub(crate) fn run(args: Args) -> Ending {
+    if let Some(bundle) = bundle::read(&args.file)? {
+        let config = if args.config.exists() { Some(Config::read(&args.config)?) } else { None };
+        let keys = args.keys.iter().map(|key| LogKeys::parse(&[key])).collect::<Result<Vec<_>, _>>();
+        let keys = keys.map_err(|error| format!("--key: {error}"))?;
+        return bundle::check(&bundle, &keys, config.as_ref(), (args.unpinned, args.json));
+    }
     let text = output::input(&args.file)?;
     let config = Config::read(&args.config)?;
     let statuses = server_verifier::status::on_disk(&config);

@@ -8,7 +8,7 @@ use attest_core::entry::{Verdict, Written};
 use attest_core::jws::Unverified;
 use attest_core::receipt::Receipt;
 use attest_kept::Kept;
-use attest_log::{ReadError, Reader};
+use attest_log::ReadError;
 use rusqlite::{Statement, Transaction, TransactionBehavior};
 
 use super::{Index, schema, short};
@@ -171,7 +171,7 @@ impl<'t> Into<'t> {
             }
         }
         if let Some(written) = &written {
-            for (source, _) in came_from(written, &evidence.reader)? {
+            for (source, _) in came_from(written, |hash| Ok(evidence.reader.token(&hash.0)?))? {
                 self.edge.execute((short(&source), idx))?;
             }
         }
@@ -180,16 +180,19 @@ impl<'t> Into<'t> {
 }
 
 /// The calls that a decision says its own came of: its cause, and those whose receipts it shows.
-pub(crate) fn came_from(written: &Written<'_>, reader: &Reader) -> Result<Vec<(Digest, How)>, ForensicsError> {
+pub(crate) fn came_from(
+    written: &Written<'_>,
+    token: impl Fn(&Digest) -> Result<Option<String>, ForensicsError>,
+) -> Result<Vec<(Digest, How)>, ForensicsError> {
     let Written::Decision { verdict: Verdict::Allow { lineage, .. }, .. } = written else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    if let Some(text) = lineage.cause.map(|hash| reader.token(&hash.0)).transpose()?.flatten()
+    if let Some(text) = lineage.cause.map(|hash| token(&hash)).transpose()?.flatten()
         && let Ok(cause) = Unverified::<Cause>::read(&text)
     {
         all.push((cause.peek().call, How::Cause));
     }
     for hash in &lineage.receipts {
-        if let Some(text) = reader.token(&hash.0)?
+        if let Some(text) = token(hash)?
             && let Ok(receipt) = Unverified::<Receipt>::read(&text)
         {
             all.push((receipt.peek().call, How::Data));

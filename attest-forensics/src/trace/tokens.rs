@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::Traced;
 use crate::error::ForensicsError;
-use crate::evidence::Evidence;
+use crate::source::Source;
 
 /// Whose signature a token bears, and whether it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -76,11 +76,11 @@ pub struct Proof {
 }
 
 /// Adds what an entry of the call names, as far as it is not known yet.
-pub(super) fn add(
+pub(crate) fn add(
     traced: &mut Traced,
     written: &Written<'_>,
     index: u64,
-    evidence: &Evidence,
+    source: &dyn Source,
     trust: Option<&Trust>,
 ) -> Result<(), ForensicsError> {
     let (attestation, delegation, call) = match written {
@@ -88,7 +88,7 @@ pub(super) fn add(
         | Written::Call { attestation, delegation, call, .. } => (attestation, delegation, call),
         _ => return Ok(()),
     };
-    let text = |hash: &Digest| evidence.reader.token(&hash.0);
+    let text = |hash: &Digest| source.token(hash);
     let mut key = None;
     if let Some(token) = text(attestation)?.and_then(|text| Unverified::<Attestation>::read(&text).ok()) {
         key = Some(token.peek().key.clone());
@@ -117,7 +117,7 @@ pub(super) fn add(
         }
     }
     if traced.proof.is_none()
-        && let Some(text) = evidence.reader.own_token(index)?.filter(|text| Digest::of(text) == *call)
+        && let Some(text) = source.own_token(index, call)?
         && let Ok(token) = Unverified::<CallProof>::read(&text)
     {
         let (audience, own_accord) = (token.peek().audience.clone(), token.peek().cause.is_none());
