@@ -163,3 +163,26 @@ fn a_bundle_is_checked_and_followed_where_there_is_nothing_else_and_any_change_o
     change("a checkpoint is another", "finance\\n3\\n", "finance\\n2\\n");
     change("it is said to be another log", "\"origin\":\"finance\"", "\"origin\":\"mail\"");
 }
+
+#[test]
+fn a_report_is_one_page_that_needs_nothing_else_and_names_the_command_for_each_statement() {
+    let company = sent();
+    let (_, found) =
+        company.run(&[&["log", "search", "--type", "decision", "--tool", "send", "--json"][..], &LOGS].concat());
+    let call = lines(&found)[0]["entry"]["call"].as_str().unwrap().to_owned();
+    let title = "<script>alert(1)</script>";
+    let (code, said) =
+        company.run(&[&["report", "--title", title, "--trace", &call, "--trust", "mail.toml"][..], &LOGS].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let page = std::fs::read_to_string(company.path("report.html")).unwrap();
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "names are text");
+    assert!(!page.contains("src=") && !page.contains("href="), "nothing from elsewhere");
+    assert!(!page.contains('\u{1b}'), "no colours of a terminal");
+    assert!(page.contains("finance#read_report") && page.contains("attest trace ") && page.contains("system-prompt"));
+    let key = company.run(&["log", "key", "mail.db"]).1;
+    let verify = format!("attest log verify mail.db --key &#39;{}&#39;", key.trim());
+    assert!(page.contains(&verify) || page.contains(&verify.replace("&#39;", "'")), "{verify}");
+    if let Ok(folder) = std::env::var("ATTEST_PICTURES") {
+        std::fs::copy(company.path("report.html"), format!("{folder}/report.html")).unwrap();
+    }
+}

@@ -98,6 +98,7 @@ fn imports_go_down_only() {
         ("attest-redact", &["attest-core"]),
         ("attest-kept", &["attest-core", "attest-redact"]),
         ("attest-sinks", &[]),
+        ("attest-forensics", &["attest-core", "attest-kept", "attest-log"]),
         ("mcp-relay", &["attest-core"]),
         ("model-relay", &["attest-core", "mcp-relay"]),
         (
@@ -106,7 +107,17 @@ fn imports_go_down_only() {
         ),
         (
             "agent-signer",
-            &["attest-core", "attest-keys", "attest-measure", "attest-log", "attest-trail", "mcp-relay", "model-relay"],
+            &[
+                "attest-core",
+                "attest-keys",
+                "attest-measure",
+                "attest-log",
+                "attest-policy",
+                "attest-trail",
+                "attest-watch",
+                "mcp-relay",
+                "model-relay",
+            ],
         ),
         (
             "server-verifier",
@@ -117,6 +128,7 @@ fn imports_go_down_only() {
                 "attest-log",
                 "attest-policy",
                 "attest-trail",
+                "attest-watch",
                 "mcp-relay",
             ],
         ),

@@ -23,6 +23,7 @@ pub(crate) mod moment;
 pub(crate) mod platform;
 pub(crate) mod policy;
 pub(crate) mod reference;
+pub(crate) mod report;
 pub(crate) mod revoke;
 pub(crate) mod signer;
 pub(crate) mod timeline;

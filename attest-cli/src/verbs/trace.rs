@@ -77,7 +77,8 @@ fn shown(trace: &Trace, json: bool) -> Ending {
     Ok(0)
 }
 
-fn tree(trace: &Trace) -> String {
+/// A trace as a tree of lines.
+pub(crate) fn tree(trace: &Trace) -> String {
     let mut shown = BTreeSet::new();
     let mut tree = call(trace, &trace.call, true, &mut shown);
     let led = edges(trace, trace.led_to(&trace.call), |edge| edge.to, false, &mut shown);
