@@ -17,6 +17,7 @@ mod line;
 pub mod lineage;
 mod link;
 pub mod model_relay;
+pub mod passed;
 pub mod run;
 pub mod serve;
 mod server;
