@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::claims::is_name;
 use attest_core::labels::Labels;
-use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE, MAX_DELEGATION_LIFE};
+use attest_core::limits::{MAX_ATTESTATION_LIFE, MAX_CALL_LIFE};
 use attest_core::measurement::{Component, Measurement};
 use attest_core::status::StatusRef;
 use attest_keys::{KeyError, KeySource};
@@ -19,7 +19,6 @@ use attest_policy::table::{self, TableError};
 use serde::{Deserialize, Serialize};
 
 pub use crate::lineage::FlowTable;
-pub use crate::passed::PassOn;
 pub use platform::{DEFAULT_HANDLE, Platform};
 pub use upstream::{Remote, RemoteError};
 
@@ -75,8 +74,6 @@ pub struct Config {
     pub flow: Option<FlowTable>,
     /// The labels of what servers say without a receipt, by audience.
     pub labels: BTreeMap<String, Labels>,
-    /// What is granted to the agents behind servers, by audience.
-    pub pass_on: BTreeMap<String, PassOn>,
     /// Remote servers, by the name that their guard goes by.
     pub upstream: BTreeMap<String, Remote>,
     /// The machine's TPM; `None` for attestations without its quote.
@@ -281,16 +278,6 @@ pub enum ConfigError {
         /// The server.
         audience: String,
     },
-    /// A grant for the agent behind a server.
-    #[error("{path}: [[server]] {audience:?}: grant: {what}", path = path.display())]
-    Grant {
-        /// The file.
-        path: PathBuf,
-        /// The server.
-        audience: String,
-        /// What is wrong with it.
-        what: String,
-    },
     /// A server that is none, or there twice.
     #[error("{path}: [[server]] {audience:?} is no audience, or is there twice", path = path.display())]
     Server {
@@ -378,35 +365,6 @@ struct ServerTable {
     log_keys: Vec<String>,
     #[serde(default)]
     labels: Vec<String>,
-    grant: Option<GrantTable>,
-}
-
-/// What is granted to the agent behind a server.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct GrantTable {
-    file: PathBuf,
-    to: PathBuf,
-    #[serde(default = "ten_minutes")]
-    seconds: u64,
-    #[serde(default)]
-    passes: u64,
-}
-
-impl GrantTable {
-    fn read(self, folder: &Path) -> Result<PassOn, String> {
-        let Self { file, to, seconds, passes } = self;
-        if !(1..=MAX_DELEGATION_LIFE).contains(&seconds) {
-            return Err(format!("seconds must be from 1 to {MAX_DELEGATION_LIFE}"));
-        }
-        let granted = granted::read(&folder.join(file)).map_err(|error| error.to_string())?;
-        let to = attest_keys::read_public(&folder.join(to)).map_err(|error| error.to_string())?;
-        Ok(PassOn { to, granted, life: seconds, passes })
-    }
-}
-
-fn ten_minutes() -> u64 {
-    600
 }
 
 #[derive(Deserialize)]
@@ -491,20 +449,15 @@ impl Config {
         if status.as_ref().is_some_and(|status| !is_name(&status.uri) || status.index >= 1 << 53) {
             return Err(ConfigError::Status { path: at() });
         }
-        let (mut log_keys, mut labels, mut pass_on) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        for ServerTable { audience, log_keys: lines, labels: listed, grant } in file.server {
+        let (mut log_keys, mut labels) = (BTreeMap::new(), BTreeMap::new());
+        for ServerTable { audience, log_keys: lines, labels: listed } in file.server {
             let of =
                 Labels::of(&listed).ok_or_else(|| ConfigError::Labels { path: at(), audience: audience.clone() })?;
             let known = labels.insert(audience.clone(), of).is_some();
             if !is_name(&audience) || audience.contains('#') || known {
                 return Err(ConfigError::Server { path: at(), audience });
             }
-            let says_more = !listed.is_empty() || grant.is_some();
-            if let Some(grant) = grant {
-                let wrong = |what| ConfigError::Grant { path: at(), audience: audience.clone(), what };
-                pass_on.insert(audience.clone(), grant.read(folder).map_err(wrong)?);
-            }
-            if lines.is_empty() && says_more {
+            if lines.is_empty() && !listed.is_empty() {
                 continue;
             }
             let keys = LogKeys::parse(&lines).map_err(|source| ConfigError::LogKeys {
@@ -544,7 +497,6 @@ impl Config {
             log_keys,
             flow: file.flow.map(|table| table.within(folder)),
             labels,
-            pass_on,
             upstream: file.upstream.into_iter().map(|(name, remote)| (name, remote.within(folder))).collect(),
             platform: file.platform,
             status,
@@ -604,6 +556,5 @@ impl Measure {
     }
 }
 
-pub mod granted;
 mod platform;
 mod upstream;

@@ -17,7 +17,6 @@ mod line;
 pub mod lineage;
 mod link;
 pub mod model_relay;
-pub mod passed;
 pub mod run;
 pub mod serve;
 mod server;

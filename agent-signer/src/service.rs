@@ -35,7 +35,6 @@ use crate::given::Given;
 use crate::grant::Grant;
 use crate::judge::{Asks, Case, Judge, Step};
 use crate::lineage::{self, Context, Saw};
-use crate::passed::{Passed, Refused};
 use crate::state::State;
 use crate::wire;
 
@@ -70,14 +69,6 @@ pub enum StartError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
-    },
-    /// A grant for the agent behind a server that cannot be passed on.
-    #[error("[[server]] {audience:?}: grant: {source}")]
-    PassOn {
-        /// The server.
-        audience: String,
-        /// Why not.
-        source: Refused,
     },
     /// The log.
     #[error(transparent)]
@@ -124,7 +115,6 @@ pub struct Signer {
     own: Option<Session>,
     given: Given,
     judge: Option<Judge>,
-    passed: Passed,
     /// What this context has seen.
     seen: Context,
     /// Set when a file turned out to be another than its times say: from then on nothing is taken from the last time.
@@ -202,11 +192,6 @@ impl Signer {
         };
         let given = Given::default();
         let current = attest(&config, &attester, &key, state, grant, given.measurements(&config.measure))?;
-        let passed = Passed::default();
-        for (audience, what) in &config.pass_on {
-            let made = passed.on(audience, what, &current.presented.credentials, (&key, Jti(random()?)));
-            made.map_err(|source| StartError::PassOn { audience: audience.clone(), source })?;
-        }
         Ok(Self {
             config,
             key,
@@ -217,7 +202,6 @@ impl Signer {
             own,
             given,
             judge,
-            passed,
             seen: Context::default(),
             doubted: AtomicBool::new(false),
             current: Mutex::new(current),
@@ -302,17 +286,6 @@ impl Signer {
             }
             _ => Vec::new(),
         };
-        // Less than was meant harms nobody but him who does without: the call goes on.
-        let passed = match self.config.pass_on.get(audience) {
-            Some(what) => {
-                let id = Jti(random().map_err(|_| Refusal::from(Reason::NotSigned))?);
-                let made = || self.passed.on(audience, what, credentials, (&self.key, id));
-                let made = if self.key.may_wait() { tokio::task::block_in_place(made) } else { made() };
-                made.inspect_err(|error| tracing::warn!("no grant goes with a call of {audience}: {error}"))
-                    .unwrap_or_default()
-            }
-            None => Vec::new(),
-        };
         // One request to the system for both.
         let [id, salt] = random_bits().map_err(|_| Refusal::from(Reason::NotSigned))?;
         let salt = Salt(salt);
@@ -327,7 +300,7 @@ impl Signer {
                 labels: Some(&shown.labels),
                 receipts: &shown.receipts,
                 cause: told.as_ref().map(|told| told.cause),
-                grant: &passed,
+                grant: &[],
                 declassifications: &declassified,
             },
             nonce: nonce.as_deref(),

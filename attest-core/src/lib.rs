@@ -41,7 +41,6 @@ pub mod names;
 pub mod nonce;
 pub mod note;
 pub mod once;
-pub mod passing;
 pub mod pins;
 pub mod platform;
 pub mod receipt;

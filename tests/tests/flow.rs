@@ -78,29 +78,6 @@ fn the_owner_of_the_data_can_grant_the_pair_and_to_one_recipient() {
 }
 
 #[test]
-fn a_grant_travels_down_a_call_and_serves_an_agent_that_was_not_configured_with_it() {
-    let company = Company::new("honest");
-    company.grant_jointly_by_call(CFO, "mail-only.toml");
-    assert_eq!(asked(&company, CFO), "done");
-    assert_eq!(asked(&company, STRANGER), Reason::ArgumentsNotGranted.code(), "it is no wider than what A has");
-    assert_eq!(company.sent().len(), 1);
-    let own = company.run(&["log", "search", "mail.db", "--type", "decision", "--json"]).1;
-    assert!(own.contains("\"agent\":\"b\"") && own.contains("\"allow\""), "{own}");
-    company.logs_are_whole();
-}
-
-#[test]
-fn a_grant_that_is_wider_than_what_the_agent_has_stops_its_signer_at_the_start() {
-    let company = Company::new("honest");
-    company.grant_jointly_by_call(CFO, "joint-wider.toml");
-    let said = company.start_fails("finance");
-    assert!(
-        said.contains("\"assistant\": grant: refused to sign") && said.contains("grants what its parent does not"),
-        "{said}"
-    );
-}
-
-#[test]
 fn a_declassification_serves_one_call_with_these_parameters() {
     let company = Company::new("honest");
     company.pass_on("");

@@ -242,22 +242,8 @@ impl Company {
         self.edit("b.toml", "delegation = \"b.chain\"", "delegation = \"passed.chain\"");
     }
 
-    /// The owner of the data lets A have both, and the pair reach one recipient; A's signer passes on what `file` says, with each call.
-    pub fn grant_jointly_by_call(&self, to: &str, file: &str) {
-        self.joint(to);
-        self.write("joint-wider.toml", "[tools.\"mail#send\"]\n");
-        self.edit("a.toml", "a-all.chain", "joint.root");
-        let grant = format!("audience = \"assistant\"\ngrant = {{ file = \"{file}\", to = \"keys/b.key.pub\" }}\n");
-        self.edit("a.toml", "audience = \"assistant\"\n", &grant);
-    }
-
     /// The owner of the data lets A have both, and the pair reach one recipient; A passes it on.
     pub fn grant_jointly(&self, to: &str) {
-        self.joint(to);
-        self.derive("joint.root", &["--grant", "mail-only.toml"]);
-    }
-
-    fn joint(&self, to: &str) {
         self.write(
             "joint.toml",
             format!(
@@ -274,6 +260,7 @@ impl Company {
                  body = {{ constraint_type = \"wildcard\" }}\n"
             ),
         );
+        self.derive("joint.root", &["--grant", "mail-only.toml"]);
     }
 
     pub fn delegate_fails(&self, words: &[&str]) -> String {
@@ -326,14 +313,6 @@ impl Company {
         );
         assert!(client.answer(id)["result"].is_object(), "{}", client.said());
         client
-    }
-
-    /// What is said where A's wrap of a server does not start.
-    pub fn start_fails(&self, server: &str) -> String {
-        let words = self.wrapped("a.toml", server);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]);
-        must_fail(self.place(command))
     }
 
     /// The servers as A's host starts them. B's own mail server is another process of the same kind, over the same log: so A has one of its own.
