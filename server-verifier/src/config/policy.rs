@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use attest_policy::risk::{RiskError, RiskRules};
 use attest_policy::{Policies, Problem};
@@ -13,6 +14,8 @@ pub struct Policy {
     pub policies: Policies,
     /// The rules of risk.
     pub risk: RiskRules,
+    /// For how long a request that waits for people is held open; `None` for not at all.
+    pub hold: Option<Duration>,
     /// By agent.
     groups: BTreeMap<String, BTreeSet<String>>,
 }
@@ -53,6 +56,14 @@ pub enum PolicyError {
         /// Why not.
         source: Box<RiskError>,
     },
+    /// A hold that is none, or too long.
+    #[error("hold = {text:?}: {why}; a request can be held for up to {} seconds, such as \"120s\"", MAX_HOLD.as_secs())]
+    Hold {
+        /// As it is written.
+        text: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Nothing to go by.
     #[error("name files, or write default = true for the four levels of `attest policy show-default`")]
     Nothing,
@@ -66,6 +77,7 @@ pub(super) struct PolicyTable {
     #[serde(default)]
     files: Vec<PathBuf>,
     risk: Option<PathBuf>,
+    hold: Option<String>,
     #[serde(default)]
     groups: BTreeMap<String, BTreeSet<String>>,
 }
@@ -77,8 +89,22 @@ pub(super) struct Read {
     pub files: Vec<PathBuf>,
 }
 
+/// Longest hold: with the minute of a nonce before it, as long as a call proof can be good.
+const MAX_HOLD: Duration = Duration::from_secs(240);
+
+fn hold_of(text: String) -> Result<Duration, PolicyError> {
+    let why = match humantime::parse_duration(&text) {
+        Ok(hold) if hold < Duration::from_secs(1) => "shorter than a second; leave it out to hold none".to_owned(),
+        Ok(hold) if hold > MAX_HOLD => "longer than what a caller signs can be good".to_owned(),
+        Ok(hold) => return Ok(hold),
+        Err(error) => error.to_string(),
+    };
+    Err(PolicyError::Hold { text, why })
+}
+
 impl PolicyTable {
     pub(super) fn within(self, folder: &Path) -> Result<Read, PolicyError> {
+        let hold = self.hold.map(hold_of).transpose()?;
         let read = |path: &PathBuf| {
             std::fs::read_to_string(path).map_err(|source| PolicyError::Read { path: path.clone(), source })
         };
@@ -113,6 +139,6 @@ impl PolicyTable {
                 groups.entry(agent).or_default().insert(group.clone());
             }
         }
-        Ok(Read { policy: Policy { policies, risk, groups }, bytes, files })
+        Ok(Read { policy: Policy { policies, risk, hold, groups }, bytes, files })
     }
 }
