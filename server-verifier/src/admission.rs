@@ -85,7 +85,5 @@ pub(crate) async fn refuse(
     facts: Option<Arc<str>>,
 ) -> ToServer {
     gate.refused_over(rules, refusal, facts).await;
-    id.map_or(ToServer::Drop, |id| {
-        ToServer::Reply(reply::refuse(Some(&id.to_value()), refusal, rules.shape).into())
-    })
+    id.map_or(ToServer::Drop, |id| ToServer::Reply(reply::refuse(Some(&id.to_value()), refusal, rules.shape).into()))
 }

@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 use super::admission::is_well_known;
 use super::backend::Backend;
 use super::encode::SESSION;
+use super::events::EVENTS;
 use super::headers::agree;
 use super::relay::{Exchange as _, Exchanges, Shared};
-use super::events::EVENTS;
 use super::shown::is_event_stream;
 use super::{Response, answer, events};
 use crate::{Defect, Handling, Id, Interceptor as _, Kind, Refusal, ToServer};
@@ -195,7 +195,8 @@ impl<S, E: Exchanges> Open<S, E> {
     fn may_stream(&self) -> bool {
         let accepted = self.head.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let mut types = accepted.flat_map(|value| value.split(','));
-        let is_events = |kind: &str| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(EVENTS));
+        let is_events =
+            |kind: &str| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(EVENTS));
         self.id.is_some() && types.any(is_events)
     }
 

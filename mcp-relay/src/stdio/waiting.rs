@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::stream::{SelectAll, Stream};
 
-use super::engine::{Engine, Presence, is_one_line};
 use super::RelayError;
+use super::engine::{Engine, Presence, is_one_line};
 use crate::wait::{Step, Wait};
 use crate::{Interceptor, ToServer};
 
