@@ -132,7 +132,8 @@ fn a_chain_that_ends_meanwhile_is_noticed_whatever_persons_say() {
     assert_eq!(reason(&client.answer(1)), "stale");
     assert!(ran_nothing(&world));
     client.end();
-    assert_eq!(decided(&world), ["expired"]);
+    // Whose it was is not known any more once the times do not hold.
+    assert_eq!((decided(&world).len(), world.entries("guard.db", &[("reason", "expired")]).len()), (0, 1));
 }
 
 #[test]
