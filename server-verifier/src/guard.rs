@@ -22,7 +22,6 @@ use crate::admission::Admission;
 use crate::attested::{Attested, Calls};
 use crate::gate::{Call, Gate};
 use crate::held::{self, Cancelled, Owner};
-use crate::judge::Refused;
 use crate::rules::Rules;
 
 /// Sees every message between a client and the server behind the gate: on one connection over stdio, or of one exchange
@@ -82,22 +81,10 @@ impl Guard {
         id: Option<&Value<'_>>,
         refusal: Refusal,
     ) -> Handling<ToServer> {
-        self.refuse_over(rules, answer, id, refusal, None)
-    }
-
-    /// The same, with the facts that policies were asked about.
-    fn refuse_over(
-        &self,
-        rules: Arc<Rules>,
-        answer: bool,
-        id: Option<&Value<'_>>,
-        refusal: Refusal,
-        facts: Option<Arc<str>>,
-    ) -> Handling<ToServer> {
         let reply = reply::refuse(id, &refusal, rules.shape);
         let gate = self.gate.clone();
         Handling::later(async move {
-            gate.refused_over(&rules, &refusal, facts).await;
+            gate.refused(&rules, &refusal).await;
             if answer { ToServer::Reply(reply.into()) } else { ToServer::Drop }
         })
     }
@@ -140,13 +127,7 @@ impl Guard {
         let admission = Admission { gate, attested, place, about, exchange };
         match self.gate.judge(&rules, call, &accepted) {
             Ok(passed) => admission.go_on(rules, accepted, passed, message),
-            Err(refused) => match held::hold(admission, &self.owner, line, rules, &accepted, refused) {
-                Ok(wait) => Handling::Now(ToServer::Waits(wait)),
-                Err((admission, rules, Refused { refusal, facts, .. })) => {
-                    drop(admission);
-                    self.refuse_over(rules, answered, shown, refusal, facts)
-                }
-            },
+            Err(refused) => held::hold(admission, &self.owner, line, rules, &accepted, refused),
         }
     }
 

@@ -14,7 +14,7 @@ use attest_core::json;
 use attest_core::refusal::{Reason, Refusal};
 use attest_core::verifier::Accepted;
 use bytes::Bytes;
-use mcp_relay::{Aside, Id, ToServer, Wait};
+use mcp_relay::{Aside, Handling, Id, ToServer, Wait};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::admission::{Admission, refuse};
@@ -23,8 +23,8 @@ use crate::judge::{Passed, Refused};
 use crate::rules::Rules;
 use attest_log::clock::now;
 
-use holds::Hold;
 pub(crate) use holds::{Cancelled, Holds, Owner};
+use holds::{Hold, Over};
 use progress::Progress;
 
 /// Longest request that is held, in bytes. What people are asked about is shorter anyway; the rest are tokens.
@@ -46,21 +46,7 @@ pub(crate) struct Held {
     good: Duration,
 }
 
-/// What judging it once more came to.
-enum Look {
-    Goes(Accepted, Passed),
-    Not(Box<Refused>),
-}
-
-/// Why the wait is over without a verdict.
-enum Over {
-    /// The caller took the request back.
-    Cancelled,
-    /// Nobody waits for the answer.
-    Left,
-}
-
-/// Holds a request that came as `line` and was refused because people are to be asked; gives everything back where it is not held.
+/// A request that came as `line` and was refused: held where people are all that is missing, and otherwise told so.
 pub(crate) fn hold(
     admission: Admission,
     owner: &Owner,
@@ -68,20 +54,25 @@ pub(crate) fn hold(
     rules: Arc<Rules>,
     accepted: &Accepted,
     refused: Refused,
-) -> Result<Wait, (Admission, Arc<Rules>, Refused)> {
+) -> Handling<ToServer> {
     let good = good_for(&rules, accepted);
-    let (Some(_), Some(_), Some(id), true) =
-        (most(&rules, good), &refused.pending, admission.id().cloned(), line.len() <= LONGEST)
-    else {
-        return Err((admission, rules, refused));
-    };
-    let Some(hold) = admission.gate.holds.begin((owner.clone(), id.clone()), &accepted.caller.agent) else {
-        tracing::warn!("too many requests are held open; one that needs people is refused at once");
-        return Err((admission, rules, refused));
-    };
-    let progress = Progress::of(&line);
-    let held = Held { admission, id, line, progress, hold, began: Instant::now(), good };
-    Ok(Wait::new(move |aside| held.wait(rules, refused, aside)))
+    let id = admission.id().cloned();
+    let may = refused.pending.is_some() && most(&rules, good).is_some() && line.len() <= LONGEST;
+    if let Some(id) = id.clone().filter(|_| may) {
+        match admission.gate.holds.begin((owner.clone(), id.clone()), &accepted.caller.agent) {
+            Some(hold) => {
+                let progress = Progress::of(&line);
+                let held = Held { admission, id, line, progress, hold, began: Instant::now(), good };
+                return Handling::Now(ToServer::Waits(Wait::new(move |aside| held.wait(rules, refused, aside))));
+            }
+            None => tracing::warn!("too many requests are held open; one that needs people is refused at once"),
+        }
+    }
+    let gate = admission.gate.clone();
+    // Its id is free again.
+    drop(admission);
+    let Refused { refusal, facts, .. } = refused;
+    Handling::later(async move { refuse(&gate, &rules, id.as_ref(), &refusal, facts).await })
 }
 
 /// For how long the call's proof is good. Past that no approval would help this request.
@@ -108,14 +99,12 @@ impl Held {
             self.progress.tell(&aside, pending);
             let over = tokio::select! {
                 biased;
-                () = self.hold.cancelled() => Some(Over::Cancelled),
+                over = self.hold.over() => Some(over),
                 () = aside.left() => Some(Over::Left),
                 () = self.news(pending.request, left) => None,
             };
-            match over {
-                Some(Over::Cancelled) => return self.drop_it(&rules, refused).await,
-                Some(Over::Left) => return self.refuse(&rules, refused).await,
-                None => {}
+            if let Some(over) = over {
+                return self.give_up(&rules, refused, over).await;
             }
             let (gate, line) = (self.admission.gate.clone(), self.line.clone());
             let looked = tokio::task::spawn_blocking(move || {
@@ -127,8 +116,8 @@ impl Held {
             let Ok((then, look)) = looked.await else { return self.refuse(&rules, refused).await };
             rules = then;
             match look {
-                Look::Goes(accepted, passed) => return self.go_on(rules, accepted, passed, refused).await,
-                Look::Not(not) => refused = *not,
+                Ok(goes) => return self.go_on(rules, *goes, refused).await,
+                Err(not) => refused = *not,
             }
         }
     }
@@ -148,10 +137,11 @@ impl Held {
         let _ = timeout(left.min(AGAIN), changed).await;
     }
 
-    async fn go_on(self, rules: Arc<Rules>, accepted: Accepted, passed: Passed, refused: Refused) -> ToServer {
+    async fn go_on(self, rules: Arc<Rules>, goes: (Accepted, Passed), refused: Refused) -> ToServer {
+        let (accepted, passed) = goes;
         // From here on it counts as sent: a cancellation goes to the server, behind it.
-        if !self.hold.goes_on() {
-            return self.drop_it(&rules, refused).await;
+        if let Err(over) = self.hold.goes_on() {
+            return self.give_up(&rules, refused, over).await;
         }
         let handling = match json::parse(&self.line) {
             Ok(message) => self.admission.go_on(rules, accepted, passed, &message),
@@ -166,29 +156,22 @@ impl Held {
         refuse(&self.admission.gate, rules, Some(&self.id), &refusal, facts).await
     }
 
-    /// Nobody wants the answer; that it was asked for is written down all the same.
-    async fn drop_it(self, rules: &Rules, refused: Refused) -> ToServer {
-        let _ = self.refuse(rules, refused).await;
-        ToServer::Drop
+    /// It is written down in any case; who took the request back gets no answer.
+    async fn give_up(self, rules: &Rules, refused: Refused, over: Over) -> ToServer {
+        let refused = self.refuse(rules, refused).await;
+        if over == Over::Cancelled { ToServer::Drop } else { refused }
     }
 }
 
 /// Reads and judges a request as if it came now.
-fn look(gate: &Gate, rules: &Rules, line: &[u8]) -> Look {
-    let not = |refusal: Refusal| Look::Not(Box::new(refusal.into()));
-    let Ok(message) = json::parse(line) else { return not(Reason::NotStrictJson.into()) };
-    let call = match gate.call(rules, &message) {
-        Ok(Some(call)) => call,
-        // What needed a proof is not let through for needing none any more.
-        Ok(None) => return not(Reason::BadRequest.into()),
-        Err(refusal) => return not(refusal),
-    };
-    let accepted = match gate.check(rules, &call) {
-        Ok(accepted) => accepted,
-        Err(refusal) => return not(refusal),
-    };
+fn look(gate: &Gate, rules: &Rules, line: &[u8]) -> Result<Box<(Accepted, Passed)>, Box<Refused>> {
+    let not = |refusal: Refusal| Box::new(refusal.into());
+    let message = json::parse(line).map_err(|error| not(error.into()))?;
+    // What needed a proof is not let through for needing none any more.
+    let call = gate.call(rules, &message).map_err(not)?.ok_or_else(|| not(Reason::BadRequest.into()))?;
+    let accepted = gate.check(rules, &call).map_err(not)?;
     match gate.judge(rules, &call, &accepted) {
-        Ok(passed) => Look::Goes(accepted, passed),
-        Err(refused) => Look::Not(Box::new(refused)),
+        Ok(passed) => Ok(Box::new((accepted, passed))),
+        Err(refused) => Err(Box::new(refused)),
     }
 }

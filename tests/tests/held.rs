@@ -24,9 +24,12 @@ use serde_json::{Value, json};
 /// A guard that holds calls of `show` for so long, until so many of the treasury approved them. Ada and Bob are of it. The call of
 /// another tool needs nobody.
 fn office(hold: &str, persons: u8) -> World {
-    let world = World::new();
+    office_of(World::new(), hold, persons)
+}
+
+fn office_of(world: World, hold: &str, persons: u8) -> World {
     let risk = String::from_utf8(must(world.attest(&["policy", "show-default", "--risk"])).stdout).unwrap();
-    world.write("risk.toml", format!("{risk}\n[classes.shown]\nrisk = \"high\"\ntools = [\"tools#show\"]\n[classes.plain]\nrisk = \"low\"\ntools = [\"tools#echo\"]\n"));
+    world.write("risk.toml", format!("{risk}\n[classes.shown]\nrisk = \"high\"\ntools = [\"tools#show\", \"tools#whoami\"]\n[classes.plain]\nrisk = \"low\"\ntools = [\"tools#echo\"]\n"));
     world.write(
         "mine.cedar",
         format!(

@@ -27,7 +27,10 @@ pub(super) type Key = (Owner, Id);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Waits,
+    /// Its caller took it back.
     Cancelled,
+    /// The gate takes nothing more.
+    Closed,
     /// It was let through, and goes on to the server.
     Goes,
 }
@@ -37,9 +40,24 @@ struct Kept {
     phase: watch::Sender<Phase>,
 }
 
+#[derive(Default)]
+struct State {
+    kept: HashMap<Key, Kept>,
+    closed: bool,
+}
+
 /// The requests that are held.
 #[derive(Clone, Default)]
-pub(crate) struct Holds(Arc<Mutex<HashMap<Key, Kept>>>);
+pub(crate) struct Holds(Arc<Mutex<State>>);
+
+/// Why a wait is over without a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The caller took the request back, and expects no answer.
+    Cancelled,
+    /// Nobody waits for the answer, or nobody will give one.
+    Left,
+}
 
 /// What a cancellation came to.
 pub(crate) enum Cancelled {
@@ -71,12 +89,13 @@ pub(super) struct Hold {
 impl Holds {
     /// A place; `None` where there is none.
     pub(super) fn begin(&self, key: Key, agent: &str) -> Option<Hold> {
-        let mut all = self.locked();
-        if all.len() >= MOST || all.values().filter(|kept| kept.agent == agent).count() >= MOST_OF_AGENT {
+        let mut state = self.locked();
+        let of_agent = state.kept.values().filter(|kept| kept.agent == agent).count();
+        if state.closed || state.kept.len() >= MOST || of_agent >= MOST_OF_AGENT {
             return None;
         }
         // A client that gives one id to two requests could not say which it takes back.
-        let Entry::Vacant(place) = all.entry(key.clone()) else { return None };
+        let Entry::Vacant(place) = state.kept.entry(key.clone()) else { return None };
         let (sender, phase) = watch::channel(Phase::Waits);
         place.insert(Kept { agent: agent.to_owned(), phase: sender });
         Some(Hold { all: self.clone(), key, phase })
@@ -84,8 +103,8 @@ impl Holds {
 
     /// The caller takes a request back.
     pub fn cancel(&self, owner: &Owner, id: Id) -> Cancelled {
-        let all = self.locked();
-        let Some(kept) = all.get(&(owner.clone(), id)) else { return Cancelled::Nothing };
+        let state = self.locked();
+        let Some(kept) = state.kept.get(&(owner.clone(), id)) else { return Cancelled::Nothing };
         if *kept.phase.borrow() == Phase::Goes {
             return Cancelled::OnItsWay(Going(kept.phase.subscribe()));
         }
@@ -93,36 +112,54 @@ impl Holds {
         Cancelled::Held
     }
 
-    fn locked(&self) -> MutexGuard<'_, HashMap<Key, Kept>> {
+    /// Nothing is held any more: the process is to end, and must not wait for people.
+    pub fn close(&self) {
+        let mut state = self.locked();
+        state.closed = true;
+        for kept in state.kept.values() {
+            kept.phase.send_if_modified(|phase| phase.turn(Phase::Closed));
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Phase {
+    /// Becomes `next`, unless it came to something before.
+    fn turn(&mut self, next: Self) -> bool {
+        let waits = *self == Self::Waits;
+        if waits {
+            *self = next;
+        }
+        waits
+    }
+}
+
 impl Hold {
-    /// Resolves when the request was taken back.
-    pub async fn cancelled(&self) {
+    /// Resolves when the wait is over without a verdict.
+    pub async fn over(&self) -> Over {
+        let mut phase = self.phase.clone();
         // The sender is in the table as long as this lives.
-        let _ = self.phase.clone().wait_for(|phase| *phase == Phase::Cancelled).await;
+        let phase = phase.wait_for(|phase| *phase != Phase::Waits).await.map(|phase| *phase);
+        if matches!(phase, Ok(Phase::Cancelled)) { Over::Cancelled } else { Over::Left }
     }
 
-    /// The request goes on, from here on for good; false where it was taken back before.
-    pub fn goes_on(&self) -> bool {
-        let all = self.all.locked();
-        all.get(&self.key).is_some_and(|kept| {
-            kept.phase.send_if_modified(|phase| {
-                let waits = *phase == Phase::Waits;
-                if waits {
-                    *phase = Phase::Goes;
-                }
-                waits
-            })
-        })
+    /// The request goes on, from here on for good; unless the wait was over before.
+    pub fn goes_on(&self) -> Result<(), Over> {
+        let state = self.all.locked();
+        let kept = state.kept.get(&self.key).ok_or(Over::Left)?;
+        if kept.phase.send_if_modified(|phase| phase.turn(Phase::Goes)) {
+            return Ok(());
+        }
+        Err(if *kept.phase.borrow() == Phase::Cancelled { Over::Cancelled } else { Over::Left })
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.all.locked().remove(&self.key);
+        self.all.locked().kept.remove(&self.key);
     }
 }
 
@@ -155,9 +192,20 @@ mod tests {
         let cancel = |connection, id| holds.cancel(&Owner::Connection(connection), key(0, id).1);
         let (first, second) = (holds.begin(key(1, 1), "a").unwrap(), holds.begin(key(1, 2), "a").unwrap());
         assert!(matches!(cancel(2, 1), Cancelled::Nothing), "another's id");
-        assert!(matches!(cancel(1, 1), Cancelled::Held) && !first.goes_on());
-        assert!(second.goes_on() && matches!(cancel(1, 2), Cancelled::OnItsWay(_)));
+        assert!(matches!(cancel(1, 1), Cancelled::Held) && first.goes_on() == Err(Over::Cancelled));
+        assert!(second.goes_on().is_ok() && matches!(cancel(1, 2), Cancelled::OnItsWay(_)));
         drop((first, second));
-        assert!(matches!(cancel(1, 1), Cancelled::Nothing) && holds.locked().is_empty());
+        assert!(matches!(cancel(1, 1), Cancelled::Nothing) && holds.locked().kept.is_empty());
+    }
+
+    #[tokio::test]
+    async fn once_closed_nothing_is_held_and_what_is_on_its_way_goes_on() {
+        let holds = Holds::default();
+        let (waits, goes) = (holds.begin(key(1, 1), "a").unwrap(), holds.begin(key(1, 2), "a").unwrap());
+        goes.goes_on().unwrap();
+        holds.close();
+        assert_eq!((waits.over().await, waits.goes_on()), (Over::Left, Err(Over::Left)));
+        assert!(matches!(holds.cancel(&Owner::Connection(1), key(1, 2).1), Cancelled::OnItsWay(_)));
+        assert!(holds.begin(key(1, 3), "a").is_none());
     }
 }

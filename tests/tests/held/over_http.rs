@@ -1,6 +1,10 @@
 //! Over HTTP: the answer begins as events while people think.
 
-use attest_tests::http::HttpClient;
+use std::process::Command;
+
+use attest_tests::binaries::attested_server;
+use attest_tests::client::text;
+use attest_tests::http::{HttpClient, Served};
 
 use super::*;
 
@@ -144,4 +148,35 @@ fn a_host_behind_a_wrap_that_bridges_sees_it_too() {
     assert!(shown["result"].is_object(), "{shown}");
     client.end();
     guard.end();
+}
+
+#[test]
+fn a_guard_that_is_told_to_end_does_not_wait_for_people() {
+    let world = office("60s", 1);
+    let forge = Forge::of(&world);
+    let guard = world.listening_guard(&behind(&world));
+    let client = client_of(ERAS[1], guard.url());
+    let mut messages = client.open(&show(&forge, ERAS[1], 1, "this"));
+    messages.next().unwrap();
+    let reader = std::thread::spawn(move || messages.last().unwrap());
+    guard.end();
+    assert_eq!(reason(&reader.join().unwrap()), "step-up-required");
+    assert!(ran_nothing(&world));
+    assert_eq!(decided(&world), ["step-up-required"]);
+    verify_log(&world);
+}
+
+#[test]
+fn inside_a_server_the_tool_knows_who_calls_it_after_the_wait_too() {
+    let world = office_of(World::granting(&["whoami"]), "60s", 1);
+    let forge = Forge::of(&world);
+    let mut server = Served::server(world.place(Command::new(attested_server())));
+    let client = client_of(ERAS[0], &server.url);
+    let mut messages = client.open(&forge.call(1, "whoami", json!({})).line);
+    approve(&world, &the_request(&world), "Ada");
+    let answer = messages.find(|message| message.get("method").is_none()).unwrap();
+    assert_eq!(text(&answer), "tester on behalf of self");
+    drop(messages);
+    server.end();
+    assert_eq!(world.entries("guard.db", &[("type", "decision"), ("tool", "whoami")]).len(), 1);
 }
