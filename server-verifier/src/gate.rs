@@ -24,7 +24,8 @@ use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
 use crate::alerts::OpenAlerts;
-use crate::judge::{self, Case, Challenges, Desk, Passed, Verdict};
+use crate::held::Holds;
+use crate::judge::{self, Case, Challenges, Desk, Passed, Refused, Verdict};
 use crate::methods::Setting;
 use crate::rules::{Current, Rules};
 use crate::status::Lists;
@@ -48,7 +49,9 @@ pub struct Gate {
     receipts: bool,
     pub(crate) stores: Stores,
     challenges: Challenges,
-    desk: Desk,
+    pub(crate) desk: Desk,
+    /// Requests that wait for people.
+    pub(crate) holds: Holds,
     limits: Limits,
     pub(crate) lists: Lists,
     /// What cannot change, and the keys that nobody else may have.
@@ -170,13 +173,13 @@ impl Gate {
         Ok(accepted)
     }
 
-    /// Check 12: the policies. With a refusal comes what they were asked about, to be kept.
+    /// Check 12: the policies. With a refusal comes what they were asked about, to be kept, and whether it waits for people.
     pub(crate) fn judge(
         &self,
         rules: &Rules,
         call: &request::Call<'_, '_>,
         accepted: &Accepted,
-    ) -> Result<Passed, (Refusal, Option<Arc<str>>)> {
+    ) -> Result<Passed, Refused> {
         if self.trail.is_none() && rules.judging.is_none() {
             return Ok(Passed::default());
         }
@@ -192,12 +195,13 @@ impl Gate {
             alerts,
             trail: self.trail().map(|trail| &**trail),
         };
-        let Verdict { passed, level, facts } = judge::judge(&case, call, accepted);
+        let Verdict { passed, level, facts, pending } = judge::judge(&case, call, accepted);
         // Labels raise the level: what was fresh enough before need not be.
         if let Err(refusal) = rules.verifier.check_status(&accepted.evidence, level, now()) {
-            return Err((Refusal { caller: Some(Box::new(accepted.caller.clone())), ..refusal }, facts));
+            let refusal = Refusal { caller: Some(Box::new(accepted.caller.clone())), ..refusal };
+            return Err(Refused { refusal, facts, pending: None });
         }
-        passed.map_err(|refusal| (refusal, facts))
+        passed.map_err(|refusal| Refused { refusal, facts, pending })
     }
 
     fn seen(&self, id: &CallId) -> bool {

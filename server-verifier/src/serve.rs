@@ -157,6 +157,11 @@ async fn serve(
     let url = format!("{}://{}{path}", listener.scheme(), listener.address().map_err(listen)?);
     let relay = Relay::new(behind, Guards(gate.clone()), Endpoint::Path(path), callers, http.limits);
     ready(&url);
+    let ending = gate.clone();
+    let stop = async move {
+        stop.await;
+        ending.holds.close();
+    };
     listener.serve(relay.clone(), &http.limits, stop).await;
     relay.close().await;
     gate.close().await;

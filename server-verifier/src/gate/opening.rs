@@ -18,6 +18,7 @@ use attest_trail::{Session, Writing};
 
 use super::{Gate, Trail};
 use crate::config::{Acceptance, Closing, Config, Fixed, accepted};
+use crate::held::Holds;
 use crate::judge::{Challenges, Desk};
 use crate::rules::{Current, Rules};
 use crate::status::{Lists, warn_of_staleness};
@@ -110,6 +111,7 @@ impl Gate {
             lists,
             challenges: Challenges::new().map_err(GateError::Random)?,
             desk: Desk::beside(&config.log),
+            holds: Holds::default(),
             running: tokio::sync::Mutex::new(running),
             log: Arc::new(log),
             limits: config.http.limits,
