@@ -478,7 +478,8 @@ impl Config {
                 return Err(ConfigError::Server { path: at(), audience });
             }
             let grant = SubgrantTable { grant, to, life, passes }.read(folder);
-            let grant = grant.map_err(|source| ConfigError::Subgrant { path: at(), audience: audience.clone(), source })?;
+            let grant =
+                grant.map_err(|source| ConfigError::Subgrant { path: at(), audience: audience.clone(), source })?;
             let says_more = !listed.is_empty() || grant.is_some();
             grants.extend(grant.map(|grant| (audience.clone(), grant)));
             if lines.is_empty() && says_more {

@@ -303,7 +303,9 @@ impl Signer {
         }
         let credentials = granted.as_ref().unwrap_or(&presented.credentials);
         let down = self.subgrants.of(audience, credentials, &self.key, now()).map_err(|failure| {
-            tracing::error!("no call to {audience} is signed, since the grant that goes with it cannot be made: {failure}");
+            tracing::error!(
+                "no call to {audience} is signed, since the grant that goes with it cannot be made: {failure}"
+            );
             Refusal::from(Reason::NotSigned)
         })?;
         let declassified = match self.config.flow.as_ref().and_then(|flow| flow.declassified.as_deref()) {

@@ -127,12 +127,7 @@ impl Parent {
     ///
     /// # Errors
     /// [`DerivationError`].
-    pub fn child(
-        &self,
-        signer: &PublicKey,
-        granted: Granted,
-        terms: Terms<'_>,
-    ) -> Result<Delegation, DerivationError> {
+    pub fn child(&self, signer: &PublicKey, granted: Granted, terms: Terms<'_>) -> Result<Delegation, DerivationError> {
         let Self { tokens, last, hash } = self;
         if last.key != *signer {
             let (holder, signer) = (last.key.thumbprint().clone(), signer.thumbprint().clone());

@@ -34,7 +34,9 @@ pub struct Subgrant {
 #[non_exhaustive]
 pub enum SubgrantError {
     /// One without the other.
-    #[error("grant says what is granted and grant_to (a public key file) to whom; grant_life and grant_passes go with both")]
+    #[error(
+        "grant says what is granted and grant_to (a public key file) to whom; grant_life and grant_passes go with both"
+    )]
     Half,
     /// Everything.
     #[error("{path} names no tools; a grant that goes down with calls names them", path = path.display())]

@@ -168,7 +168,9 @@ fn fresh_id() -> Result<Jti, Failure> {
 
 fn refused(error: DerivationError) -> String {
     match error {
-        DerivationError::Unattested => format!("refused to sign: {error}; give it with --attestation, `attest issue` makes one"),
+        DerivationError::Unattested => {
+            format!("refused to sign: {error}; give it with --attestation, `attest issue` makes one")
+        }
         error => format!("refused to sign: {error}"),
     }
 }
