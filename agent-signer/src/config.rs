@@ -17,9 +17,11 @@ use attest_measure::{Cancel, FileSet};
 use attest_policy::Policy;
 use attest_policy::table::{self, TableError};
 use serde::{Deserialize, Serialize};
+use subgrant::SubgrantTable;
 
 pub use crate::lineage::FlowTable;
 pub use platform::{DEFAULT_HANDLE, Platform};
+pub use subgrant::{Subgrant, SubgrantError};
 pub use upstream::{Remote, RemoteError};
 
 /// An agent's configuration. All paths are absolute, or relative to the working directory like the file's own.
@@ -74,6 +76,8 @@ pub struct Config {
     pub flow: Option<FlowTable>,
     /// The labels of what servers say without a receipt, by audience.
     pub labels: BTreeMap<String, Labels>,
+    /// What the agents behind servers are granted with each call, by audience.
+    pub grants: BTreeMap<String, Subgrant>,
     /// Remote servers, by the name that their guard goes by.
     pub upstream: BTreeMap<String, Remote>,
     /// The machine's TPM; `None` for attestations without its quote.
@@ -82,7 +86,7 @@ pub struct Config {
     pub status: Option<StatusRef>,
     /// What is asked of each call before it is signed; `None` for nothing.
     pub policy: Option<Policy>,
-    /// The files that it was read from, besides this one.
+    /// The files that it and the grants were read from, besides this one.
     pub policy_files: Vec<PathBuf>,
 }
 
@@ -284,6 +288,16 @@ pub enum ConfigError {
         /// The server.
         audience: String,
     },
+    /// What goes down with the calls to a server.
+    #[error("{path}: [[server]] {audience:?}: {source}", path = path.display())]
+    Subgrant {
+        /// The file.
+        path: PathBuf,
+        /// The server.
+        audience: String,
+        /// Why not.
+        source: SubgrantError,
+    },
     /// A server that is none, or there twice.
     #[error("{path}: [[server]] {audience:?} is no audience, or is there twice", path = path.display())]
     Server {
@@ -371,6 +385,10 @@ struct ServerTable {
     log_keys: Vec<String>,
     #[serde(default)]
     labels: Vec<String>,
+    grant: Option<PathBuf>,
+    grant_to: Option<PathBuf>,
+    grant_life: Option<String>,
+    grant_passes: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -455,15 +473,22 @@ impl Config {
         if status.as_ref().is_some_and(|status| !is_name(&status.uri) || status.index >= 1 << 53) {
             return Err(ConfigError::Status { path: at() });
         }
-        let (mut log_keys, mut labels) = (BTreeMap::new(), BTreeMap::new());
-        for ServerTable { audience, log_keys: lines, labels: listed } in file.server {
+        let (mut log_keys, mut labels, mut grants) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for server in file.server {
+            let ServerTable { audience, log_keys: lines, labels: listed, .. } = server;
+            let ServerTable { grant, grant_to: to, grant_life: life, grant_passes: passes, .. } = server;
             let of =
                 Labels::of(&listed).ok_or_else(|| ConfigError::Labels { path: at(), audience: audience.clone() })?;
             let known = labels.insert(audience.clone(), of).is_some();
             if !is_name(&audience) || audience.contains('#') || known {
                 return Err(ConfigError::Server { path: at(), audience });
             }
-            if lines.is_empty() && !listed.is_empty() {
+            let grant = SubgrantTable { grant, to, life, passes }.read(folder);
+            let grant =
+                grant.map_err(|source| ConfigError::Subgrant { path: at(), audience: audience.clone(), source })?;
+            let says_more = !listed.is_empty() || grant.is_some();
+            grants.extend(grant.map(|grant| (audience.clone(), grant)));
+            if lines.is_empty() && says_more {
                 continue;
             }
             let keys = LogKeys::parse(&lines).map_err(|source| ConfigError::LogKeys {
@@ -479,10 +504,13 @@ impl Config {
             return Err(ConfigError::Held { path: at() });
         }
         let (policy, policy_files) = policy.map(|read| (read.policy, read.files)).unzip();
+        let mut policy_files = policy_files.unwrap_or_default();
+        policy_files.extend(grants.values().flat_map(|grant| grant.files.iter().cloned()));
         Ok(Self {
             path: at(),
             policy,
-            policy_files: policy_files.unwrap_or_default(),
+            policy_files,
+            grants,
             log_key: file.log_key.as_deref().map(key).transpose()?,
             log_origin: file.log_origin.unwrap_or_else(|| format!("{}/calls", file.agent)),
             agent: file.agent,
@@ -566,4 +594,5 @@ impl Measure {
 }
 
 mod platform;
+mod subgrant;
 mod upstream;

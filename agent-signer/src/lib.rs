@@ -11,6 +11,7 @@ pub mod daemon;
 mod folders;
 pub mod given;
 mod grant;
+pub mod grant_file;
 mod judge;
 pub mod launch;
 mod line;
@@ -23,6 +24,7 @@ mod server;
 pub mod service;
 mod starting;
 pub mod state;
+pub mod subgrant;
 mod teller;
 #[cfg(feature = "tpm")]
 pub mod tpm;

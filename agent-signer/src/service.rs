@@ -36,6 +36,7 @@ use crate::grant::Grant;
 use crate::judge::{Asks, Case, Judge, Step};
 use crate::lineage::{self, Context, Saw};
 use crate::state::State;
+use crate::subgrant::{SubgrantFailure, Subgrants};
 use crate::wire;
 
 /// Why a signer cannot start.
@@ -58,6 +59,16 @@ pub enum StartError {
     OwnLogKey {
         /// The server.
         audience: String,
+    },
+    /// What is to go down with the calls to a server cannot be made.
+    #[error("{path}: [[server]] {audience:?}: the grant cannot be made: {source}", path = path.display())]
+    Subgrant {
+        /// The configuration.
+        path: PathBuf,
+        /// The server.
+        audience: String,
+        /// Why not.
+        source: SubgrantFailure,
     },
     /// The state cannot be measured.
     #[error("cannot measure the agent: {0}")]
@@ -115,6 +126,7 @@ pub struct Signer {
     own: Option<Session>,
     given: Given,
     judge: Option<Judge>,
+    subgrants: Subgrants,
     /// What this context has seen.
     seen: Context,
     /// Set when a file turned out to be another than its times say: from then on nothing is taken from the last time.
@@ -159,6 +171,18 @@ impl Signer {
                 return Err(StartError::OwnLogKey { audience: audience.clone() });
             }
         }
+        let unmade = |audience: &str, source| {
+            let (path, audience) = (config.path.clone(), audience.to_owned());
+            StartError::Subgrant { path, audience, source }
+        };
+        if let Some((audience, _)) = config.grants.iter().find(|(_, grant)| own.contains(&&grant.holder)) {
+            return Err(unmade(audience, SubgrantFailure::Own));
+        }
+        let given = Given::default();
+        let current = attest(&config, &attester, &key, state, grant, given.measurements(&config.measure))?;
+        let subgrants = Subgrants::new(&config.grants);
+        let made = subgrants.check(&current.presented.credentials, &key, now());
+        made.map_err(|(audience, source)| unmade(&audience, source))?;
         let (log, recovery) = Log::open(&config.log, log_key, attest_log::Options::default())?;
         let log = Arc::new(log);
         for open in recovery.open_calls {
@@ -190,8 +214,6 @@ impl Signer {
             Some(trail) => Some(Session::begin(trail.clone(), &config.agent, None).await?),
             None => None,
         };
-        let given = Given::default();
-        let current = attest(&config, &attester, &key, state, grant, given.measurements(&config.measure))?;
         Ok(Self {
             config,
             key,
@@ -202,6 +224,7 @@ impl Signer {
             own,
             given,
             judge,
+            subgrants,
             seen: Context::default(),
             doubted: AtomicBool::new(false),
             current: Mutex::new(current),
@@ -279,6 +302,12 @@ impl Signer {
             }
         }
         let credentials = granted.as_ref().unwrap_or(&presented.credentials);
+        let down = self.subgrants.of(audience, credentials, &self.key, now()).map_err(|failure| {
+            tracing::error!(
+                "no call to {audience} is signed, since the grant that goes with it cannot be made: {failure}"
+            );
+            Refusal::from(Reason::NotSigned)
+        })?;
         let declassified = match self.config.flow.as_ref().and_then(|flow| flow.declassified.as_deref()) {
             Some(folder) if !shown.is_empty() => {
                 let key = self.key.public().thumbprint();
@@ -300,7 +329,7 @@ impl Signer {
                 labels: Some(&shown.labels),
                 receipts: &shown.receipts,
                 cause: told.as_ref().map(|told| told.cause),
-                grant: &[],
+                grant: &down,
                 declassifications: &declassified,
             },
             nonce: nonce.as_deref(),

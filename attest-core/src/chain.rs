@@ -104,7 +104,10 @@ fn holders(tokens: &[Verified<Delegation>], trust: &Trust) -> Result<u64, ChainE
         let [parent, child] = pair else { continue };
         let above = tokens.get(..=n).unwrap_or_default();
         let Some(text) = &child.by else {
-            if pinned(above).next().is_some() { return Err(ChainError::Holder) } else { continue }
+            if pinned(above.iter().map(|token| &**token)).next().is_some() {
+                return Err(ChainError::Holder);
+            }
+            continue;
         };
         let attestation = Unverified::<Attestation>::read(text).map_err(|_| ChainError::Holder)?;
         let attestation = trust.attested(attestation).map_err(|_| ChainError::Holder)?;
@@ -120,9 +123,11 @@ fn holders(tokens: &[Verified<Delegation>], trust: &Trust) -> Result<u64, ChainE
 }
 
 /// What the holder of the last of these tokens must show, and for how long an attestation stands for it.
-fn pinned(tokens: &[Verified<Delegation>]) -> impl Iterator<Item = (&pins::Accepted, u64)> {
+pub(crate) fn pinned<'a>(
+    tokens: impl ExactSizeIterator<Item = &'a Delegation>,
+) -> impl Iterator<Item = (&'a pins::Accepted, u64)> {
     let last = tokens.len().saturating_sub(1);
-    tokens.iter().enumerate().filter_map(move |(n, token)| {
+    tokens.enumerate().filter_map(move |(n, token)| {
         let Pins { holder, below, max_age } = token.pins.as_ref()?;
         let asked = if n == last { holder } else { below };
         (!asked.is_empty()).then_some((asked, *max_age))
@@ -132,7 +137,7 @@ fn pinned(tokens: &[Verified<Delegation>]) -> impl Iterator<Item = (&pins::Accep
 /// Whether an attestation shows all that the holder of the last of these tokens must show; returns when it is too old.
 fn show(attestation: &Attestation, tokens: &[Verified<Delegation>]) -> Result<u64, ChainError> {
     let mut until = u64::MAX;
-    for (accepted, max_age) in pinned(tokens) {
+    for (accepted, max_age) in pinned(tokens.iter().map(|token| &**token)) {
         pins::shows(attestation, accepted).map_err(|_| ChainError::Pinned)?;
         until = until.min(attestation.issued_at.saturating_add(max_age));
     }

@@ -23,6 +23,7 @@ pub mod constraint;
 pub mod cosignature;
 pub mod declassification;
 pub mod delegation;
+pub mod derivation;
 pub mod digest;
 pub mod entry;
 pub mod extension;

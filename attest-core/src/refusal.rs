@@ -233,7 +233,7 @@ reasons! {
     ServerGone = "server-gone", Forward;
     /// The agent's state cannot be measured, so nothing can be attested; see the signer's message.
     NotMeasured = "not-measured", Sign;
-    /// The signer cannot sign: its key, or the agent that holds it, does not answer, or the call cannot be bound.
+    /// The signer cannot sign: its key, or the agent that holds it, does not answer, the call cannot be bound, or the grant that goes with it cannot be made.
     NotSigned = "not-signed", Sign;
     /// The signer cannot write the caller's log, so it lets nothing out.
     CallerLogUnavailable = "caller-log-unavailable", Sign;

@@ -75,15 +75,21 @@ impl Tools {
     /// Whether everything `self` grants is certainly granted by `parent`.
     #[must_use]
     pub fn narrows(&self, parent: &Tools) -> bool {
-        self.0.iter().all(|(name, mine)| {
-            parent.0.get(name).is_some_and(|theirs| {
+        self.beyond(parent).is_none()
+    }
+
+    /// The first tool that `self` grants and `parent` does not certainly grant with all these arguments.
+    pub fn beyond(&self, parent: &Tools) -> Option<&str> {
+        let granted = |(name, mine): &(&String, &Arguments)| {
+            parent.0.get(*name).is_some_and(|theirs| {
                 // Open world in the parent: the child may name arguments. Closed world: the very same names, since both
                 // one more and one fewer admit a call that the parent refuses.
                 theirs.is_empty()
                     || (mine.len() == theirs.len()
                         && mine.iter().all(|(argument, c)| theirs.get(argument).is_some_and(|p| c.narrows(p))))
             })
-        })
+        };
+        self.0.iter().find(|tool| !granted(tool)).map(|(name, _)| name.as_str())
     }
 }
 

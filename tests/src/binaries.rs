@@ -46,6 +46,11 @@ pub fn conformance_client() -> PathBuf {
     built("conformance-client")
 }
 
+/// An agent on rmcp that is itself a server.
+pub fn assistant() -> PathBuf {
+    built("assistant")
+}
+
 /// rmcp's client, scripted as those of `tests/real`.
 pub fn converse() -> PathBuf {
     built("converse")

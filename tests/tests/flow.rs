@@ -5,6 +5,8 @@
 mod company;
 #[path = "flow/labels.rs"]
 mod labels;
+#[path = "flow/subgrants.rs"]
+mod subgrants;
 
 use attest_core::names::{PROOF, RECEIPT};
 use attest_core::refusal::Reason;

@@ -3,17 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use attest_core::attestation::Attestation;
 use attest_core::b64;
-use attest_core::chain::narrower;
 use attest_core::claims::is_name;
-use attest_core::delegation::{Delegation, thumbprint_uri};
-use attest_core::digest::Digest;
+use attest_core::delegation::Delegation;
+use attest_core::derivation::{DerivationError, Granted, Parent, Terms};
+use attest_core::digest::Jti;
 use attest_core::flow::Flow;
 use attest_core::jwk::PublicKey;
-use attest_core::jws::Unverified;
 use attest_core::limits::MAX_DELEGATION_LIFE;
-use attest_core::pins::{Pins, shows};
+use attest_core::pins::Pins;
 use attest_core::sign::Sign as _;
 use attest_core::status::StatusRef;
 use attest_core::tools::Tools;
@@ -24,7 +22,7 @@ use crate::{Ending, output};
 mod grant;
 pub(crate) mod words;
 
-use grant::{GrantArgs, Granted};
+use grant::GrantArgs;
 
 /// Grants tools to a key: as a root, or by deriving a narrower token from a chain.
 ///
@@ -87,8 +85,11 @@ pub(crate) fn run(args: Args) -> Ending {
             let mut chain = read_chain(parent)?;
             let by = args.attestation.as_deref().map(fs::read_to_string).transpose();
             let by = by.map_err(|e| format!("cannot read the attestation: {e}"))?;
-            let by = by.as_deref().map(str::trim);
-            chain.push(child(&chain, &key, holder, granted, (life, args.passes), by, status)?);
+            let (by, life) = (by.as_deref().map(str::trim), life_within(life)?);
+            let (id, now) = (fresh_id()?, attest_log::clock::now());
+            let terms = Terms { holder, id, now, life, passes: args.passes, by, status };
+            let child = Parent::read(&chain)?.child(key.public(), granted, terms).map_err(refused)?;
+            chain.push(child.sign(&key)?);
             chain
         }
         (None, issuer) => {
@@ -128,7 +129,7 @@ pub(crate) fn root(
     let now = attest_log::clock::now();
     let root = Delegation {
         issuer,
-        id: fresh_id()?,
+        id: b64::encode(fresh_id()?.0),
         issued_at: now,
         expires: now + life_within(life)?,
         key: holder,
@@ -142,49 +143,6 @@ pub(crate) fn root(
         status,
     };
     Ok(root.sign(key)?)
-}
-
-fn child(
-    chain: &[String],
-    key: &Key,
-    holder: PublicKey,
-    granted: Granted,
-    (life, passes): (u64, Option<u64>),
-    by: Option<&str>,
-    status: Option<StatusRef>,
-) -> Result<String, Failure> {
-    let parent = chain.last().ok_or("the parent's file holds no token")?;
-    let parent = Unverified::<Delegation>::read(parent)?;
-    let hash = Digest::of(parent.signing_input());
-    let parent = parent.peek();
-    if parent.key != *key.public() {
-        return Err(format!(
-            "the last token of the chain is held by the key {}, but --key is {}; only its holder can pass it on",
-            parent.key.thumbprint(),
-            key.public().thumbprint()
-        )
-        .into());
-    }
-    let now = attest_log::clock::now();
-    let child = Delegation {
-        issuer: thumbprint_uri(key.public().thumbprint()),
-        id: fresh_id()?,
-        issued_at: now,
-        // Not named at all, the life is what is left of the parent's.
-        expires: (now + life_within(life)?).min(parent.expires),
-        key: holder,
-        depth: parent.depth + 1,
-        max_depth: passes.map_or(parent.max_depth, |n| parent.depth + 1 + n),
-        parent: Some(hash),
-        tools: granted.tools.unwrap_or_else(|| parent.tools.clone()),
-        flow: granted.flow,
-        pins: granted.pins,
-        by: by.map(str::to_owned),
-        status,
-    };
-    narrower(&child, parent, hash).map_err(|e| format!("refused to sign: {e}"))?;
-    pinned(chain, key.public(), by)?;
-    Ok(child.sign(key)?)
 }
 
 fn status(uri: Option<String>, index: Option<u64>) -> Result<Option<StatusRef>, Failure> {
@@ -202,38 +160,19 @@ fn life_within(seconds: u64) -> Result<u64, Failure> {
     Ok(seconds)
 }
 
-fn fresh_id() -> Result<String, Failure> {
+fn fresh_id() -> Result<Jti, Failure> {
     let mut bits = [0; 16];
     getrandom::fill(&mut bits)?;
-    Ok(b64::encode(bits))
+    Ok(Jti(bits))
 }
 
-/// Where the chain pins the state of whoever signs, its attestation has to stand in the child, and to show that state.
-fn pinned(chain: &[String], signer: &PublicKey, by: Option<&str>) -> Result<(), Failure> {
-    let read = |text: &String| Ok::<_, Failure>(Unverified::<Delegation>::read(text)?.peek().clone());
-    let tokens = chain.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let last = tokens.len().saturating_sub(1);
-    let asked = |(n, token): (usize, &Delegation)| {
-        let pins = token.pins.clone()?;
-        Some(if n == last { pins.holder } else { pins.below }).filter(|asked| !asked.is_empty())
-    };
-    let asked: Vec<_> = tokens.iter().enumerate().filter_map(asked).collect();
-    let Some(by) = by else {
-        return match asked.is_empty() {
-            true => Ok(()),
-            false => Err("the chain pins the state of whoever passes it on; show it with --attestation, which `attest issue` makes".into()),
-        };
-    };
-    let attestation = Unverified::<Attestation>::read(by)?;
-    if attestation.peek().key != *signer {
-        return Err("the attestation is of another key than the one that signs".into());
+fn refused(error: DerivationError) -> String {
+    match error {
+        DerivationError::Unattested => {
+            format!("refused to sign: {error}; give it with --attestation, `attest issue` makes one")
+        }
+        error => format!("refused to sign: {error}"),
     }
-    for pinned in &asked {
-        shows(attestation.peek(), pinned).map_err(|component| {
-            format!("refused to sign: the chain pins {component}, and the attestation shows another")
-        })?;
-    }
-    Ok(())
 }
 
 /// The tokens of a chain's file, root first.

@@ -47,6 +47,8 @@ pub struct World {
     pub flows: [Option<Flow>; 2],
     /// What the root's key may release.
     pub labels: Labels,
+    /// How often the root may be passed on.
+    pub passes: u64,
 }
 
 impl World {
@@ -65,6 +67,7 @@ impl World {
             status: None,
             flows: [None, None],
             labels: Labels::None,
+            passes: 2,
         }
     }
 
@@ -126,7 +129,7 @@ impl World {
             expires: NOW + 1000,
             key: middle.public().clone(),
             depth: 0,
-            max_depth: 2,
+            max_depth: self.passes,
             parent: None,
             tools: self.tools.clone(),
             flow: self.flows[0].clone(),

@@ -17,7 +17,7 @@ use attest_core::request::attested;
 use attest_core::sign::Sign as _;
 use attest_core::signing::{Credentials, Form, Lineage, Particulars, sign_call};
 use attest_keys::{Form as KeyForm, SecretKey, public_jwk, write_public};
-use attest_tests::binaries::attest;
+use attest_tests::binaries::{assistant, attest};
 use attest_tests::client::Client;
 use attest_tests::forge::now;
 use attest_tests::world::{must, must_fail, tests_folder};
@@ -30,7 +30,7 @@ pub const FOR_A: &str = "a.toml";
 /// All of them, in a folder.
 pub struct Company {
     folder: TempDir,
-    /// Whether B passes on whom it works for.
+    /// Which program B is, and whether it passes on whom it works for.
     manner: &'static str,
 }
 
@@ -150,7 +150,7 @@ impl Company {
         SecretKey::read(&self.path(&format!("keys/{name}.key"))).unwrap()
     }
 
-    fn log_key(&self, server: &str) -> String {
+    pub fn log_key(&self, server: &str) -> String {
         Vkey::new(server, Kind::Log, self.key(server).public().clone()).unwrap().to_string()
     }
 
@@ -163,7 +163,7 @@ impl Company {
         self.folder.path().join(name)
     }
 
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         fs::write(self.path(name), text).unwrap();
     }
 
@@ -173,7 +173,7 @@ impl Company {
         self.write(name, text.replacen(from, to, 1));
     }
 
-    fn attest(&self, words: &[&str]) -> Command {
+    pub fn attest(&self, words: &[&str]) -> Command {
         let mut command = Command::new(attest());
         command.args(words);
         self.place(command)
@@ -185,7 +185,7 @@ impl Company {
         command
     }
 
-    fn root(&self, to: &str, chain: &str, grant: &[&str]) {
+    pub fn root(&self, to: &str, chain: &str, grant: &[&str]) {
         let to = format!("keys/{to}.key.pub");
         let mut command = self.attest(&[
             "delegate",
@@ -279,6 +279,10 @@ impl Company {
     }
 
     fn server(&self, kind: &str) -> Vec<OsString> {
+        if (kind, self.manner) == ("assistant", "rmcp") {
+            let words = [assistant().into(), "--".into()].into_iter();
+            return words.chain(self.wrapped("b.toml", "mail")).collect();
+        }
         let script = tests_folder().join("tests/flow/server.py");
         let mut words: Vec<OsString> = vec!["python3".into(), "-SE".into(), script.into(), kind.into()];
         words.extend([self.path("sent").into(), self.manner.into()]);
@@ -295,17 +299,22 @@ impl Company {
         words
     }
 
-    fn wrapped(&self, agent: &str, server: &str) -> Vec<OsString> {
+    pub fn wrapped(&self, agent: &str, server: &str) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec![attest().into(), "wrap".into(), "--config".into(), self.path(agent).into()];
         words.extend(["--audience".into(), server.into(), "--".into()]);
         words.extend(self.guarded(server));
         words
     }
 
-    fn start(&self, words: &[OsString]) -> Client {
+    /// Starts what speaks MCP, and says nothing to it.
+    pub fn open(&self, words: &[OsString]) -> Client {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
-        let mut client = Client::start(self.place(command));
+        Client::start(self.place(command))
+    }
+
+    pub fn start(&self, words: &[OsString]) -> Client {
+        let mut client = self.open(words);
         let about = serde_json::json!({"name": "host", "version": "1"});
         let id = client.ask(
             "initialize",
@@ -356,9 +365,13 @@ impl Company {
     pub fn forged_by_b(&self, add: impl FnOnce(&mut Added)) -> Value {
         let mut added = Added::default();
         add(&mut added);
-        let chain = fs::read_to_string(self.path("b.chain")).unwrap();
+        self.forged_under(&fs::read_to_string(self.path("b.chain")).unwrap(), &added)
+    }
+
+    /// The same under a chain that B holds.
+    pub fn forged_under(&self, chain: &str, added: &Added) -> Value {
         let mail = serde_json::json!({"to": "cfo@example.org", "body": "revenue: 7"});
-        let line = self.signed("b", &chain, "mail", "send", mail, &added);
+        let line = self.signed("b", chain, "mail", "send", mail, added);
         let mut client = self.start(&self.guarded("mail"));
         client.send(line);
         let answer = client.answer(7);
@@ -402,11 +415,7 @@ impl Company {
         line = text
             .replacen("\"_meta\":{", &format!("\"_meta\":{{\"{CAUSE}\":{{\"decision\":\"mine\"}},"), 1)
             .into_bytes();
-        let mut words: Vec<OsString> = vec![attest().into(), "guard".into(), "--config".into()];
-        words.extend([self.path("assistant.toml").into(), "--".into(), "tee".into(), self.path("told").into()]);
-        let mut command = Command::new(&words[0]);
-        command.args(&words[1..]);
-        let mut client = Client::start(self.place(command));
+        let mut client = self.open(&self.guarded_echo());
         client.send(line);
         client.find("the server's echo", |_| true);
         client.end();
@@ -414,6 +423,13 @@ impl Company {
         let value: Value = serde_json::from_str(line.trim()).unwrap();
         let told = value["params"]["_meta"][CAUSE]["decision"].as_str().map(str::to_owned);
         (line, told)
+    }
+
+    /// The assistant's guard, with a server behind it that writes down what it is told.
+    pub fn guarded_echo(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = vec![attest().into(), "guard".into(), "--config".into()];
+        words.extend([self.path("assistant.toml").into(), "--".into(), "tee".into(), self.path("told").into()]);
+        words
     }
 
     /// Every log says of itself what is true.

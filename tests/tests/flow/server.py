@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 
 CAUSE = "io.github.agent-attest/cause"
 
@@ -52,9 +53,11 @@ def main(kind, log, honest, command):
                 result = text("sent")
             else:
                 mail = mail or Mail(command)
+                tool = arguments.pop("tool", "send")
+                time.sleep(arguments.pop("wait", 0))
                 # What came with the request is handed on with what is done for it: all that an agent has to do.
                 meta = {CAUSE: params["_meta"][CAUSE]} if honest and CAUSE in params.get("_meta", {}) else {}
-                answer = mail.ask("tools/call", {"name": "send", "arguments": arguments, "_meta": meta})
+                answer = mail.ask("tools/call", {"name": tool, "arguments": arguments, "_meta": meta})
                 result = text(answer["error"]["data"]["reason"] if "error" in answer else "done")
         else:
             result = {}

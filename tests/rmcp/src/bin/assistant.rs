@@ -1,0 +1,22 @@
+//! An agent on rmcp that is itself a server, over stdio.
+
+use std::error::Error;
+
+use attest_rmcp::assistant::Assistant;
+use clap::Parser;
+use rmcp::ServiceExt as _;
+
+/// An MCP server with one tool, `ask`, that calls a tool of another server.
+#[derive(Parser)]
+struct Options {
+    /// Starts that other server, or what stands in front of it.
+    #[arg(last = true, required = true, value_name = "SERVER ARGS")]
+    command: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let assistant = Assistant::new(Options::parse().command);
+    assistant.serve(rmcp::transport::stdio()).await?.waiting().await?;
+    Ok(())
+}
