@@ -17,6 +17,7 @@ pub mod guard;
 mod judge;
 pub mod layer;
 pub mod methods;
+mod metrics;
 pub mod reload;
 mod rules;
 pub mod serve;
