@@ -19,6 +19,7 @@ mod held;
 mod judge;
 pub mod layer;
 pub mod methods;
+mod metrics;
 pub mod reload;
 mod rules;
 pub mod serve;

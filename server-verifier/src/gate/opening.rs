@@ -20,6 +20,7 @@ use super::{Gate, Trail};
 use crate::config::{Acceptance, Closing, Config, Fixed, accepted};
 use crate::held::Holds;
 use crate::judge::{Challenges, Desk};
+use crate::metrics::Metrics;
 use crate::rules::{Current, Rules};
 use crate::status::{Lists, warn_of_staleness};
 use crate::stores::Stores;
@@ -99,6 +100,7 @@ impl Gate {
         let audience = trust.audience().to_owned();
         let stores = Stores::default();
         stores.fill(&config.flow, &config.log)?;
+        let metrics = Metrics::new(&audience, config.witness.is_some());
         let rules =
             Current::new(Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow, config.judging));
         let lists = Lists::open(&config.log, config.statuses, rules.clone()).await;
@@ -121,6 +123,7 @@ impl Gate {
             trail: None,
             alerts: Arc::default(),
             exchanges: AtomicU64::new(0),
+            metrics,
         };
         let reader = Reader::open(&config.log)?;
         for open in recovery.open_calls {
