@@ -183,6 +183,11 @@ impl<'m, 'v> Call<'m, 'v> {
         self.method
     }
 
+    /// The call's place in a trace (W3C Trace Context), as its client says: no signature binds it.
+    pub fn traceparent(&self) -> Option<&'m str> {
+        self.meta?.get("traceparent")?.as_str()
+    }
+
     /// The tool's name; there exactly when the method is `tools/call`.
     pub fn tool(&self) -> Option<&'m str> {
         self.tool

@@ -95,7 +95,7 @@ impl Index {
     /// [`ForensicsError::Index`].
     pub fn called(&self, beginning: &str) -> Result<Vec<u64>, ForensicsError> {
         // Eight characters are six bytes.
-        let Some(known) = beginning.get(..8).and_then(|text| b64::decode_exact::<6>(text)) else {
+        let Some(known) = beginning.get(..8).and_then(b64::decode_exact::<6>) else {
             return Ok(Vec::new());
         };
         let bound = |rest: u8| {

@@ -1,4 +1,4 @@
-//! OTLP logs over HTTP in its JSON encoding (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP").
+//! OTLP over HTTP in its JSON encoding (opentelemetry.io/docs/specs/otlp, "OTLP/HTTP").
 //!
 //! Thirty lines of JSON in place of the OpenTelemetry SDK, which would bring an exporter pipeline of its own beside the queue
 //! here; the tests read it with the SDK's types.
@@ -34,7 +34,12 @@ impl Otlp {
     }
 
     pub(crate) async fn deliver(&self, alert: &Alert) -> Result<(), String> {
-        self.post.send(body(alert).to_string(), || Ok(self.headers.clone())).await
+        self.post(body(alert).to_string()).await
+    }
+
+    /// Sends a request of OTLP until it is taken.
+    pub(crate) async fn post(&self, text: String) -> Result<(), String> {
+        self.post.send(text, || Ok(self.headers.clone())).await
     }
 }
 

@@ -34,7 +34,7 @@ pub use closed::Closing;
 pub use edit::{EditError, accept, close};
 pub use flow::{Flow, FlowError};
 pub use http::Http;
-pub use metrics::MetricsTable;
+pub use metrics::{MetricsTable, TelemetryTable};
 pub use platform::PlatformError;
 pub use reference::ReferenceError;
 pub use status::{From, StatusSource, StatusSources, StatusesError};
@@ -69,6 +69,8 @@ pub struct Config {
     pub http: Http,
     /// Where what is counted can be read.
     pub metrics: MetricsTable,
+    /// Where a span of each call goes.
+    pub telemetry: TelemetryTable,
     /// The witnesses of the log, where there are any.
     pub witness: Option<Witnesses>,
     /// States that a person accepted by hand, in the order of the file.
@@ -265,6 +267,8 @@ struct File {
     http: Http,
     #[serde(default)]
     metrics: MetricsTable,
+    #[serde(default)]
+    telemetry: TelemetryTable,
     witness: Option<witness::Section>,
     #[serde(default)]
     status: status::Section,
@@ -425,6 +429,7 @@ impl Config {
             log_key: log_key.map_err(|source| ConfigError::LogKey { path: at(), source })?,
             receipts: file.receipts.unwrap_or(true),
             metrics: file.metrics,
+            telemetry: file.telemetry.within(folder),
             trail: file.trail.map(|table| table.within(folder)),
             deny_as: match file.deny_as {
                 DenyAs::Error => Shape::Error,

@@ -175,8 +175,8 @@ impl Gate {
         let begun = Instant::now();
         let checked = self.checked(rules, call);
         match &checked {
-            Ok(accepted) => self.metrics.begun(accepted.caller.call, begun),
-            Err(_) => self.metrics.verdict(Some(begun.elapsed())),
+            Ok(accepted) => self.metrics.begun(call, &accepted.caller, begun),
+            Err(refusal) => self.metrics.failed(call, refusal, begun),
         }
         checked
     }
@@ -475,6 +475,7 @@ impl Gate {
         if let Some(trail) = &self.trail {
             trail.recorder.close().await;
         }
+        self.metrics.close().await;
         if let Err(reason) = self.log.close() {
             tracing::error!("the log did not close in order: {reason}");
         }

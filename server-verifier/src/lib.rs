@@ -26,6 +26,7 @@ pub mod serve;
 pub mod status;
 mod stores;
 mod tally;
+mod telemetry;
 mod witness;
 
 pub use attest_core::measurement::{Component, Grade, Measurement};

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use attest_core::alert::Severity;
 use attest_core::digest::Digest;
 use attest_core::entry::Status;
-use attest_core::refusal::{Reason, Refusal};
+use attest_core::refusal::{Caller, Reason, Refusal};
+use attest_core::request::Call;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -22,6 +23,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+use crate::telemetry::{Begun, Telemetry};
 
 /// Calls whose time is taken. Of one beyond it, it is not.
 const RUNNING: usize = 65_536;
@@ -41,9 +44,17 @@ pub(crate) struct Metrics {
     outcomes: Family<Label, Counter>,
     verdict: Histogram,
     outcome: Histogram,
-    running: Mutex<HashMap<Digest, Instant>>,
+    running: Mutex<HashMap<Digest, Running>>,
+    telemetry: Option<Telemetry>,
+    spans_dropped: Gauge,
     log: LogGauges,
     alerts: Family<Label, Gauge>,
+}
+
+/// A call without an end yet.
+struct Running {
+    at: Instant,
+    span: Option<Begun>,
 }
 
 /// How the log does. They are set when they are asked for.
@@ -73,7 +84,7 @@ pub(crate) struct LogState {
 
 impl Metrics {
     /// At zero. `witnessed` says whether the log has witnesses: what does not exist is not shown as 0.
-    pub(crate) fn new(audience: &str, witnessed: bool) -> Self {
+    pub(crate) fn new(audience: &str, witnessed: bool, telemetry: Option<Telemetry>) -> Self {
         let label = ("server".into(), audience.to_owned().into());
         let mut registry = Registry::with_prefix_and_labels("attest", std::iter::once(label));
         let metrics = Self {
@@ -82,6 +93,8 @@ impl Metrics {
             verdict: Histogram::new(VERDICT),
             outcome: Histogram::new(OUTCOME),
             running: Mutex::default(),
+            telemetry,
+            spans_dropped: Gauge::default(),
             log: LogGauges::default(),
             alerts: Family::default(),
             registry: Registry::default(),
@@ -114,6 +127,10 @@ impl Metrics {
             );
             registry.register("witness_permits", "1 where calls may pass as far as witnesses go", log.permits.clone());
         }
+        if metrics.telemetry.is_some() {
+            let dropped = metrics.spans_dropped.clone();
+            registry.register("spans_dropped", "Spans that the OTLP collector did not take, since the start", dropped);
+        }
         // What has not happened yet is 0 and not absent, so that its first time is seen as a rise.
         let _ = decisions.get_or_create(&decided("allow", ""));
         for status in Status::ALL {
@@ -123,21 +140,50 @@ impl Metrics {
     }
 
     /// A call passed the checks, that began at this moment, and its verdict is on its way.
-    pub(crate) fn begun(&self, call: Digest, at: Instant) {
+    pub(crate) fn begun(&self, call: &Call<'_, '_>, caller: &Caller, at: Instant) {
+        let span = self.telemetry.as_ref().and_then(|telemetry| telemetry.begin(call, caller, at));
         let mut running = self.running();
         if running.len() < RUNNING {
-            running.insert(call, at);
+            // Checked once more (after people were asked, or as a copy of itself), it began when it first came.
+            running.entry(caller.call).or_insert(Running { at, span });
+        }
+    }
+
+    /// A call that began at this moment does not pass the checks.
+    pub(crate) fn failed(&self, call: &Call<'_, '_>, refusal: &Refusal, at: Instant) {
+        self.verdict(Some(at.elapsed()));
+        // Of strangers there are no spans.
+        if let (Some(telemetry), Some(caller)) = (&self.telemetry, &refusal.caller) {
+            self.over(telemetry.begin(call, caller, at), "deny", Some(refusal.reason.code()));
+        }
+    }
+
+    fn over(&self, span: Option<Begun>, decision: &str, error: Option<&str>) {
+        if let (Some(telemetry), Some(span)) = (&self.telemetry, span) {
+            telemetry.end(span, decision, error);
+        }
+    }
+
+    /// Sends the spans that wait.
+    pub(crate) async fn close(&self) {
+        if let Some(telemetry) = &self.telemetry {
+            telemetry.close().await;
         }
     }
 
     /// A call was let through.
     pub(crate) fn allowed(&self, call: Digest, answered: bool) {
         self.decisions.get_or_create(&decided("allow", "")).inc();
-        let begun = match answered {
-            true => self.running().get(&call).copied(),
-            false => self.running().remove(&call),
-        };
-        self.verdict(begun.map(|at| at.elapsed()));
+        if answered {
+            let at = self.running().get(&call).map(|running| running.at);
+            self.verdict(at.map(|at| at.elapsed()));
+            return;
+        }
+        let running = self.running().remove(&call);
+        if let Some(Running { at, span }) = running {
+            self.verdict(Some(at.elapsed()));
+            self.over(span, "allow", None);
+        }
     }
 
     /// A call, or what was no call, is refused.
@@ -145,8 +191,11 @@ impl Metrics {
         self.decisions.get_or_create(&decided("deny", refusal.reason.code())).inc();
         // A copy of a call that runs does not end it.
         let caller = refusal.caller.as_ref().filter(|_| refusal.reason != Reason::Replay);
-        let begun = caller.and_then(|caller| self.running().remove(&caller.call));
-        self.verdict(begun.map(|at| at.elapsed()));
+        let running = caller.and_then(|caller| self.running().remove(&caller.call));
+        if let Some(Running { at, span }) = running {
+            self.verdict(Some(at.elapsed()));
+            self.over(span, "deny", Some(refusal.reason.code()));
+        }
     }
 
     /// How long a verdict took, where that is known.
@@ -159,9 +208,16 @@ impl Metrics {
     /// A call's outcome is in the log.
     pub(crate) fn ended(&self, call: Digest, status: Status) {
         self.outcomes.get_or_create(&[("status", status.as_str())]).inc();
-        let begun = self.running().remove(&call);
-        if let Some(at) = begun {
+        let running = self.running().remove(&call);
+        if let Some(Running { at, span }) = running {
             self.outcome.observe(at.elapsed().as_secs_f64());
+            let error = match status {
+                Status::Result => None,
+                // The word of the conventions.
+                Status::ToolError => Some("tool_error"),
+                status => Some(status.as_str()),
+            };
+            self.over(span, "allow", error);
         }
     }
 
@@ -179,6 +235,9 @@ impl Metrics {
         for (severity, count) in &log.alerts {
             self.alerts.get_or_create(&[("severity", severity.as_str())]).set(number(*count));
         }
+        if let Some(telemetry) = &self.telemetry {
+            self.spans_dropped.set(number(telemetry.status().dropped));
+        }
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,
@@ -187,7 +246,7 @@ impl Metrics {
         }
     }
 
-    fn running(&self) -> MutexGuard<'_, HashMap<Digest, Instant>> {
+    fn running(&self) -> MutexGuard<'_, HashMap<Digest, Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

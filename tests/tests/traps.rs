@@ -127,6 +127,7 @@ fn imports_go_down_only() {
                 "attest-measure",
                 "attest-log",
                 "attest-policy",
+                "attest-sinks",
                 "attest-trail",
                 "attest-watch",
                 "mcp-relay",

@@ -31,7 +31,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Action {
     List(list::Args),
-    Search(search::Args),
+    Search(Box<search::Args>),
     Tail(tail::Args),
     Show(show::Args),
     Verify(verify::Args),

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// The settings that stay.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "audience",
     "http",
     "log",
@@ -13,6 +13,7 @@ const NAMES: [&str; 11] = [
     "max_request_bytes",
     "metrics",
     "receipts",
+    "telemetry",
     "trail",
     "witness",
 ];

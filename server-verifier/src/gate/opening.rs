@@ -17,13 +17,14 @@ use attest_policy::{Need, Policy};
 use attest_trail::{Session, Writing};
 
 use super::{Gate, Trail};
-use crate::config::{Acceptance, Closing, Config, Fixed, accepted};
+use crate::config::{Acceptance, Closing, Config, Fixed, TelemetryTable, accepted};
 use crate::held::Holds;
 use crate::judge::{Challenges, Desk};
 use crate::metrics::Metrics;
 use crate::rules::{Current, Rules};
 use crate::status::{Lists, warn_of_staleness};
 use crate::stores::Stores;
+use crate::telemetry::Telemetry;
 use crate::witness::{Witnessing, WitnessingError};
 
 /// What a new configuration is held against.
@@ -76,6 +77,9 @@ pub enum GateError {
     /// Witnesses cannot be asked.
     #[error(transparent)]
     Witness(#[from] WitnessingError),
+    /// Where spans go.
+    #[error("[telemetry]: {0}")]
+    Telemetry(attest_sinks::SinksError),
     /// The log cannot be written.
     #[error("cannot write the log: {0}")]
     Append(#[from] AppendError),
@@ -100,7 +104,11 @@ impl Gate {
         let audience = trust.audience().to_owned();
         let stores = Stores::default();
         stores.fill(&config.flow, &config.log)?;
-        let metrics = Metrics::new(&audience, config.witness.is_some());
+        let TelemetryTable { otlp, header_file, roots } = &config.telemetry;
+        let telemetry =
+            otlp.as_ref().map(|url| Telemetry::start(url, header_file.as_deref(), roots.as_deref(), &audience));
+        let telemetry = telemetry.transpose().map_err(GateError::Telemetry)?;
+        let metrics = Metrics::new(&audience, config.witness.is_some(), telemetry);
         let rules =
             Current::new(Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow, config.judging));
         let lists = Lists::open(&config.log, config.statuses, rules.clone()).await;

@@ -7,9 +7,11 @@
     reason = "what a test rests on is there, or the test fails at that line"
 )]
 
-#[path = "export/forms.rs"]
+#[path = "passed_on/forms.rs"]
 mod forms;
-#[path = "export/prometheus.rs"]
+#[path = "passed_on/otlp.rs"]
+mod otlp;
+#[path = "passed_on/prometheus.rs"]
 mod prometheus;
 
 use attest_tests::client::{eventually, reason};
