@@ -232,6 +232,12 @@ pub enum ConfigError {
         /// Why not.
         source: TableError,
     },
+    /// A hold, where nobody is asked.
+    #[error("{path}: [policy] hold is for guard.toml: a signer has no people to wait for", path = path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+    },
     /// Nothing to measure: an attestation of nothing proves nothing.
     #[error("{path}: [measure] names nothing that is there from the start; name at least one of weights, model, system_prompt, config, harness, signer that turns does not name", path = path.display())]
     NothingMeasured {
@@ -494,6 +500,9 @@ impl Config {
         }
         let policy = file.policy.map(|table| table.read(folder, |path| std::fs::read_to_string(path))).transpose();
         let policy = policy.map_err(|source| ConfigError::Policy { path: at(), source })?;
+        if policy.as_ref().is_some_and(|read| read.policy.hold.is_some()) {
+            return Err(ConfigError::Held { path: at() });
+        }
         let (policy, policy_files) = policy.map(|read| (read.policy, read.files)).unzip();
         let mut policy_files = policy_files.unwrap_or_default();
         policy_files.extend(grants.values().flat_map(|grant| grant.files.iter().cloned()));

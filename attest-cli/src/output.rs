@@ -22,6 +22,33 @@ pub(crate) fn text(text: impl Display) {
     put(format_args!("{text}"));
 }
 
+/// Standard output as it is, for bytes and for much text: no colours, and only as many lines as fit a buffer at a time.
+pub(crate) fn stream() -> impl std::io::Write + Send {
+    std::io::BufWriter::with_capacity(1 << 16, Stream)
+}
+
+/// Whether standard output is a terminal.
+pub(crate) fn is_for_a_person() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdout().is_terminal()
+}
+
+struct Stream;
+
+impl std::io::Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match std::io::stdout().write(bytes) {
+            // As with `text`.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stdout().flush()
+    }
+}
+
 fn put(text: std::fmt::Arguments<'_>) {
     match anstream::stdout().write_fmt(text) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),

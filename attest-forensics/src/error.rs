@@ -31,6 +31,15 @@ pub enum ForensicsError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// A log that is not what its own checkpoint is over.
+    #[error("{log} is not what its checkpoint is over, so none of it is passed on; `attest log verify` says where", log = log.display())]
+    NotWhole {
+        /// The log.
+        log: PathBuf,
+    },
+    /// What is passed on cannot be written.
+    #[error("cannot write what is passed on: {0}")]
+    Write(#[source] std::io::Error),
     /// An entry that is not in the tree that the log's checkpoint is of.
     #[error("entry {index} of {log} is not what the log's checkpoint is over; `attest log verify` says more", log = log.display())]
     NotProved {

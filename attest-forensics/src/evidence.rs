@@ -59,6 +59,10 @@ impl Evidence {
         self.checkpoint.size
     }
 
+    pub(crate) fn root(&self) -> [u8; 32] {
+        self.checkpoint.root
+    }
+
     /// The checkpoint's text.
     pub fn note(&self) -> &str {
         &self.note

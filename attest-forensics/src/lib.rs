@@ -7,6 +7,7 @@
 pub mod bundle;
 mod error;
 mod evidence;
+pub mod export;
 mod index;
 mod query;
 mod row;

@@ -1,6 +1,7 @@
 //! The writing side: open, append, close.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -119,6 +120,7 @@ impl Log {
             window: Window::new(loaded.horizon),
             stopped: OnceLock::new(),
             checkpoint: Mutex::new(loaded.checkpoint.as_str().into()),
+            published: AtomicU64::new(0),
         });
         let (inbox, outbox) = mpsc::channel(options.queue.max(1));
         let max_batch = options.max_batch.max(1);
@@ -181,6 +183,11 @@ impl Log {
     /// The last published checkpoint: a signed note.
     pub fn checkpoint(&self) -> Arc<str> {
         Arc::clone(&self.shared.checkpoint.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// When that was published, in seconds since 1970; 0 for before the log was opened.
+    pub fn published(&self) -> u64 {
+        self.shared.published.load(Ordering::Relaxed)
     }
 
     /// From when on this log is known to have forgotten nothing, in seconds since 1970: it was taken over by hand then

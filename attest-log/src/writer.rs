@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) stopped: OnceLock<StopReason>,
     /// The last published checkpoint.
     pub(crate) checkpoint: Mutex<Arc<str>>,
+    /// When that was, in seconds since 1970; 0 for before the log was opened.
+    pub(crate) published: AtomicU64,
 }
 
 type Verdict = Result<Appended, AppendError>;
@@ -234,6 +237,7 @@ impl Core {
         }
         self.store.publish(&checkpoint, now)?;
         *self.shared.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&checkpoint);
+        self.shared.published.store(now, Ordering::Relaxed);
         self.prove(jobs, &checkpoint)
     }
 

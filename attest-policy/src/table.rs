@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use attest_core::digest::Digest;
 use serde::Deserialize;
@@ -17,6 +18,8 @@ pub struct Policy {
     pub policies: Policies,
     /// The rules of risk.
     pub risk: RiskRules,
+    /// For how long a request that waits for people is held open; `None` for not at all.
+    pub hold: Option<Duration>,
     /// By agent.
     groups: BTreeMap<String, BTreeSet<String>>,
 }
@@ -57,6 +60,14 @@ pub enum TableError {
         /// Why not.
         source: Box<RiskError>,
     },
+    /// A hold that is none, or too long.
+    #[error("hold = {text:?}: {why}; a request can be held for up to {} seconds, such as \"120s\"", MAX_HOLD.as_secs())]
+    Hold {
+        /// As it is written.
+        text: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Nothing to go by.
     #[error("name files, or write default = true for the four levels of `attest policy show-default`")]
     Nothing,
@@ -71,6 +82,7 @@ pub struct Table {
     #[serde(default)]
     files: Vec<PathBuf>,
     risk: Option<PathBuf>,
+    hold: Option<String>,
     #[serde(default)]
     groups: BTreeMap<String, BTreeSet<String>>,
 }
@@ -86,12 +98,26 @@ pub struct Read {
     pub files: Vec<PathBuf>,
 }
 
+/// Longest hold: with the minute of a nonce before it, as long as a call proof can be good.
+const MAX_HOLD: Duration = Duration::from_secs(240);
+
+fn hold_of(text: String) -> Result<Duration, TableError> {
+    let why = match humantime::parse_duration(&text) {
+        Ok(hold) if hold < Duration::from_secs(1) => "shorter than a second; leave it out to hold none".to_owned(),
+        Ok(hold) if hold > MAX_HOLD => "longer than what a caller signs can be good".to_owned(),
+        Ok(hold) => return Ok(hold),
+        Err(error) => error.to_string(),
+    };
+    Err(TableError::Hold { text, why })
+}
+
 impl Table {
     /// Reads what it names; paths are relative to `folder`, and `text` is what stands in a file.
     ///
     /// # Errors
     /// [`TableError`].
     pub fn read(self, folder: &Path, text: impl Fn(&Path) -> io::Result<String>) -> Result<Read, TableError> {
+        let hold = self.hold.map(hold_of).transpose()?;
         let text = |path: &Path| text(path).map_err(|source| TableError::Read { path: path.to_owned(), source });
         let mut files: Vec<PathBuf> = self.files.iter().map(|path| folder.join(path)).collect();
         let mut texts = Vec::new();
@@ -123,6 +149,6 @@ impl Table {
                 groups.entry(agent).or_default().insert(group.clone());
             }
         }
-        Ok(Read { policy: Policy { policies, risk, groups }, bytes, files })
+        Ok(Read { policy: Policy { policies, risk, hold, groups }, bytes, files })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use attest_core::json::Value;
 use bytes::Bytes;
 
-use crate::{Defect, Exit};
+use crate::{Defect, Exit, Wait};
 
 /// A boxed future that a relay may move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -40,7 +40,7 @@ impl<T> Handling<T> {
 }
 
 /// What becomes of a client's message. Bytes are one line without its ending; with a CR or LF in them the relay ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum ToServer {
     /// Goes to the server exactly as it came.
     Pass,
@@ -50,6 +50,8 @@ pub enum ToServer {
     Reply(Bytes),
     /// Nothing goes anywhere.
     Drop,
+    /// Somebody outside decides, which may take minutes; lines behind it do not wait.
+    Waits(Wait),
 }
 
 /// What becomes of a server's message. Bytes are one line without its ending; with a CR or LF in them the relay ends.

@@ -16,6 +16,7 @@ mod message;
 pub mod probe;
 pub mod stdio;
 mod tasks;
+mod wait;
 
 pub use answer::might_answer;
 pub use defect::Defect;
@@ -24,5 +25,6 @@ pub use in_flight::{InFlight, Place, Stray, Taken};
 pub use interceptor::{BoxFuture, Handling, Interceptor, PassThrough, Refusal, ToClient, ToServer};
 pub use message::{Id, Kind};
 pub use tasks::Tasks;
+pub use wait::{Aside, Wait};
 
 pub use bytes::Bytes;

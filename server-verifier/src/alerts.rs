@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use attest_core::alert::Alert;
+use attest_core::alert::{Alert, Severity};
 use attest_core::digest::Digest;
 use attest_core::verifier::Accepted;
 use attest_log::Hash;
@@ -51,6 +51,17 @@ impl OpenAlerts {
         held.remember(call, context);
         let of = |context: Half| held.open.range(joined(context, [0; 16])..=joined(context, [0xff; 16]));
         of(EVERYBODY).chain(of(context)).map(|(_, kind)| kind.alert.clone()).collect()
+    }
+
+    /// How many kinds of alerts are open, by severity; 0 where there are none.
+    pub(crate) fn count(&self) -> Vec<(Severity, u64)> {
+        let mut counts: Vec<(Severity, u64)> = Severity::ALL.iter().map(|severity| (*severity, 0)).collect();
+        for kind in self.held().open.values() {
+            if let Some((_, count)) = counts.iter_mut().find(|(severity, _)| *severity == kind.alert.severity) {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// What a log held open when it was opened: an alert at this index.

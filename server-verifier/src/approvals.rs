@@ -33,8 +33,6 @@ pub const MAX_OF_AGENT: usize = 64;
 pub const MAX_OPEN: usize = 1_024;
 /// Longest parameters that people are asked about, in bytes: nobody reads more.
 pub const MAX_PARAMS: usize = 256 << 10;
-/// How often a folder is looked at while somebody waits for it.
-const LOOK: Duration = Duration::from_millis(250);
 /// The secret that the names of requests are made with.
 const SECRET: &str = "secret";
 
@@ -203,16 +201,10 @@ impl Approvals {
         Ok(Standing { request: asked.request, persons, singles, refused })
     }
 
-    /// Until something is there, or gone, that was not when the request was asked about last.
-    pub async fn changed(&self, request: Digest) {
-        loop {
-            let now = left::names(&left::place(&self.folder, request)).ok();
-            let same = self.lock().get(&request).is_some_and(|open| Some(&open.seen) == now.as_ref());
-            if !same {
-                return;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
+    /// Whether something is there, or gone, that was not when the request was asked about last.
+    pub fn has_changed(&self, request: Digest) -> bool {
+        let now = left::names(&left::place(&self.folder, request)).ok();
+        self.lock().get(&request).is_none_or(|open| Some(&open.seen) != now.as_ref())
     }
 
     /// The request is over: used, expired or refused. Its arguments go.

@@ -29,6 +29,10 @@ pub struct Args {
     #[arg(long, value_name = "URL", conflicts_with = "server")]
     pub upstream: Option<String>,
 
+    /// Show what is counted here, for Prometheus, for example 127.0.0.1:9464
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
+
     /// The server's command and its arguments
     #[arg(last = true, value_name = "SERVER COMMAND")]
     pub server: Vec<OsString>,
@@ -36,7 +40,8 @@ pub struct Args {
 
 /// Runs the guard; returns the code to exit with. `ready` is told the URL of a guard that listens.
 pub fn run(args: Args, ready: impl FnOnce(&str)) -> Result<u8, Box<dyn std::error::Error>> {
-    let config = Config::read(&args.config)?;
+    let mut config = Config::read(&args.config)?;
+    config.metrics.listen = args.metrics.or(config.metrics.listen);
     let command = Some(args.server).filter(|words| !words.is_empty());
     let upstream = args.upstream.or_else(|| config.http.upstream.clone());
     // Without an address, a command is served to the client that started us.

@@ -34,6 +34,7 @@ pub use closed::Closing;
 pub use edit::{EditError, accept, close};
 pub use flow::{Flow, FlowError};
 pub use http::Http;
+pub use metrics::MetricsTable;
 pub use platform::PlatformError;
 pub use reference::ReferenceError;
 pub use status::{From, StatusSource, StatusSources, StatusesError};
@@ -66,6 +67,8 @@ pub struct Config {
     pub methods: Methods,
     /// The guard as an HTTP server.
     pub http: Http,
+    /// Where what is counted can be read.
+    pub metrics: MetricsTable,
     /// The witnesses of the log, where there are any.
     pub witness: Option<Witnesses>,
     /// States that a person accepted by hand, in the order of the file.
@@ -260,6 +263,8 @@ struct File {
     methods: BTreeMap<String, Setting>,
     #[serde(default)]
     http: Http,
+    #[serde(default)]
+    metrics: MetricsTable,
     witness: Option<witness::Section>,
     #[serde(default)]
     status: status::Section,
@@ -419,6 +424,7 @@ impl Config {
             log: folder.join(file.log),
             log_key: log_key.map_err(|source| ConfigError::LogKey { path: at(), source })?,
             receipts: file.receipts.unwrap_or(true),
+            metrics: file.metrics,
             trail: file.trail.map(|table| table.within(folder)),
             deny_as: match file.deny_as {
                 DenyAs::Error => Shape::Error,
@@ -462,6 +468,7 @@ mod edit;
 mod fixed;
 mod flow;
 mod http;
+mod metrics;
 mod platform;
 mod reference;
 mod status;

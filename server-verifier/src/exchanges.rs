@@ -10,6 +10,9 @@ use mcp_relay::http::{Exchange, Exchanges};
 use crate::gate::Gate;
 use crate::guard::Guard;
 
+/// The session of the revisions up to 2025-11-25.
+const SESSION: &str = "mcp-session-id";
+
 /// Opens a guard for each exchange.
 #[derive(Clone)]
 pub(crate) struct Guards(pub Arc<Gate>);
@@ -17,8 +20,11 @@ pub(crate) struct Guards(pub Arc<Gate>);
 impl Exchanges for Guards {
     type Interceptor = Guard;
 
-    fn open(&self, _: &Parts) -> Guard {
-        Guard::new(self.0.clone())
+    fn open(&self, head: &Parts) -> Guard {
+        match head.headers.get(SESSION) {
+            Some(session) => Guard::of_session(self.0.clone(), session.as_bytes()),
+            None => Guard::new(self.0.clone()),
+        }
     }
 
     fn bad_http(&self) {

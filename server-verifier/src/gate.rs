@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use attest_core::cause::{Cause, Told};
 use attest_core::digest::{Digest, Salt};
@@ -24,8 +25,10 @@ use mcp_relay::Tasks;
 use mcp_relay::http::Limits;
 
 use crate::alerts::OpenAlerts;
-use crate::judge::{self, Case, Challenges, Desk, Passed, Verdict};
+use crate::held::Holds;
+use crate::judge::{self, Case, Challenges, Desk, Passed, Refused, Verdict};
 use crate::methods::Setting;
+use crate::metrics::{LogState, Metrics};
 use crate::rules::{Current, Rules};
 use crate::status::Lists;
 use crate::stores::Stores;
@@ -48,7 +51,9 @@ pub struct Gate {
     receipts: bool,
     pub(crate) stores: Stores,
     challenges: Challenges,
-    desk: Desk,
+    pub(crate) desk: Desk,
+    /// Requests that wait for people.
+    pub(crate) holds: Holds,
     limits: Limits,
     pub(crate) lists: Lists,
     /// What cannot change, and the keys that nobody else may have.
@@ -59,6 +64,7 @@ pub struct Gate {
     trail: Option<Trail>,
     alerts: Arc<OpenAlerts>,
     exchanges: AtomicU64,
+    metrics: Metrics,
 }
 
 /// The trail of what passes, besides the decisions.
@@ -151,8 +157,31 @@ impl Gate {
         }
     }
 
+    /// What is counted, as OpenMetrics writes it: for a page that Prometheus reads.
+    pub fn metrics(&self) -> String {
+        // The second line of a checkpoint (C2SP tlog-checkpoint).
+        let size = self.log.checkpoint().lines().nth(1).and_then(|size| size.parse().ok());
+        self.metrics.text(&LogState {
+            entries: size.unwrap_or(0),
+            published: self.log.published(),
+            stopped: self.log.stopped().is_some(),
+            witness: self.witness.as_ref().map(Witnessing::state),
+            alerts: self.alerts.count(),
+        })
+    }
+
     /// Checks 1 to 10: everything up to the log.
     pub(crate) fn check(&self, rules: &Rules, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
+        let begun = Instant::now();
+        let checked = self.checked(rules, call);
+        match &checked {
+            Ok(accepted) => self.metrics.begun(accepted.caller.call, begun),
+            Err(_) => self.metrics.verdict(Some(begun.elapsed())),
+        }
+        checked
+    }
+
+    fn checked(&self, rules: &Rules, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
         // What could come of it says how fresh the lists must be that say what was taken back.
         let level = rules.judging.as_ref().map_or(Level::Critical, |policy| {
             judge::level(policy, &self.audience, self.trail().map(|trail| &**trail), call)
@@ -170,13 +199,13 @@ impl Gate {
         Ok(accepted)
     }
 
-    /// Check 12: the policies. With a refusal comes what they were asked about, to be kept.
+    /// Check 12: the policies. With a refusal comes what they were asked about, to be kept, and whether it waits for people.
     pub(crate) fn judge(
         &self,
         rules: &Rules,
         call: &request::Call<'_, '_>,
         accepted: &Accepted,
-    ) -> Result<Passed, (Refusal, Option<Arc<str>>)> {
+    ) -> Result<Passed, Refused> {
         if self.trail.is_none() && rules.judging.is_none() {
             return Ok(Passed::default());
         }
@@ -192,12 +221,13 @@ impl Gate {
             alerts,
             trail: self.trail().map(|trail| &**trail),
         };
-        let Verdict { passed, level, facts } = judge::judge(&case, call, accepted);
+        let Verdict { passed, level, facts, pending } = judge::judge(&case, call, accepted);
         // Labels raise the level: what was fresh enough before need not be.
         if let Err(refusal) = rules.verifier.check_status(&accepted.evidence, level, now()) {
-            return Err((Refusal { caller: Some(Box::new(accepted.caller.clone())), ..refusal }, facts));
+            let refusal = Refusal { caller: Some(Box::new(accepted.caller.clone())), ..refusal };
+            return Err(Refused { refusal, facts, pending: None });
         }
-        passed.map_err(|refusal| (refusal, facts))
+        passed.map_err(|refusal| Refused { refusal, facts, pending })
     }
 
     fn seen(&self, id: &CallId) -> bool {
@@ -251,6 +281,7 @@ impl Gate {
                 if let Some(request) = request {
                     self.desk.end(request);
                 }
+                self.metrics.allowed(accepted.caller.call, answered);
                 self.stores.written(&rules.flow, accepted.proof.tool.as_deref(), &accepted.flow.labels);
                 Ok(inclusion.map(|inclusion| Arc::new(Shown { entry, index, inclusion, policy: rules.policy })))
             }
@@ -324,7 +355,7 @@ impl Gate {
     pub(crate) async fn outcome(&self, call: Digest, outcome: Outcome) -> Result<(), AppendError> {
         let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(self.audience()), now_ms());
         let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
-        self.log.append(record, now()).await.map(|_| ())
+        self.log.append(record, now()).await.map(|_| self.metrics.ended(call, outcome.status))
     }
 
     /// The receipt of a call, to be handed out once its outcome is durable. `None` where none is made; then its caller may
@@ -399,6 +430,7 @@ impl Gate {
 
     /// [`Gate::refused`], with the facts that policies were asked about.
     pub(crate) async fn refused_over(&self, rules: &Rules, refusal: &Refusal, facts: Option<Arc<str>>) {
+        self.metrics.refused(refusal);
         let anybodys = matches!(refusal.reason.check(), Check::Bindings | Check::Replay) || refusal.caller.is_none();
         let due = if anybodys { self.tally().add(refusal.reason, now_ms()) } else { None };
         if anybodys && due.is_none() {

@@ -18,8 +18,10 @@ use mcp_relay::{
     BoxFuture, Defect, Exit, Handling, Id, InFlight, Interceptor, Kind, Taken, ToClient, ToServer, might_answer,
 };
 
+use crate::admission::Admission;
 use crate::attested::{Attested, Calls};
 use crate::gate::{Call, Gate};
+use crate::held::{self, Cancelled, Owner};
 use crate::rules::Rules;
 
 /// Sees every message between a client and the server behind the gate: on one connection over stdio, or of one exchange
@@ -30,12 +32,14 @@ pub struct Guard {
     attested: Arc<OnceLock<Attested>>,
     /// Names it to the trail: ids of requests are its own.
     exchange: u64,
+    /// Whose the ids of its requests are.
+    owner: Owner,
 }
 
 /// A call that was let through and has no answer yet.
 #[derive(Debug)]
 pub(crate) struct Open {
-    call: Call,
+    pub call: Call,
     pub attested: Attested,
 }
 
@@ -46,7 +50,13 @@ impl Guard {
     /// A guard of one connection, or of one exchange.
     pub fn new(gate: Arc<Gate>) -> Self {
         let exchange = gate.next_exchange();
-        Self { gate, in_flight: InFlight::default(), attested: Arc::default(), exchange }
+        let owner = Owner::Connection(exchange);
+        Self { gate, in_flight: InFlight::default(), attested: Arc::default(), exchange, owner }
+    }
+
+    /// A guard of one exchange of a session, whose requests are cancelled by other exchanges.
+    pub(crate) fn of_session(gate: Arc<Gate>, session: &[u8]) -> Self {
+        Self { owner: Owner::Session(session.into()), ..Self::new(gate) }
     }
 
     /// The call that was let through, over HTTP: there an exchange has one.
@@ -71,22 +81,10 @@ impl Guard {
         id: Option<&Value<'_>>,
         refusal: Refusal,
     ) -> Handling<ToServer> {
-        self.refuse_over(rules, answer, id, refusal, None)
-    }
-
-    /// The same, with the facts that policies were asked about.
-    fn refuse_over(
-        &self,
-        rules: Arc<Rules>,
-        answer: bool,
-        id: Option<&Value<'_>>,
-        refusal: Refusal,
-        facts: Option<Arc<str>>,
-    ) -> Handling<ToServer> {
         let reply = reply::refuse(id, &refusal, rules.shape);
         let gate = self.gate.clone();
         Handling::later(async move {
-            gate.refused_over(&rules, &refusal, facts).await;
+            gate.refused(&rules, &refusal).await;
             if answer { ToServer::Reply(reply.into()) } else { ToServer::Drop }
         })
     }
@@ -107,7 +105,13 @@ impl Guard {
         self.gate.salt_of_task(task).is_some()
     }
 
-    fn admit(&self, rules: Arc<Rules>, call: &request::Call<'_, '_>, message: &Value<'_>) -> Handling<ToServer> {
+    fn admit(
+        &self,
+        rules: Arc<Rules>,
+        line: Bytes,
+        call: &request::Call<'_, '_>,
+        message: &Value<'_>,
+    ) -> Handling<ToServer> {
         let shown = call.id();
         let Ok(place) = self.in_flight.reserve(message) else {
             return self.refuse(rules, shown, Reason::BadRequest.into());
@@ -118,45 +122,24 @@ impl Guard {
             Ok(accepted) => accepted,
             Err(refusal) => return self.refuse_and(rules, answered, shown, refusal),
         };
-        let passed = match self.gate.judge(&rules, call, &accepted) {
-            Ok(passed) => passed,
-            Err((refusal, facts)) => return self.refuse_over(rules, answered, shown, refusal, facts),
-        };
         let about = About::of(message, |task| self.waits(task));
-        let (gate, attested) = (self.gate.clone(), self.attested.clone());
-        let (exchange, named) = (self.exchange, accepted.caller.call);
-        let admitted = Handling::later(async move {
-            // What can fail is done before the call counts as let through.
-            let admitted = match gate.telling(&rules, &accepted).await {
-                Ok(told) => gate.admit(&rules, &accepted, passed, answered).await.map(|shown| (shown, told)),
-                Err(refusal) => Err(refusal),
-            };
-            match admitted {
-                Ok((shown, told)) => {
-                    let verdict = Attested::new(&accepted);
-                    let _ = attested.set(verdict.clone());
-                    let call = Call {
-                        call: accepted.caller.call,
-                        salt: accepted.salt,
-                        shown,
-                        labels: Arc::new(accepted.flow.labels.clone()),
-                        tool: accepted.proof.tool.as_deref().map(Arc::from),
-                    };
-                    place.open(Watched::Call { call: Open { call, attested: verdict }, about });
-                    ToServer::Forward(told.unwrap_or(accepted.forward).into())
-                }
-                Err(refusal) => {
-                    gate.refused(&rules, &refusal).await;
-                    match place.id() {
-                        Some(id) => ToServer::Reply(reply::refuse(Some(&id.to_value()), &refusal, rules.shape).into()),
-                        None => ToServer::Drop,
-                    }
-                }
-            }
-        });
-        match self.gate.trail() {
-            Some(trail) => trail.asked(exchange, message, Some(named), admitted),
-            None => admitted,
+        let (gate, attested, exchange) = (self.gate.clone(), self.attested.clone(), self.exchange);
+        let admission = Admission { gate, attested, place, about, exchange };
+        match self.gate.judge(&rules, call, &accepted) {
+            Ok(passed) => admission.go_on(rules, accepted, passed, message),
+            Err(refused) => held::hold(admission, &self.owner, line, rules, &accepted, refused),
+        }
+    }
+
+    /// What `message` came to, if it takes a request back.
+    fn cancel(&self, message: &Value<'_>) -> Cancelled {
+        let Kind::Notification { method: "notifications/cancelled" } = Kind::of(message) else {
+            return Cancelled::Nothing;
+        };
+        let params = message.as_object().and_then(|message| message.get("params")).and_then(Value::as_object);
+        match params.and_then(|params| params.get("requestId")).and_then(Id::of) {
+            Some(id) => self.gate.holds.cancel(&self.owner, id),
+            None => Cancelled::Nothing,
         }
     }
 
@@ -203,19 +186,17 @@ enum End {
 }
 
 impl Interceptor for Guard {
-    fn client_message(&self, _: Bytes, message: &Value<'_>) -> Handling<ToServer> {
-        let rules = self.gate.rules();
-        match self.gate.call(&rules, message) {
-            Ok(Some(call)) => self.admit(rules, &call, message),
-            Ok(None) => self.pass(rules, message),
-            Err(refusal) => {
-                let silent = matches!(Kind::of(message), Kind::Notification { method } if self.gate.cares_for(method));
-                self.refuse_and(
-                    rules,
-                    !silent && refusal.reason != Reason::NoId,
-                    message.as_object().and_then(|m| m.get("id")),
-                    refusal,
-                )
+    fn client_message(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
+        match self.cancel(message) {
+            Cancelled::Nothing => self.asked(line, message),
+            // The server never heard of the request, and never will.
+            Cancelled::Held => Handling::Now(ToServer::Drop),
+            Cancelled::OnItsWay(request) => {
+                let handling = self.asked(line, message);
+                Handling::later(async move {
+                    request.gone().await;
+                    handling.known().await
+                })
             }
         }
     }
@@ -258,6 +239,24 @@ impl Interceptor for Guard {
 }
 
 impl Guard {
+    /// What becomes of a client's message.
+    fn asked(&self, line: Bytes, message: &Value<'_>) -> Handling<ToServer> {
+        let rules = self.gate.rules();
+        match self.gate.call(&rules, message) {
+            Ok(Some(call)) => self.admit(rules, line, &call, message),
+            Ok(None) => self.pass(rules, message),
+            Err(refusal) => {
+                let silent = matches!(Kind::of(message), Kind::Notification { method } if self.gate.cares_for(method));
+                self.refuse_and(
+                    rules,
+                    !silent && refusal.reason != Reason::NoId,
+                    message.as_object().and_then(|m| m.get("id")),
+                    refusal,
+                )
+            }
+        }
+    }
+
     /// What the client is told of a server's message.
     fn told(&self, line: Bytes, message: Option<&Value<'_>>) -> Handling<ToClient> {
         let (id, watched) = match self.in_flight.answered(&line, message) {

@@ -78,6 +78,11 @@ impl Desk {
         Ok(self.open.get_or_init(|| opened))
     }
 
+    /// Whether people may have said something since they were asked about this request last.
+    pub(crate) fn has_changed(&self, request: Digest) -> bool {
+        self.open.get().is_none_or(|open| open.has_changed(request))
+    }
+
     /// A request needs no answer any more.
     pub(crate) fn end(&self, request: Digest) {
         if let Some(open) = self.open.get() {
@@ -95,6 +100,29 @@ pub(crate) struct Passed {
     pub approvals: Vec<Single>,
     /// The request that people approved.
     pub request: Option<Digest>,
+}
+
+/// A call that waits for people, and for nothing else.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    /// The request they are asked about.
+    pub request: Digest,
+    /// How many of whom are missing, in words.
+    pub waits_for: String,
+}
+
+/// A call that the policies do not let through.
+pub(crate) struct Refused {
+    pub refusal: Refusal,
+    /// What they were asked about.
+    pub facts: Option<Arc<str>>,
+    pub pending: Option<Pending>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, facts: None, pending: None }
+    }
 }
 
 /// Everything that a call is judged by.
@@ -152,6 +180,8 @@ pub(crate) struct Verdict {
     pub level: Level,
     /// What they were asked about.
     pub facts: Option<Arc<str>>,
+    /// Whether all that is missing is that people say yes.
+    pub pending: Option<Pending>,
 }
 
 /// The verdict of the policies on a call that passed every check before: `policy-denied`, `policy-error` and `step-up-required` are its refusals.
@@ -162,7 +192,7 @@ pub(crate) fn judge(case: &Case<'_>, call: &request::Call<'_, '_>, accepted: &Ac
     let mut decision = case.policy.policies.decide(&facts);
     let refused =
         |reason, about| Refusal { caller: Some(Box::new(accepted.caller.clone())), ..Refusal::about(reason, about) };
-    let mut denied = None;
+    let (mut denied, mut pending) = (None, None);
     // Persons are asked last: what the signer can do by itself is done by then.
     if let Decision::StepUp { needs, by } = &decision
         && let Some(groups) = needs.iter().map(of_persons).collect::<Option<Vec<_>>>()
@@ -176,6 +206,7 @@ pub(crate) fn judge(case: &Case<'_>, call: &request::Call<'_, '_>, accepted: &Ac
                 facts.met.approvals = standing.persons;
                 (passed.approvals, passed.request) = (standing.singles, Some(standing.request));
                 decision = case.policy.policies.decide(&facts);
+                pending = pending_of(standing.request, &facts, &decision);
             }
             Err(error) => {
                 tracing::error!("nobody can be asked about call {}: {error}", accepted.caller.call);
@@ -204,7 +235,7 @@ pub(crate) fn judge(case: &Case<'_>, call: &request::Call<'_, '_>, accepted: &Ac
             Err(refused(decision.reason().unwrap_or(Reason::PolicyError), About::Policies(decision.by().to_vec())))
         }
     };
-    Verdict { passed: verdict, level, facts: text }
+    Verdict { passed: verdict, level, facts: text, pending }
 }
 
 /// What is known of a call.
@@ -260,6 +291,18 @@ fn of_persons(need: &Need) -> Option<(u32, String)> {
         Need::Approval { persons, group } => Some((*persons, group.clone())),
         _ => None,
     }
+}
+
+/// What it still waits for, where that is people alone.
+fn pending_of(request: Digest, facts: &Facts<'_>, decision: &Decision) -> Option<Pending> {
+    let Decision::StepUp { needs, .. } = decision else { return None };
+    let missing = |need: &Need| {
+        let (persons, group) = of_persons(need)?;
+        let there = facts.met.approvals.get(&group).copied().unwrap_or_default();
+        Some(format!("{} of {persons} of {group}", persons.saturating_sub(there)))
+    };
+    let missing = needs.iter().map(missing).collect::<Option<Vec<_>>>()?;
+    Some(Pending { request, waits_for: format!("waiting for {}", missing.join(", ")) })
 }
 
 /// The word on the wire.

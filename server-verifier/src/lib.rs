@@ -5,6 +5,7 @@
 //! [`layer`] and [`Filter`] are the gate inside a server's own process. [`args`] is the command
 //! line, the same for `attest guard` and the binary `server-verifier`.
 
+mod admission;
 mod alerts;
 pub mod approvals;
 pub mod args;
@@ -14,9 +15,11 @@ mod exchanges;
 mod filter;
 pub mod gate;
 pub mod guard;
+mod held;
 mod judge;
 pub mod layer;
 pub mod methods;
+mod metrics;
 pub mod reload;
 mod rules;
 pub mod serve;

@@ -16,6 +16,7 @@ use crate::config::{Config, Http};
 use crate::exchanges::Guards;
 use crate::gate::{Gate, GateError};
 use crate::guard::Guard;
+use crate::metrics::serve::Bound;
 use crate::reload::Reloading;
 
 /// Why a guard could not do its work.
@@ -47,6 +48,11 @@ pub enum GuardError {
         "{0} is reachable from other machines; write the names by which callers know this server in guard.toml: [http] hosts = [\"mcp.example.com\"]"
     )]
     NoHosts(SocketAddr),
+    /// Counters for other machines, without the names that these know us by.
+    #[error(
+        "metrics on {0} could be read from other machines; listen on 127.0.0.1, or write the names by which they know this one in guard.toml: [metrics] hosts = [\"guard.example.com\"]"
+    )]
+    MetricsForAll(SocketAddr),
     /// Signals, or the process's limits.
     #[error("cannot set up the guard: {0}")]
     Setup(#[source] std::io::Error),
@@ -73,8 +79,10 @@ pub async fn over_stdio(config: Config, server: Command) -> Result<Exit, GuardEr
         server_line_limit: config.max_answer,
         ..stdio::Options::default()
     };
+    let metrics = Bound::of(&config.metrics).await?;
     let gate = Arc::new(Gate::open(config).await?);
     let _kept = reloading.keep(gate.clone());
+    let _shown = metrics.map(|bound| bound.serve(gate.clone()));
     let client = Client::stdio().map_err(stdio::RelayError::Setup)?;
     let exit = stdio::run(server, client, Guard::new(gate.clone()), options).await;
     gate.close().await;
@@ -152,11 +160,18 @@ async fn serve(
     }
     let stop = told_to_stop(Sighup::Kept).map_err(GuardError::Setup)?;
     let reloading = Reloading::of(&config).map_err(GuardError::Setup)?;
+    let metrics = Bound::of(&config.metrics).await?;
     let gate = Arc::new(Gate::open(config).await?);
     let _kept = reloading.keep(gate.clone());
+    let _shown = metrics.map(|bound| bound.serve(gate.clone()));
     let url = format!("{}://{}{path}", listener.scheme(), listener.address().map_err(listen)?);
     let relay = Relay::new(behind, Guards(gate.clone()), Endpoint::Path(path), callers, http.limits);
     ready(&url);
+    let ending = gate.clone();
+    let stop = async move {
+        stop.await;
+        ending.holds.close();
+    };
     listener.serve(relay.clone(), &http.limits, stop).await;
     relay.close().await;
     gate.close().await;

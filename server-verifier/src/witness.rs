@@ -107,6 +107,12 @@ impl Witnessing {
         self.is_fresh(&self.rounds.borrow())
     }
 
+    /// When they last cosigned, in seconds since 1970 (0 for never since the start), and whether calls may pass as things stand.
+    pub(crate) fn state(&self) -> (u64, bool) {
+        let rounds = self.rounds.borrow();
+        (rounds.met.map_or(0, |met| met.seconds), !self.required || self.is_fresh(&rounds))
+    }
+
     fn is_fresh(&self, rounds: &Rounds) -> bool {
         rounds.met.is_some_and(|met| met.age() <= self.within)
     }

@@ -184,18 +184,34 @@ pub(crate) fn read_chain(path: &Path) -> Result<Vec<String>, Failure> {
 /// Writes a file that must not exist yet, whole or not at all.
 pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     use std::io::Write as _;
+    write_new_by(path, |file| file.write_all(text.as_bytes()).map_err(|error| unwritten(path, &error)))
+}
+
+/// Writes a file that must not exist yet, whole or not at all: what `write` says of its content.
+pub(crate) fn write_new_by<T>(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     use std::os::unix::fs::PermissionsExt as _;
+    // Not after all the work, where that can be.
+    if path.symlink_metadata().is_ok() {
+        return Err(unwritten(path, &std::io::ErrorKind::AlreadyExists.into()));
+    }
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = || {
-        // What the user's umask leaves of it.
-        let mode = fs::Permissions::from_mode(0o666);
-        let mut file = tempfile::Builder::new().prefix(".attest-").permissions(mode).tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
+    // What the user's umask leaves of it.
+    let mode = fs::Permissions::from_mode(0o666);
+    let file = tempfile::Builder::new().prefix(".attest-").permissions(mode).tempfile_in(folder);
+    let mut file = file.map_err(|error| unwritten(path, &error))?;
+    let wrote = write(file.as_file_mut())?;
+    let kept = || {
         file.as_file().sync_all()?;
         file.persist_noclobber(path)?;
         fs::File::open(folder)?.sync_all()
     };
-    let failed =
-        |e: std::io::Error| format!("cannot write {}: {e}; an existing file is never replaced", path.display());
-    Ok(written().map_err(failed)?)
+    kept().map_err(|error| unwritten(path, &error))?;
+    Ok(wrote)
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> Failure {
+    format!("cannot write {}: {error}; an existing file is never replaced", path.display()).into()
 }

@@ -4,6 +4,7 @@ mod adopt;
 mod attack;
 mod check_proof;
 mod consistency;
+mod convert;
 mod export;
 mod key;
 mod list;
@@ -37,6 +38,7 @@ enum Action {
     Prove(prove::Args),
     CheckProof(check_proof::Args),
     Consistency(consistency::Args),
+    Convert(convert::Args),
     Key(key::Args),
     Rotate(rotate::Args),
     Adopt(adopt::Args),
@@ -60,6 +62,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Prove(args) => prove::run(&args),
         Action::CheckProof(args) => check_proof::run(&args),
         Action::Consistency(args) => consistency::run(&args),
+        Action::Convert(args) => convert::run(&args),
         Action::Key(args) => key::run(&args),
         Action::Rotate(args) => rotate::run(&args),
         Action::Adopt(args) => adopt::run(&args),

@@ -7,6 +7,7 @@ use attest_core::json;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use http::header::{CONTENT_TYPE, HeaderValue};
+use http::response::Parts;
 use http_body::Frame;
 use http_body_util::{BodyDataStream, BodyExt as _, StreamBody};
 use sse_stream::{Sse, SseByteStream};
@@ -25,7 +26,7 @@ use crate::{Id, Interceptor as _, ToClient};
 /// Events that wait for a slow client; with that many the server is not read.
 const QUEUE: usize = 16;
 
-type Sender = mpsc::Sender<Result<Frame<Bytes>, BoxError>>;
+pub(super) type Sender = mpsc::Sender<Result<Frame<Bytes>, BoxError>>;
 
 /// Why a stream of events ends.
 enum End {
@@ -33,6 +34,27 @@ enum End {
     Server,
     /// Nobody reads any more.
     Client,
+}
+
+/// The type of a body that is a stream of events.
+pub(super) const EVENTS: &str = "text/event-stream";
+
+/// An answer of events under this head, and where they come from.
+pub(super) fn begin(mut head: Parts) -> (Sender, Response) {
+    // UTF-8 whatever was said (HTML, "Server-sent events"), and of the one type that everybody knows.
+    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENTS));
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let frames = futures_util::stream::unfold(receiver, |mut frames| async move {
+        let frame = frames.recv().await?;
+        Some((frame, frames))
+    });
+    (sender, Response::from_parts(head, StreamBody::new(frames).boxed_unsync()))
+}
+
+/// A message as an event.
+pub(super) fn event_of(line: Bytes) -> Option<Bytes> {
+    let data = on_lines_of_its_own(text(line)?);
+    (Sse { data: Some(data), ..Sse::default() }).encode().ok()
 }
 
 /// Passes a streamed answer on until its end.
@@ -45,21 +67,28 @@ pub(super) async fn stream<S, E>(
     S: Backend,
     E: Exchanges,
 {
-    let (mut head, body) = response.into_parts();
-    // UTF-8 whatever was said (HTML, "Server-sent events"), and of the one type that everybody knows.
-    head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    let frames = futures_util::stream::unfold(receiver, |mut frames| async move {
-        let frame = frames.recv().await?;
-        Some((frame, frames))
-    });
-    let key = open.session.clone().zip(open.id.clone());
-    let mut pump = Pump { open, sender, key, kept: false, resends };
-    let shown = Response::from_parts(head, StreamBody::new(frames).boxed_unsync());
+    let (head, body) = response.into_parts();
+    let (sender, shown) = begin(head);
+    let mut pump = Pump::new(open, sender, resends);
     let end = match answer.send(shown) {
-        Ok(()) => pump.run(body).await,
+        Ok(()) => {
+            let came_to = pump.events(body).await;
+            pump.follow(came_to).await
+        }
         Err(_) => End::Client,
     };
+    pump.finish(end).await;
+}
+
+/// Asks the server, and has all that it answers come as events of a stream that has begun.
+pub(super) async fn ask<S, E>(open: &Open<S, E>, request: Bytes, resends: usize, sender: Sender)
+where
+    S: Backend,
+    E: Exchanges,
+{
+    // The first one is none that is sent once more.
+    let mut pump = Pump::new(open, sender, resends + 1);
+    let end = pump.follow(Ok(request)).await;
     pump.finish(end).await;
 }
 
@@ -74,13 +103,18 @@ struct Pump<'a, S, E: Exchanges> {
     resends: usize,
 }
 
-impl<S, E> Pump<'_, S, E>
+impl<'a, S, E> Pump<'a, S, E>
 where
     S: Backend,
     E: Exchanges,
 {
-    async fn run(&mut self, body: Body) -> End {
-        let mut came_to = self.events(body).await;
+    fn new(open: &'a Open<S, E>, sender: Sender, resends: usize) -> Self {
+        let key = open.session.clone().zip(open.id.clone());
+        Self { open, sender, key, kept: false, resends }
+    }
+
+    /// Sends the requests that answers come to, until one is the answer.
+    async fn follow(&mut self, mut came_to: Result<Bytes, End>) -> End {
         loop {
             let request = match came_to {
                 Ok(request) => request,
@@ -225,8 +259,12 @@ where
             body = collect(body, limits.answer, limits.answer_time, |_| true) => body,
             () = self.sender.closed() => return Err(End::Client),
         };
-        // Anything but a message would have no place among the events.
-        let Some(data) = body.ok().filter(|_| head.status.is_success()).and_then(text) else {
+        // Anything but a message would have no place among the events; of a failure, anything but an answer to this request.
+        let is_answer = |body: &Bytes| {
+            let id = json::parse(body).ok().and_then(|value| Id::of_answer(&value));
+            head.status.is_success() || (id.is_some() && id == self.open.id)
+        };
+        let Some(data) = body.ok().filter(is_answer).and_then(text) else {
             return Err(End::Server);
         };
         self.event(Sse { data: Some(data), ..Sse::default() }).await?.ok_or(End::Server)
@@ -247,11 +285,8 @@ where
         if matches!(end, End::Client) {
             interceptor.client_gone().await;
         }
-        for line in interceptor.server_gone(None).await {
-            let Some(data) = text(line) else { continue };
-            if let Ok(bytes) = (Sse { data: Some(data), ..Sse::default() }).encode() {
-                let _ = self.send(bytes).await;
-            }
+        for event in interceptor.server_gone(None).await.into_iter().filter_map(event_of) {
+            let _ = self.send(event).await;
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use attest_core::json::{self, Value};
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{ACCEPT, HeaderValue};
 use http::request::Parts;
 use http::{Method, StatusCode};
 use tokio::sync::oneshot;
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::admission::is_well_known;
 use super::backend::Backend;
 use super::encode::SESSION;
+use super::events::EVENTS;
 use super::headers::agree;
 use super::relay::{Exchange as _, Exchanges, Shared};
 use super::shown::is_event_stream;
@@ -19,7 +20,7 @@ use super::{Response, answer, events};
 use crate::{Defect, Handling, Id, Interceptor as _, Kind, Refusal, ToServer};
 
 /// How often one request is sent once more in another form.
-const RESENDS: usize = 2;
+pub(super) const RESENDS: usize = 2;
 
 /// An exchange under way.
 pub(super) struct Open<S, E: Exchanges> {
@@ -47,17 +48,19 @@ where
     }
 
     /// A message of the client's.
-    pub async fn post(mut self, body: Bytes, answer: oneshot::Sender<Response>) {
+    pub async fn post(mut self, body: Bytes, mut answer: oneshot::Sender<Response>) {
         // Not given up half-way when the client goes away: it may be writing down that the request goes on.
-        let verdict = match self.look_at(&body) {
-            Handling::Now(verdict) => verdict,
-            Handling::Later(verdict) => verdict.await,
+        let verdict = match self.look_at(&body).known().await {
+            ToServer::Waits(wait) if self.may_stream() => return self.wait(wait, body, answer).await,
+            ToServer::Waits(wait) => wait.known(answer.closed()).await,
+            known => known,
         };
         let instead = match verdict {
             ToServer::Pass => Ok(body),
             ToServer::Forward(body) => Ok(body),
             ToServer::Reply(line) => Err(answer::message(line)),
-            ToServer::Drop => Err(answer::empty(StatusCode::ACCEPTED)),
+            // A wait ends with something else.
+            ToServer::Drop | ToServer::Waits(_) => Err(answer::empty(StatusCode::ACCEPTED)),
         };
         match instead {
             Ok(body) => {
@@ -188,6 +191,15 @@ where
 }
 
 impl<S, E: Exchanges> Open<S, E> {
+    /// Whether the answer may be a stream of events: it is to a request whose client says that it reads them.
+    fn may_stream(&self) -> bool {
+        let accepted = self.head.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let mut types = accepted.flat_map(|value| value.split(','));
+        let is_events =
+            |kind: &str| kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(EVENTS));
+        self.id.is_some() && types.any(is_events)
+    }
+
     /// Whether this is a GET of the endpoint, and not of what stands beside it.
     fn is_for_events(&self) -> bool {
         self.head.method == Method::GET && !is_well_known(self.head.uri.path())

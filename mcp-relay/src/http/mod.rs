@@ -34,6 +34,7 @@ mod stop;
 mod tls;
 mod upstream;
 mod version;
+mod waiting;
 
 use bytes::Bytes;
 use http_body_util::Full;

@@ -85,7 +85,7 @@ impl<I: Interceptor> Engine<I> {
 
     /// Closes what has no more use, and tells the interceptor who is gone.
     pub(super) fn say_farewell(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.client != Presence::Here && self.calls.is_empty() {
+        if self.client != Presence::Here && self.calls.is_empty() && self.waiting.is_empty() {
             if self.to_server.is_empty() {
                 self.to_server.close();
             }
@@ -118,6 +118,7 @@ impl<I: Interceptor> Engine<I> {
             && self.from_server.is_none()
             && self.answers.is_empty()
             && self.calls.is_empty()
+            && self.waiting.is_empty()
             && client_told
     }
 

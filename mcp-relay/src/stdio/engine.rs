@@ -17,6 +17,7 @@ use super::inlet::Inlet;
 use super::lines::Frame;
 use super::outlet::Outlet;
 use super::server::Server;
+use super::waiting::Waiting;
 use super::{Options, RelayError};
 use crate::{Defect, Exit, Handling, Interceptor, Refusal, ToClient, ToServer};
 
@@ -47,6 +48,8 @@ pub(super) struct Engine<I> {
     pub(super) to_server: Outlet,
     /// The client's lines whose results are not applied.
     pub(super) calls: InOrder<ToServer>,
+    /// The client's lines that somebody outside decides about.
+    pub(super) waiting: Waiting,
     /// The server's lines whose results are not applied.
     pub(super) answers: InOrder<ToClient>,
     pub(super) client: Presence,
@@ -77,6 +80,7 @@ impl<I: Interceptor> Engine<I> {
             to_client,
             to_server: server.stdin,
             calls: InOrder::new(options.in_flight.get(), options.in_flight_bytes),
+            waiting: Waiting::default(),
             answers: InOrder::new(options.in_flight.get(), options.in_flight_bytes),
             client: Presence::Here,
             running: server.exit,
@@ -97,6 +101,7 @@ impl<I: Interceptor> Engine<I> {
             moved |= self.watch_dismissal(cx);
             moved |= self.take_calls();
             moved |= self.take_answers();
+            moved |= self.hear_waiting(cx);
             self.calls.poll_futures(cx);
             self.answers.poll_futures(cx);
             moved |= self.apply_calls();
@@ -186,24 +191,33 @@ impl<I: Interceptor> Engine<I> {
     fn apply_calls(&mut self) -> bool {
         let mut moved = false;
         loop {
-            let room = match self.calls.front() {
-                None => false,
-                Some(ToServer::Drop) => true,
-                // A reply that has no room yet holds up the lines behind it: the order of lines is the promise.
-                Some(ToServer::Reply(_)) => self.to_client.has_room(),
-                Some(ToServer::Pass | ToServer::Forward(_)) => self.to_server.has_room(),
-            };
+            let room = self.calls.front().is_some_and(|result| self.has_room_for(result));
             let Some((raw, result)) = Some(()).filter(|()| room).and_then(|()| self.calls.pop()) else {
                 return moved;
             };
-            match result {
-                ToServer::Pass => self.to_server.push_raw(raw),
-                ToServer::Forward(line) if is_one_line(&line) => self.to_server.push_line(line),
-                ToServer::Reply(line) if is_one_line(&line) => self.to_client.push_line(line),
-                ToServer::Forward(_) | ToServer::Reply(_) => self.fail(RelayError::NotOneLine),
-                ToServer::Drop => {}
-            }
+            self.apply(raw, result);
             moved = true;
+        }
+    }
+
+    pub(super) fn has_room_for(&self, result: &ToServer) -> bool {
+        match result {
+            ToServer::Drop => true,
+            // A reply that has no room yet holds up the lines behind it: the order of lines is the promise.
+            ToServer::Reply(_) => self.to_client.has_room(),
+            ToServer::Pass | ToServer::Forward(_) => self.to_server.has_room(),
+            ToServer::Waits(_) => self.waiting.len() < self.options.in_flight.get(),
+        }
+    }
+
+    pub(super) fn apply(&mut self, raw: Bytes, result: ToServer) {
+        match result {
+            ToServer::Pass => self.to_server.push_raw(raw),
+            ToServer::Forward(line) if is_one_line(&line) => self.to_server.push_line(line),
+            ToServer::Reply(line) if is_one_line(&line) => self.to_client.push_line(line),
+            ToServer::Forward(_) | ToServer::Reply(_) => self.fail(RelayError::NotOneLine),
+            ToServer::Drop => {}
+            ToServer::Waits(wait) => self.waiting.push(raw, wait),
         }
     }
 

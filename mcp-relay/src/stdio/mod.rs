@@ -2,7 +2,7 @@
 //! this one that reads and writes lines.
 //!
 //! One task moves everything. Lines are taken from each side, given to the interceptor, and their results applied in
-//! order; each side stops being read while its results or the other side's pipe are full, so a slow reader slows the
+//! order, but for a request that waits for somebody outside ([`Wait`](crate::Wait)); each side stops being read while its results or the other side's pipe are full, so a slow reader slows the
 //! writer down exactly as a pipe between the two would.
 //!
 //! How it ends:
@@ -30,6 +30,7 @@ mod process;
 mod server;
 mod signals;
 mod source;
+mod waiting;
 
 use std::ffi::OsString;
 use std::future::poll_fn;

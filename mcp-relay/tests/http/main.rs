@@ -20,5 +20,6 @@ mod stream;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;
+mod waiting;
 mod whole;
 mod world;

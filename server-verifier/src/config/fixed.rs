@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// The settings that stay.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "audience",
     "http",
     "log",
@@ -11,6 +11,7 @@ const NAMES: [&str; 10] = [
     "log_origin",
     "max_answer_bytes",
     "max_request_bytes",
+    "metrics",
     "receipts",
     "trail",
     "witness",

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 const KEY_A: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
@@ -322,4 +324,23 @@ fn a_person_has_a_name_and_keys_that_nobody_else_has() {
     assert!(error(&with(&approver("", "[]", &[1]))).contains("needs a name"));
     assert!(error(&with(&approver("Ada", "[\"\"]", &[1]))).contains("groups with names"));
     assert!(error(&with(&approver("Ada", "[]", &[1]).replace("groups", "group"))).contains("group"));
+}
+
+#[test]
+fn a_hold_is_as_long_as_it_is_written_and_within_its_bounds() {
+    let with = |hold: &str| format!("{}\n[policy]\ndefault = true\n{hold}\n", good());
+    let hold = |text: &str| Config::parse(&with(text), Path::new("/etc/guard.toml")).unwrap().judging.unwrap().hold;
+    assert_eq!(hold(""), None, "off unless somebody asks for it");
+    assert_eq!(hold("hold = \"2m 30s\""), Some(Duration::from_secs(150)));
+    assert_eq!(hold("hold = \"240s\""), Some(Duration::from_secs(240)));
+    for (wrong, why) in [
+        ("\"241s\"", "longer than"),
+        ("\"0s\"", "shorter than"),
+        ("\"soon\"", "120s"),
+        ("\"\"", "120s"),
+        ("120", "hold"),
+    ] {
+        let said = error(&with(&format!("hold = {wrong}")));
+        assert!(said.contains(why) && said.contains("hold"), "{said}");
+    }
 }

@@ -18,7 +18,9 @@ use attest_trail::{Session, Writing};
 
 use super::{Gate, Trail};
 use crate::config::{Acceptance, Closing, Config, Fixed, accepted};
+use crate::held::Holds;
 use crate::judge::{Challenges, Desk};
+use crate::metrics::Metrics;
 use crate::rules::{Current, Rules};
 use crate::status::{Lists, warn_of_staleness};
 use crate::stores::Stores;
@@ -98,6 +100,7 @@ impl Gate {
         let audience = trust.audience().to_owned();
         let stores = Stores::default();
         stores.fill(&config.flow, &config.log)?;
+        let metrics = Metrics::new(&audience, config.witness.is_some());
         let rules =
             Current::new(Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow, config.judging));
         let lists = Lists::open(&config.log, config.statuses, rules.clone()).await;
@@ -110,6 +113,7 @@ impl Gate {
             lists,
             challenges: Challenges::new().map_err(GateError::Random)?,
             desk: Desk::beside(&config.log),
+            holds: Holds::default(),
             running: tokio::sync::Mutex::new(running),
             log: Arc::new(log),
             limits: config.http.limits,
@@ -119,6 +123,7 @@ impl Gate {
             trail: None,
             alerts: Arc::default(),
             exchanges: AtomicU64::new(0),
+            metrics,
         };
         let reader = Reader::open(&config.log)?;
         for open in recovery.open_calls {

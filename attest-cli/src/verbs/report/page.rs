@@ -52,14 +52,13 @@ fn logs(report: &Report<'_>) -> Markup {
         section {
             h2 { "Logs" }
             table {
-                thead { tr { th { "log" } th { "entries" } th { "key" } th { "to check it whole" } } }
+                thead { tr { th { "log" } th { "entries" } th { "to check it whole" } } }
                 tbody {
                     @for Log { file: path, evidence } in &report.logs {
                         @let key = evidence.keys().to_lines().last().cloned().unwrap_or_default();
                         tr {
                             td { (evidence.origin()) @if let Some(owner) = evidence.owner() { ", of the agent " (owner) } }
                             td.number { (evidence.size()) }
-                            td { code { (key) } }
                             td { code { "attest log verify " (file(path)) " --key '" (key) "'" } }
                         }
                     }
