@@ -146,11 +146,11 @@ impl Company {
         )
     }
 
-    fn key(&self, name: &str) -> SecretKey {
+    pub fn key(&self, name: &str) -> SecretKey {
         SecretKey::read(&self.path(&format!("keys/{name}.key"))).unwrap()
     }
 
-    pub fn log_key(&self, server: &str) -> String {
+    fn log_key(&self, server: &str) -> String {
         Vkey::new(server, Kind::Log, self.key(server).public().clone()).unwrap().to_string()
     }
 

@@ -4,13 +4,17 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
+use attest_core::cause::Cause;
 use attest_core::delegation::Delegation;
 use attest_core::digest::Digest;
 use attest_core::jws::Unverified;
+use attest_core::labels::Labels;
 use attest_core::names::CAUSE;
 use attest_core::refusal::Reason;
+use attest_core::sign::Sign as _;
 use attest_tests::client::{eventually, reason, text};
-use attest_tests::world::must_fail;
+use attest_tests::forge::now;
+use attest_tests::world::{must, must_fail};
 use serde_json::{Value, json};
 
 use super::company::{Added, Company, FOR_A};
@@ -62,13 +66,13 @@ fn why_not(company: &Company) -> String {
     must_fail(company.attest(&["signer", "run", "--config", FOR_A]))
 }
 
-/// The chain that comes to B with a call of A's.
-fn handed_down(company: &Company) -> Vec<String> {
+/// The chain that comes to B with a call of A's that A's program makes with this `_meta`.
+fn handed_down(company: &Company, meta: &Value) -> Vec<String> {
     let mut words = company.wrapped(FOR_A, "assistant");
     words.truncate(words.iter().position(|word| word == "--").unwrap() + 1);
     words.extend(company.guarded_echo());
     let mut client = company.open(&words);
-    client.ask("tools/call", json!({"name": "ask", "arguments": {}}));
+    client.ask("tools/call", json!({"name": "ask", "arguments": {}, "_meta": meta}));
     let found = eventually("what B is told", || {
         let told = fs::read_to_string(company.path("told")).ok()?;
         let line: Value = serde_json::from_str(told.lines().find(|line| line.contains(CAUSE))?).ok()?;
@@ -104,7 +108,7 @@ fn without_a_grant_the_sub_agent_may_not() {
 #[test]
 fn what_is_handed_down_is_for_that_agent_for_ten_minutes_on_this_behalf_alone_and_goes_no_further() {
     let company = company("honest", "");
-    let chain = handed_down(&company);
+    let chain = handed_down(&company, &json!({}));
     let leaf = Unverified::<Delegation>::read(chain.last().unwrap()).unwrap();
     let leaf = leaf.peek();
     assert_eq!((chain.len(), leaf.depth, leaf.max_depth), (2, 1, 1));
@@ -114,6 +118,32 @@ fn what_is_handed_down_is_for_that_agent_for_ten_minutes_on_this_behalf_alone_an
     let refused = company.forged_under(&chain.join("\n"), &Added::default());
     assert_eq!(reason(&refused), Reason::OriginNotGranted.code());
     assert!(company.sent().is_empty());
+}
+
+#[test]
+fn what_is_done_on_somebodys_behalf_is_granted_from_the_chain_that_he_sent() {
+    let company = company("honest", "");
+    let first = ["--key", "keys/owner.key", "--issuer", "owner", "--to", "keys/b.key.pub", "--grant", "wide.toml"];
+    let second = ["--key", "keys/b.key", "--to", "keys/a.key.pub", "--parent", "b.root", "--out", "from-b.chain"];
+    must(company.attest(&[&["delegate", "--passes", "3", "--out", "b.root"][..], &first].concat()));
+    must(company.attest(&[&["delegate"][..], &second].concat()));
+    let sent = fs::read_to_string(company.path("from-b.chain")).unwrap();
+    let sent: Vec<&str> = sent.split_whitespace().collect();
+    let decision = Cause {
+        audience: "finance".to_owned(),
+        call: Digest::of("a call of b"),
+        expires: now() + 60,
+        issued_at: now(),
+        key: company.key("b").public().thumbprint().clone(),
+        labels: Labels::None,
+        leaf: Digest::of(sent[0]),
+        log: "finance".to_owned(),
+    };
+    let decision = decision.sign(&company.key("finance")).unwrap();
+    let chain = handed_down(&company, &json!({CAUSE: {"decision": decision, "grant": sent}}));
+    assert_eq!(chain[..2], sent, "and not from A's own");
+    let leaf = Unverified::<Delegation>::read(chain.last().unwrap()).unwrap();
+    assert_eq!((chain.len(), leaf.peek().depth, leaf.peek().max_depth), (3, 2, 2), "it goes no further");
 }
 
 #[test]
@@ -215,7 +245,7 @@ fn a_grant_in_json_says_flow_and_null_too() {
     let tools = json!({"mail#send": {"to": {"constraint_type": "exact", "value": null}, "body": {"constraint_type": "wildcard"}}});
     company.write("for-b.json", json!({"tools": tools, "flow": {"release": {"*": ["financial"]}}}).to_string());
     company.edit(FOR_A, "for-b.toml", "for-b.json");
-    let chain = handed_down(&company);
+    let chain = handed_down(&company, &json!({}));
     let leaf = Unverified::<Delegation>::read(chain.last().unwrap()).unwrap();
     let flow = leaf.peek().flow.clone().unwrap();
     assert!(!flow.of_own_accord && flow.all().iter().eq(["financial"]));
