@@ -99,7 +99,7 @@ fn body(n: u64) -> String {
         );
     }
     let agent =
-        if at % 1_000_000 == 0 { format!("rare-{}", at / 1_000_000) } else { format!("agent-{}", at / 2 % AGENTS) };
+        if at.is_multiple_of(1_000_000) { format!("rare-{}", at / 1_000_000) } else { format!("agent-{}", at / 2 % AGENTS) };
     let tool = at / 2 / 7 % TOOLS;
     if at % 200 == 198 {
         let reason = if at % 1_000_000 == 999_998 { "replay" } else { "tool-not-granted" };
@@ -109,7 +109,7 @@ fn body(n: u64) -> String {
     }
     let labels = match at {
         at if at % 1_000_000 == 500_000 => ",\"labels\":[\"pii\"]",
-        at if at % 20 == 0 => ",\"labels\":[\"financial\"]",
+        at if at.is_multiple_of(20) => ",\"labels\":[\"financial\"]",
         _ => "",
     };
     format!(
