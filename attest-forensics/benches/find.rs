@@ -98,8 +98,11 @@ fn body(n: u64) -> String {
             "{{\"audience\":\"files\",\"call\":\"{call}\",\"result\":\"{call}\",\"status\":\"result\",\"time\":{time},\"type\":\"outcome\"}}"
         );
     }
-    let agent =
-        if at.is_multiple_of(1_000_000) { format!("rare-{}", at / 1_000_000) } else { format!("agent-{}", at / 2 % AGENTS) };
+    let agent = if at.is_multiple_of(1_000_000) {
+        format!("rare-{}", at / 1_000_000)
+    } else {
+        format!("agent-{}", at / 2 % AGENTS)
+    };
     let tool = at / 2 / 7 % TOOLS;
     if at % 200 == 198 {
         let reason = if at % 1_000_000 == 999_998 { "replay" } else { "tool-not-granted" };

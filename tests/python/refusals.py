@@ -83,7 +83,7 @@ _MEANINGS = {
     "outcome-not-logged": "The call ran, but its outcome could not be written to the log; do not repeat it blindly.",
     "server-gone": "The server went away before it answered; whether the call ran is not known.",
     "not-measured": "The agent's state cannot be measured, so nothing can be attested; see the signer's message.",
-    "not-signed": "The signer cannot sign: its key, or the agent that holds it, does not answer, or the call cannot be bound.",
+    "not-signed": "The signer cannot sign: its key, or the agent that holds it, does not answer, the call cannot be bound, or the grant that goes with it cannot be made.",
     "caller-log-unavailable": "The signer cannot write the caller's log, so it lets nothing out.",
     "signer-gone": "There is no signer: it could not be reached or started; `attest signer status` tells more.",
     "no-receipt": "The answer came without a receipt of the server's log, so it is withheld; the call may have run, so do not repeat it blindly.",

@@ -98,7 +98,7 @@ fn imports_go_down_only() {
         ("attest-redact", &["attest-core"]),
         ("attest-kept", &["attest-core", "attest-redact"]),
         ("attest-sinks", &[]),
-        ("attest-forensics", &["attest-core", "attest-kept", "attest-log"]),
+        ("attest-forensics", &["attest-core", "attest-keys", "attest-kept", "attest-log"]),
         ("mcp-relay", &["attest-core"]),
         ("model-relay", &["attest-core", "mcp-relay"]),
         (

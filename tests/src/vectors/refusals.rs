@@ -103,7 +103,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ("not-measured", "The agent's state cannot be measured, so nothing can be attested; see the signer's message."),
     (
         "not-signed",
-        "The signer cannot sign: its key, or the agent that holds it, does not answer, or the call cannot be bound.",
+        "The signer cannot sign: its key, or the agent that holds it, does not answer, the call cannot be bound, or the grant that goes with it cannot be made.",
     ),
     ("caller-log-unavailable", "The signer cannot write the caller's log, so it lets nothing out."),
     ("signer-gone", "There is no signer: it could not be reached or started; `attest signer status` tells more."),
