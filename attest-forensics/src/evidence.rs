@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use attest_core::checkpoint::{Checkpoint, LogKeys};
 use attest_core::entry::Written;
 use attest_core::merkle::{check_inclusion, leaf};
-use attest_core::tlog_proof::TlogProof;
 use attest_log::Reader;
 
 use crate::error::ForensicsError;
@@ -94,25 +93,12 @@ impl Evidence {
     /// # Errors
     /// [`ForensicsError::NotProved`] where it is not, or lies behind the checkpoint.
     pub fn entry(&self, index: u64) -> Result<Vec<u8>, ForensicsError> {
-        Ok(self.proved(index)?.0)
-    }
-
-    /// The same with its proof, as a text (C2SP tlog-proof).
-    ///
-    /// # Errors
-    /// As [`Evidence::entry`].
-    pub fn proof(&self, index: u64) -> Result<TlogProof, ForensicsError> {
-        let (body, path) = self.proved(index)?;
-        Ok(TlogProof { entry: Some(body), index, path, checkpoint: self.note.clone() })
-    }
-
-    fn proved(&self, index: u64) -> Result<(Vec<u8>, Vec<[u8; 32]>), ForensicsError> {
         let Checkpoint { size, root, .. } = &self.checkpoint;
         let wrong = || ForensicsError::NotProved { log: self.path.clone(), index };
         let body = self.reader.entry(index)?.filter(|_| index < *size).ok_or_else(wrong)?;
         let path = self.reader.inclusion(index, *size)?;
         check_inclusion(&leaf(&body), index, *size, &path, root).map_err(|_| wrong())?;
-        Ok((body, path))
+        Ok(body)
     }
 }
 

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use attest_core::b64;
 use attest_core::digest::Digest;
-use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
+use rusqlite::{Connection, OpenFlags};
 
 use crate::error::ForensicsError;
 use crate::evidence::Evidence;
@@ -39,8 +39,10 @@ impl Index {
     pub fn of(evidence: &Evidence, mut progress: impl FnMut(u64, u64)) -> Result<Self, ForensicsError> {
         let path = path_of(evidence.path());
         let failed = |source| ForensicsError::Index { path: path.clone(), source };
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let opened = match private(&path) {
-            Ok(()) => Connection::open(&path),
+            Ok(()) => Connection::open_with_flags(&path, flags),
             // Evidence that was handed over may lie where nothing can be written.
             Err(_) => Connection::open_in_memory(),
         };
@@ -199,7 +201,7 @@ impl Index {
             }
             wheres.push(format!("kind IN ({})", list.join(",")));
         }
-        if let Some(text) = text {
+        if let Some(text) = text.as_ref().filter(|text| !text.trim().is_empty()) {
             wheres.push("idx IN (SELECT rowid FROM words WHERE words MATCH ?)".to_owned());
             values.push(Sql::Text(phrase(text)));
         }
@@ -218,8 +220,11 @@ pub(crate) fn short(digest: &Digest) -> i64 {
     i64::from_be_bytes(digest.0.first_chunk().copied().unwrap_or_default())
 }
 
-/// Makes the file for its owner alone.
+/// Makes the file for its owner alone; what else is there under its name is left as it is.
 fn private(path: &Path) -> std::io::Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
     let file = fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     file.set_permissions(fs::Permissions::from_mode(0o600))
 }

@@ -186,3 +186,74 @@ fn a_report_is_one_page_that_needs_nothing_else_and_names_the_command_for_each_s
         std::fs::copy(company.path("report.html"), format!("{folder}/report.html")).unwrap();
     }
 }
+
+/// Changes a log's file behind its back.
+fn tampered(company: &Company, file: &str, sql: &str) {
+    let path = company.path(file);
+    rusqlite::Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn an_entry_that_was_changed_in_the_file_is_shown_by_nobody() {
+    let company = sent();
+    let found = |of: &[&str]| company.run(&[&["log", "search", "mail.db", "--json"][..], of].concat());
+    assert_eq!(found(&["--tool", "send"]).0, Some(0), "the index is made");
+    tampered(
+        &company,
+        "mail.db",
+        "UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), '\"agent\":\"b\"', '\"agent\":\"x\"') AS BLOB)",
+    );
+    let (code, said) = found(&["--tool", "send"]);
+    assert!(code == Some(1) && said.contains("is not what the log's checkpoint is over"), "{said}");
+    let (code, said) = company.run(&["trace", "mail.db#1"]);
+    assert!(code == Some(1) && said.contains("is not what the log's checkpoint is over"), "{said}");
+    let (code, said) = company.run(&["bundle", "mail.db", "--all", "--out", "all.json"]);
+    assert!(code == Some(1) && said.contains("is not what") && !company.path("all.json").exists(), "{said}");
+}
+
+#[test]
+fn an_index_that_hides_entries_beside_a_copied_log_is_not_believed() {
+    let company = sent();
+    assert_eq!(company.run(&["log", "search", "mail.db", "--tool", "send"]).0, Some(0));
+    tampered(&company, "mail.db.index", "DELETE FROM entry WHERE idx = 1");
+    let of = ["--type", "decision", "--json"];
+    assert_eq!(company.run(&[&["log", "search", "mail.db"][..], &of].concat()).0, Some(1), "on the spot it hides it");
+    std::fs::create_dir(company.path("copy")).unwrap();
+    for file in ["mail.db", "mail.db.index"] {
+        std::fs::copy(company.path(file), company.path(&format!("copy/{file}"))).unwrap();
+    }
+    let (code, said) = company.run(&[&["log", "search", "copy/mail.db"][..], &of].concat());
+    assert!(code == Some(0) && said.contains("send"), "{said}");
+    // What is no file of ours under that name is left alone.
+    std::fs::remove_file(company.path("copy/mail.db.index")).unwrap();
+    std::fs::write(company.path("mine"), "").unwrap();
+    std::os::unix::fs::symlink(company.path("mine"), company.path("copy/mail.db.index")).unwrap();
+    assert_eq!(company.run(&[&["log", "search", "copy/mail.db"][..], &of].concat()).0, Some(0));
+    assert_eq!(std::fs::read(company.path("mine")).unwrap(), b"");
+}
+
+#[test]
+fn a_disclosed_text_is_held_against_the_commitment_in_an_entry() {
+    let company = Company::new("honest");
+    company.edit("finance.toml", "[flow]", "[trail]\n[flow]");
+    let mut host = company.host_of_a();
+    host.finance.call("read_report", json!({"quarter": "third"}));
+    host.end();
+    company.stop_signer("a.toml");
+    let (code, said) = company.run(&["bundle", "finance.db", "--all", "--disclose", "--out", "told.json"]);
+    assert_eq!(code, Some(0), "{said}");
+    let check = || company.run(&["verify", "told.json", "--unpinned", "--config", "finance.toml", "--json"]);
+    let (code, said) = check();
+    let report: Value = serde_json::from_str(&said).unwrap();
+    assert!(code == Some(0) && report["disclosed"].as_u64() > Some(0), "{said}");
+    assert_eq!(report["unpinned"], 0, "attesters and roots stand in the guard's file: {said}");
+    let bundle = std::fs::read_to_string(company.path("told.json")).unwrap();
+    assert!(bundle.contains("third"), "{bundle}");
+    std::fs::write(company.path("told.json"), bundle.replacen("third", "fourth", 1)).unwrap();
+    let (code, said) = check();
+    assert!(code == Some(2) && said.contains("a disclosed text is not what"), "{said}");
+    // Words are found in what was kept; blanks find everything.
+    assert_eq!(company.run(&["log", "search", "finance.db", "--text", "third"]).0, Some(0));
+    assert_eq!(company.run(&["log", "search", "finance.db", "--text", "fourth"]).0, Some(1));
+    assert_eq!(company.run(&["log", "search", "finance.db", "--text", " "]).0, Some(0));
+}

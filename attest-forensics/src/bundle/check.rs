@@ -118,7 +118,7 @@ impl Bundle {
             if matches!(written, Written::Decision { verdict: Verdict::Allow { .. }, .. } | Written::Call { .. }) {
                 report.calls += 1;
                 let mut traced = Traced::default();
-                let source = PartOf { bundle: self, part };
+                let source = PartOf { bundle: self, part, checkpoint: None };
                 // A bundle reads nothing that could fail.
                 let _ = add_tokens(&mut traced, &written, *index, &source, trust);
                 let state = traced.state.iter().map(|state| ("the attestation", &state.signature));
@@ -149,13 +149,24 @@ impl Part {
 struct PartOf<'b> {
     bundle: &'b Bundle,
     part: &'b Part,
+    /// What entries are proved under; `None` where it does not hold.
+    checkpoint: Option<Checkpoint>,
+}
+
+impl<'b> PartOf<'b> {
+    /// By the keys that came along.
+    fn of(bundle: &'b Bundle, part: &'b Part) -> Self {
+        let keys = LogKeys::parse(&part.keys).ok();
+        let checkpoint = keys.and_then(|keys| keys.open(part.checkpoint.as_bytes()).ok());
+        Self { bundle, part, checkpoint }
+    }
 }
 
 impl Bundle {
     /// What is here of each log, to be traced. Entries are proved under the checkpoint that came with them: [`Bundle::check`] says whether that
     /// is to be believed.
     pub fn sources(&self) -> Vec<Box<dyn Source + '_>> {
-        self.logs.iter().map(|part| Box::new(PartOf { bundle: self, part }) as Box<dyn Source>).collect()
+        self.logs.iter().map(|part| Box::new(PartOf::of(self, part)) as Box<dyn Source>).collect()
     }
 
     /// The calls whose names begin with this, ascending.
@@ -188,8 +199,7 @@ impl Source for PartOf<'_> {
 
     fn entry(&self, index: u64) -> Result<Vec<u8>, ForensicsError> {
         let not = || ForensicsError::NotProved { log: self.part.origin.clone().into(), index };
-        let keys = LogKeys::parse(&self.part.keys).map_err(|_| not())?;
-        let checkpoint = keys.open(self.part.checkpoint.as_bytes()).map_err(|_| not())?;
+        let checkpoint = self.checkpoint.as_ref().ok_or_else(not)?;
         let (body, path) = self.part.entries.get(&index).ok_or_else(not)?;
         check_inclusion(&leaf(body), index, checkpoint.size, path, &checkpoint.root).map_err(|_| not())?;
         Ok(body.clone())

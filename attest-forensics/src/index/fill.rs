@@ -40,10 +40,9 @@ impl Index {
             let next: i64 = transaction.query_row("SELECT next FROM known", [], |row| row.get(0)).map_err(failed)?;
             read_names(&transaction, &mut self.names).map_err(failed)?;
             let next = next.cast_unsigned();
-            if next < BULK || next >= end {
-                // A first load goes on without them.
-                let made = if end - next.min(end) > BULK { Ok(()) } else { transaction.execute_batch(schema::INDEXES) };
-                made.map_err(failed)?;
+            // A long load begins without them.
+            if end.saturating_sub(next) <= BULK {
+                transaction.execute_batch(schema::INDEXES).map_err(failed)?;
             }
             if next >= end {
                 return transaction.commit().map_err(failed);

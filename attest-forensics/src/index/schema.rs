@@ -1,13 +1,16 @@
 //! The tables of an index, and whether one is of this very log.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use attest_core::digest::Digest;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::error::ForensicsError;
 use crate::evidence::Evidence;
 
 /// Raised with every change of the tables, or of what is put into them: an index of another version is made anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE known (identity TEXT NOT NULL, next INTEGER NOT NULL);
@@ -35,14 +38,19 @@ CREATE INDEX IF NOT EXISTS by_time ON entry (time);
 CREATE INDEX IF NOT EXISTS by_commitment ON commitment (hash);
 ";
 
-/// The log that an index is of: its name and its first entry. A log that was put in another's place has another.
+/// The log that an index is of: its name, its first entry, and which file that is. A log that was put in another's place has another; and an index that
+/// somebody handed over beside a copy of a log, and that may hide what is in it, is not that copy's.
 pub(super) fn identity(evidence: &Evidence) -> Result<String, ForensicsError> {
     let first = evidence.reader.entry(0)?.unwrap_or_default();
-    Ok(format!("{VERSION} {} {}", evidence.origin(), Digest::of(first)))
+    let file = std::fs::metadata(evidence.path()).map_or((0, 0), |file| (file.dev(), file.ino()));
+    Ok(format!("{VERSION} {} {} {}:{}", evidence.origin(), Digest::of(first), file.0, file.1))
 }
 
 /// Makes the tables, where they are not there or are another log's.
 pub(super) fn prepare(connection: &mut Connection, identity: &str) -> rusqlite::Result<()> {
+    // Whoever made the file, nothing in it runs.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
     // Nothing is lost with it: no fsync, and a torn file is made anew.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536; PRAGMA temp_store = FILE;",

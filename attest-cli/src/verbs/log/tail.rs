@@ -10,6 +10,8 @@ use serde_json::json as document;
 use crate::{Ending, output};
 
 /// Shows the last entries of a log, or of several, and then each new one as it is written, until it is stopped
+///
+/// Entries as they stand: none is proved. `attest log search` proves what it shows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Logs
