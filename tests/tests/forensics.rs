@@ -84,8 +84,19 @@ fn a_call_is_found_and_traced_over_all_logs_to_whoever_asked_and_to_the_data_in_
     let led = said.split("led to").nth(1).unwrap_or_else(|| panic!("{said}"));
     assert!(led.contains("assistant#ask") && led.contains("mail#send"), "{said}");
 
-    let (code, _) = company.run(&[&["trace", "AAAAAAAA"][..], &LOGS].concat());
-    assert_eq!(code, Some(1));
+    // Names of calls are base64url, which has a hyphen.
+    for unknown in ["AAAAAAAA", "-AAAAAAA"] {
+        let nothing = format!("nothing at hand has a call \"{unknown}\"");
+        for words in
+            [vec!["trace", unknown, "mail.db"], vec!["bundle", "mail.db", "--out", "no.json", "--trace", unknown]]
+        {
+            let (code, said) = company.run(&words);
+            assert!(code == Some(1) && said.contains(&nothing), "{said}");
+        }
+    }
+    let dash = format!("-{}", "A".repeat(42));
+    let (code, said) = company.run(&["log", "search", "mail.db", "--call", &dash]);
+    assert!(code == Some(1) && said.contains("0 entries"), "{said}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[arg(value_name = "LOG", required = true)]
     logs: Vec<PathBuf>,
     /// Everything that hangs together with this call: the hash of its proof, or its first 8 characters or more; may be repeated
-    #[arg(long = "trace", value_name = "CALL")]
+    #[arg(long = "trace", value_name = "CALL", allow_hyphen_values = true)]
     calls: Vec<String>,
     #[command(flatten)]
     filter: Filter,

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT", default_value = "Report on agents' calls")]
     title: String,
     /// The provenance of this call: the hash of its proof, or its first 8 characters or more; may be repeated
-    #[arg(long = "trace", value_name = "CALL")]
+    #[arg(long = "trace", value_name = "CALL", allow_hyphen_values = true)]
     calls: Vec<String>,
     #[command(flatten)]
     filter: Filter,

@@ -22,6 +22,7 @@ use crate::{Ending, output};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The call: the hash of its proof, or its first 8 characters or more; or LOG#N, the call of entry N
+    #[arg(allow_hyphen_values = true)]
     call: String,
     /// Logs, of verifiers, signers or audits; or one bundle
     #[arg(value_name = "LOG")]

@@ -66,10 +66,10 @@ pub(crate) struct Filter {
     #[arg(long, value_name = "HOST")]
     destination: Option<String>,
     /// About this call: hash of its proof
-    #[arg(long, value_name = "CALL", value_parser = digest)]
+    #[arg(long, value_name = "CALL", allow_hyphen_values = true, value_parser = digest)]
     call: Option<Digest>,
     /// With this commitment: to parameters, arguments, a result, a description
-    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    #[arg(long, value_name = "DIGEST", allow_hyphen_values = true, value_parser = digest)]
     commitment: Option<Digest>,
     /// With these words in what a trail kept of it
     #[arg(long, value_name = "WORDS")]
