@@ -5,9 +5,11 @@
 //! agent share one context. The model, and the host that runs it, can write none of our keys.
 
 pub mod args;
+pub mod attesting;
 pub mod audit;
 pub mod config;
 pub mod daemon;
+mod error;
 mod folders;
 pub mod given;
 mod grant;

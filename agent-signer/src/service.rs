@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use attest_core::attestation::Attestation;
 use attest_core::b64;
 use attest_core::delegation::Delegation;
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::entry::{Entry, Status};
 use attest_core::jws::Unverified;
-use attest_core::measurement::{Component, Grade, Measurement};
+use attest_core::measurement::{Component, Grade};
 use attest_core::nonce::Nonce;
 use attest_core::receipt::{self, Verdict};
 use attest_core::refusal::{Reason, Refusal};
@@ -21,16 +20,17 @@ use attest_core::response::Outcome;
 use attest_core::seen::What;
 use attest_core::sign::Sign as _;
 use attest_core::signing::{Credentials, Form, Lineage, Particulars, Signed, SigningError, sign_call};
-use attest_keys::{Key, KeyError};
+use attest_keys::Key;
 use attest_log::clock::{now, now_ms};
-use attest_log::{AppendError, Log, LogKey, LogKeyError, Record, Token};
-use attest_measure::MeasureError;
+use attest_log::{AppendError, Log, LogKey, Record, Token};
 use attest_trail::observer::Draft;
 use attest_trail::{Recorder, Session, Writing};
 use bytes::Bytes;
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::config::{Config, ConfigError};
+use crate::attesting::{Current, Presented, attest, credentials, measurements, random, random_bits};
+use crate::config::Config;
+pub use crate::error::StartError;
 use crate::given::Given;
 use crate::grant::Grant;
 use crate::judge::{Asks, Case, Judge, Step};
@@ -38,72 +38,6 @@ use crate::lineage::{self, Context, Saw};
 use crate::state::State;
 use crate::subgrant::{SubgrantFailure, Subgrants};
 use crate::wire;
-
-/// Why a signer cannot start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A key.
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    /// One key is to be both.
-    #[error(
-        "two of key, attester_key and log_key are the same key; a key has one role: make another with `attest keygen`"
-    )]
-    OneKey,
-    /// A server's log is said to be signed by a key of this agent.
-    #[error("a key of this agent is pinned as that of the log of {audience:?}; a key has one role")]
-    OwnLogKey {
-        /// The server.
-        audience: String,
-    },
-    /// What is to go down with the calls to a server cannot be made.
-    #[error("{path}: [[server]] {audience:?}: the grant cannot be made: {source}", path = path.display())]
-    Subgrant {
-        /// The configuration.
-        path: PathBuf,
-        /// The server.
-        audience: String,
-        /// Why not.
-        source: SubgrantFailure,
-    },
-    /// The state cannot be measured.
-    #[error("cannot measure the agent: {0}")]
-    Measure(#[from] MeasureError),
-    /// The delegation cannot be read.
-    #[error("{path}: {what}", path = path.display())]
-    Delegation {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// The log.
-    #[error(transparent)]
-    Log(#[from] attest_log::OpenError),
-    /// The log has no key.
-    #[error(transparent)]
-    LogKey(#[from] LogKeyError),
-    /// The log takes no entry.
-    #[error("cannot write the caller's log: {0}")]
-    Append(#[from] AppendError),
-    /// The trail.
-    #[error(transparent)]
-    Trail(#[from] attest_trail::OpenError),
-    /// The trail takes no entry.
-    #[error(transparent)]
-    Unwritten(#[from] attest_trail::Unwritten),
-    /// The machine's TPM gives no quote.
-    #[cfg(feature = "tpm")]
-    #[error(transparent)]
-    Tpm(#[from] crate::tpm::TpmError),
-    /// The system gives no random bits.
-    #[error("the system gives no random bits: {0}")]
-    Random(#[from] getrandom::Error),
-}
 
 /// What a verifier asked for in a refusal.
 #[derive(Clone, Copy, Debug)]
@@ -132,23 +66,6 @@ pub struct Signer {
     /// Set when a file turned out to be another than its times say: from then on nothing is taken from the last time.
     doubted: AtomicBool,
     current: Mutex<Current>,
-}
-
-/// What calls are presented with.
-struct Presented {
-    credentials: Credentials,
-    /// Whether its tokens are durable in the log.
-    logged: AtomicBool,
-}
-
-struct Current {
-    state: State,
-    grant: Grant,
-    presented: Arc<Presented>,
-    /// What is attested of what the agent was given, and how often that had changed.
-    given: (u64, Vec<Measurement>),
-    /// Seconds since 1970 from when on the state is measured again although no file changed.
-    renew_at: u64,
 }
 
 impl Signer {
@@ -558,101 +475,4 @@ impl Signer {
             tracing::error!("the caller's log did not close in order: {reason}");
         }
     }
-}
-
-/// Measures once and attests: for a look at the token, or for a signer elsewhere.
-pub fn issue(config: &Config, state: State) -> Result<String, StartError> {
-    let measurements = measurements(config, &state, &[]);
-    attestation(config, (&config.attester_key.load()?, &config.key.load()?), measurements, None)
-}
-
-/// What is attested, in ascending order: what stands on disk, but for what is measured in requests to the model, and what the
-/// agent was given.
-fn measurements(config: &Config, state: &State, given: &[Measurement]) -> Vec<Measurement> {
-    let replaced = |m: &Measurement| config.measure.turns.iter().any(|from| Component::from(*from) == m.component);
-    let loaded = &config.loaded;
-    let on_disk = state.measurements.iter().filter(|m| !loaded.iter().any(|l| l.component == m.component));
-    let on_disk = on_disk.chain(loaded).filter(|m| !replaced(m));
-    let mut all: Vec<Measurement> = on_disk.chain(given).copied().collect();
-    all.sort_by_key(|m| m.component);
-    all
-}
-
-fn attestation(
-    config: &Config,
-    (attester, key): (&Key, &Key),
-    measurements: Vec<Measurement>,
-    nonce: Option<Nonce>,
-) -> Result<String, StartError> {
-    let now = now();
-    let attestation = Attestation {
-        issuer: config.issuer.clone(),
-        agent: config.agent.clone(),
-        issued_at: now,
-        expires: now + config.attestation_seconds,
-        id: Jti(random()?),
-        key: key.public().clone(),
-        measurements,
-        platform: None,
-        nonce,
-        status: config.status.clone(),
-    };
-    Ok(quoted(attestation, config)?.sign(attester)?)
-}
-
-/// With the quote of the machine's TPM, where one is configured: without it nothing is attested.
-#[cfg(feature = "tpm")]
-fn quoted(mut attestation: Attestation, config: &Config) -> Result<Attestation, StartError> {
-    if let Some(platform) = &config.platform {
-        attestation.platform = Some(crate::tpm::Tpm::open(platform)?.quote(attestation.quoted())?);
-    }
-    Ok(attestation)
-}
-
-#[cfg(not(feature = "tpm"))]
-fn quoted(attestation: Attestation, _: &Config) -> Result<Attestation, StartError> {
-    // A configuration that names a TPM was refused.
-    Ok(attestation)
-}
-
-/// What calls are presented with, over this state.
-fn credentials(
-    config: &Config,
-    keys: (&Key, &Key),
-    state: &State,
-    grant: &Grant,
-    given: &[Measurement],
-    nonce: Option<Nonce>,
-) -> Result<Credentials, StartError> {
-    let measurements = measurements(config, state, given);
-    let disclosed = state.disclosed(&measurements);
-    let attestation = attestation(config, keys, measurements, nonce)?;
-    let empty = || StartError::Delegation { path: config.delegation.clone(), what: "holds no token".to_owned() };
-    Ok(Credentials::new(&attestation, &grant.tokens).ok_or_else(empty)?.disclosing(disclosed))
-}
-
-fn attest(
-    config: &Config,
-    attester: &Key,
-    key: &Key,
-    state: State,
-    grant: Grant,
-    given: (u64, Vec<Measurement>),
-) -> Result<Current, StartError> {
-    let credentials = credentials(config, (attester, key), &state, &grant, &given.1, None)?;
-    // Two thirds of its life leave time to measure again, and for clocks that differ.
-    let presented = Arc::new(Presented { credentials, logged: AtomicBool::new(false) });
-    Ok(Current { state, grant, presented, given, renew_at: now() + config.attestation_seconds * 2 / 3 })
-}
-
-/// Twice 128 random bits.
-fn random_bits() -> Result<[[u8; 16]; 2], getrandom::Error> {
-    let mut bits = [[0; 16]; 2];
-    getrandom::fill(bits.as_flattened_mut())?;
-    Ok(bits)
-}
-
-fn random() -> Result<[u8; 16], StartError> {
-    let [bits, _] = random_bits()?;
-    Ok(bits)
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use agent_signer::Config;
-use agent_signer::service::issue;
+use agent_signer::attesting::issue;
 use agent_signer::state::State;
 use attest_core::b64;
 use attest_keys::{Form, SecretKey};

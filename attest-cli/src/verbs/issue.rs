@@ -16,6 +16,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> Ending {
     let config = measure::config(&args.config)?;
     let state = measure::state(&config)?;
-    output::line(agent_signer::service::issue(&config, state)?);
+    output::line(agent_signer::attesting::issue(&config, state)?);
     Ok(0)
 }

@@ -45,7 +45,7 @@ struct Check {
     /// A file with the claimed value, or - for standard input; one newline at its end is left out
     file: PathBuf,
     /// The commitment of a placeholder in the kept text; else that of the whole: canonical JSON
-    #[arg(long, value_name = "COMMITMENT", value_parser = digest)]
+    #[arg(long, value_name = "COMMITMENT", value_parser = digest, allow_hyphen_values = true)]
     commitment: Option<Digest>,
 }
 
