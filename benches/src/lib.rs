@@ -7,7 +7,9 @@ pub mod http;
 pub mod log;
 pub mod parties;
 pub mod peer;
+pub mod policies;
 pub mod stdio;
+pub mod tenuo;
 
 /// How everything here ends that can fail.
 pub type Outcome<T> = Result<T, Box<dyn std::error::Error>>;

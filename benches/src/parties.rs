@@ -1,11 +1,13 @@
 //! An agent and a server that trusts it, by way of attest-core alone: no log, no process.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use attest_core::attestation::Attestation;
 use attest_core::delegation::{Delegation, thumbprint_uri};
 use attest_core::digest::{Digest, Jti, Salt};
 use attest_core::json;
+use attest_core::jwk::PublicKey;
 use attest_core::jws::Unverified;
 use attest_core::measurement::{Component, Grade, Measurement};
 use attest_core::request::{Call, Message, classify};
@@ -14,6 +16,8 @@ use attest_core::signing::{Credentials, Form, Particulars, sign_call};
 use attest_core::tools::{Tools, qualified};
 use attest_core::trust::{Attester, Reference, Root, Scope, Trust};
 use attest_core::verifier::{Accepted, Verifier};
+
+use server_verifier::Config;
 
 use crate::calls::TOOL;
 use crate::{Outcome, clock};
@@ -28,6 +32,8 @@ const DEEPEST: u64 = 8;
 /// One agent with its keys, what attests it and what was delegated to it.
 pub struct Parties {
     agent: MemoryKey,
+    attester: PublicKey,
+    root: PublicKey,
     credentials: Credentials,
     chain: Vec<String>,
     trust: Trust,
@@ -42,8 +48,8 @@ impl Parties {
         let (root, agent) = (holders.first(), holders.last());
         let (root, agent) = root.zip(agent).ok_or("a chain has a root and a holder")?;
         let agent = MemoryKey::from_seed(agent);
-        let measurements = [Component::Config, Component::ModelRef, Component::SystemPrompt]
-            .map(|component| Measurement { component, digest: Digest::of(component.as_str()), grade: Grade::OnDisk });
+        let root = MemoryKey::from_seed(root).public().clone();
+        let measurements = measured();
         let references = measurements.iter().map(|m| {
             let reference =
                 Reference { digests: Some(vec![m.digest.into()]), grade: m.grade, endorsed: false, rule: None };
@@ -57,7 +63,7 @@ impl Parties {
                 agents: vec![AGENT.to_owned()],
             }],
             vec![Root {
-                key: MemoryKey::from_seed(root).public().clone(),
+                key: root.clone(),
                 issuer: "owner".to_owned(),
                 tools: vec![Scope::parse(&format!("{AUDIENCE}#*")).ok_or("no scope")?],
                 labels: attest_core::labels::Labels::None,
@@ -78,12 +84,43 @@ impl Parties {
         }
         .sign(&attester)?;
         let chain = chain(&holders, now)?;
-        Ok(Self { credentials: Credentials::new(&attestation, &chain).ok_or("an empty chain")?, agent, chain, trust })
+        Ok(Self {
+            credentials: Credentials::new(&attestation, &chain).ok_or("an empty chain")?,
+            agent,
+            attester: attester.public().clone(),
+            root,
+            chain,
+            trust,
+        })
     }
 
     /// The chain's tokens, root first.
     pub fn chain(&self) -> &[String] {
         &self.chain
+    }
+
+    /// The configuration of a guard that trusts as [`Self::verifier`] does, its log in `folder`.
+    pub fn guard(&self, folder: &Path, policies: Option<&str>) -> Outcome<Config> {
+        let jwk = |key: &PublicKey| format!("{{ kty = \"OKP\", crv = \"Ed25519\", x = \"{}\" }}", key.x());
+        let mut text = format!(
+            "audience = \"{AUDIENCE}\"\nlog = \"guard.db\"\n\
+             [[attester]]\nissuer = \"acme\"\nagents = [\"{AGENT}\"]\njwk = {}\n\
+             [[root]]\nissuer = \"owner\"\ntools = [\"{AUDIENCE}#*\"]\njwk = {}\n\
+             [agents.{AGENT}]\n",
+            jwk(&self.attester),
+            jwk(&self.root),
+        );
+        for measurement in measured() {
+            let Measurement { component, digest, grade } = measurement;
+            text += &format!("{component} = {{ digests = [\"{digest}\"], grade = \"{grade}\" }}\n");
+        }
+        if let Some(policies) = policies {
+            std::fs::write(folder.join("bench.cedar"), policies)?;
+            text += "[policy]\nfiles = [\"bench.cedar\"]\n";
+        }
+        let path = folder.join("guard.toml");
+        std::fs::write(&path, text)?;
+        Ok(Config::read(&path)?)
     }
 
     /// A verifier that has seen nothing yet.
@@ -95,6 +132,14 @@ impl Parties {
     pub fn sign(&self, line: &[u8]) -> Outcome<Vec<u8>> {
         sign(line, &self.credentials, AUDIENCE, &self.agent, Form::Full)
     }
+}
+
+fn measured() -> [Measurement; 3] {
+    [Component::Config, Component::ModelRef, Component::SystemPrompt].map(|component| Measurement {
+        component,
+        digest: Digest::of(component.as_str()),
+        grade: Grade::OnDisk,
+    })
 }
 
 /// Signs one line with whatever holds the key.

@@ -170,6 +170,19 @@ impl Gate {
         })
     }
 
+    /// What would become of this request if it came now: every check up to the log, and the policies. Nothing is written and
+    /// nothing let through. Messages that need no proof are not refused.
+    ///
+    /// # Errors
+    /// [`Refusal`], as its caller would be told.
+    pub fn dry_run(&self, message: &Value<'_>) -> Result<(), Refusal> {
+        let rules = self.rules();
+        let Some(call) = self.call(&rules, message)? else { return Ok(()) };
+        let accepted = self.checked(&rules, &call)?;
+        self.judge(&rules, &call, &accepted).map_err(|refused| refused.refusal)?;
+        Ok(())
+    }
+
     /// Checks 1 to 10: everything up to the log.
     pub(crate) fn check(&self, rules: &Rules, call: &request::Call<'_, '_>) -> Result<Accepted, Refusal> {
         let begun = Instant::now();

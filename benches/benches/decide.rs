@@ -3,6 +3,7 @@
 
 use std::hint::black_box;
 
+use attest_benches::policies::{all_apply, mixed};
 use attest_core::json;
 use attest_policy::{Arguments, Decision, Facts, Policies};
 use cedar_policy::{Authorizer, Context, Entities, Entity, PolicySet, Request, RestrictedExpression};
@@ -10,40 +11,6 @@ use criterion::{Criterion, criterion_group, criterion_main};
 
 const FACTS: &[u8] = br#"{"agent":"a1","alerts":[],"asked":{"tool":"send_email"},"classes":["send"],"components":[{"component":"config","digest":"nFq0HuRZMKjOSXPa7h1yvAFk20ixldIKDyGpNLp5dME","grade":"on-disk"},{"component":"system-prompt","digest":"nFq0HuRZMKjOSXPa7h1yvAFk20ixldIKDyGpNLp5dME","grade":"on-disk"}],"delegation":{"depth":2,"holder":"nRIE2VmKdMjL1JD7tbV7fXVgXxmv0GKnMFWRUJMTf9Q","left":900,"root":"owner"},"groups":["staff"],"labels":["internal"],"met":{"approvals":[],"nonce":false,"reattest":false},"risk":"medium","server":"mail","time":1800000000}"#;
 const ARGUMENTS: &[u8] = br#"{"to":"bob@example.com","subject":"hello","body":"how are you"}"#;
-
-/// As operators write them: five for every call, and the rest about tools, classes and servers, most of them others.
-fn policies(count: usize) -> String {
-    let mut text = attest_policy::DEFAULT.to_owned();
-    for n in 5..count {
-        text += &match n % 5 {
-            0 => format!(
-                "@id(\"n{n}\") forbid (principal, action, resource == Tool::\"server{n}#delete\") when {{ context.labels.contains(\"l{n}\") }};\n"
-            ),
-            1 => format!(
-                "@id(\"n{n}\") forbid (principal, action, resource in Server::\"server{n}\") when {{ context.hour < 6 }};\n"
-            ),
-            2 => format!("@id(\"n{n}\") permit (principal in Group::\"g{n}\", action, resource in Class::\"read\");\n"),
-            3 => format!(
-                "@id(\"n{n}\") forbid (principal, action == Action::\"call\", resource == Tool::\"mail#send_email\") when {{ context.texts.hasTag(\"/to\") && context.texts.getTag(\"/to\") like \"*@x{n}.example\" }};\n"
-            ),
-            _ => format!(
-                "@id(\"n{n}\") forbid (principal in Group::\"g{n}\", action, resource) when {{ context.risk.contains(Risk::\"high\") }};\n"
-            ),
-        };
-    }
-    text
-}
-
-/// None is about another tool: nothing to leave out.
-fn all_apply(count: usize) -> String {
-    let mut text = attest_policy::DEFAULT.to_owned();
-    for n in 5..count {
-        text += &format!(
-            "@id(\"n{n}\") forbid (principal, action, resource) when {{ context.labels.contains(\"l{n}\") }};\n"
-        );
-    }
-    text
-}
 
 fn bare(text: &str) -> (PolicySet, Request, Entities) {
     let set = |items: &[&str]| {
@@ -77,7 +44,7 @@ fn decide(c: &mut Criterion) {
     let arguments = json::parse(ARGUMENTS).unwrap();
     let facts = Facts { arguments: Arguments::Given(&arguments), ..Facts::read(FACTS).unwrap() };
     for count in [20, 200] {
-        for (kind, text) in [("mixed", policies(count)), ("all apply", all_apply(count))] {
+        for (kind, text) in [("mixed", mixed(count, "mail#send_email")), ("all apply", all_apply(count))] {
             let policies = Policies::read(&[("bench", &text)]).unwrap();
             assert_eq!(policies.decide(&facts), Decision::Allow);
             c.bench_function(&format!("{count} {kind}/decide"), |b| {
