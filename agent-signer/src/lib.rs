@@ -20,6 +20,7 @@ mod line;
 pub mod lineage;
 mod link;
 pub mod model_relay;
+mod open_calls;
 pub mod run;
 pub mod serve;
 mod server;

@@ -22,11 +22,15 @@ use serde::{Deserialize, Serialize};
 pub struct FlowTable {
     /// The folder in which declassifications are left for this agent.
     pub declassified: Option<PathBuf>,
+    /// Where the guard in front of this agent says which call is open (`[open_calls]` in its `guard.toml`): the cause of calls of which the
+    /// program says none.
+    pub open_calls: Option<PathBuf>,
 }
 
 impl FlowTable {
     pub(crate) fn within(self, folder: &Path) -> Self {
-        Self { declassified: self.declassified.map(|path| folder.join(path)) }
+        let within = |path: PathBuf| folder.join(path);
+        Self { declassified: self.declassified.map(within), open_calls: self.open_calls.map(within) }
     }
 }
 

@@ -35,6 +35,7 @@ use crate::given::Given;
 use crate::grant::Grant;
 use crate::judge::{Asks, Case, Judge, Step};
 use crate::lineage::{self, Context, Saw};
+use crate::open_calls;
 use crate::state::State;
 use crate::subgrant::{SubgrantFailure, Subgrants};
 use crate::wire;
@@ -196,7 +197,22 @@ impl Signer {
             _ => self.presented().await?,
         };
         let nonce = asked.map(|asked| asked.nonce.to_b64());
-        let told = call.told();
+        let unknown = |unknown: open_calls::Unknown| {
+            tracing::error!("a call to {audience} is not signed: {unknown}");
+            Refusal::from(Reason::NotSigned)
+        };
+        let guard = self.config.flow.as_ref().and_then(|flow| flow.open_calls.as_deref());
+        // What the program says goes before what it may have forgotten.
+        let guard = guard.filter(|_| call.told().is_none());
+        let (answer, parsed);
+        let told = match guard {
+            Some(guard) => {
+                answer = open_calls::ask(guard).await.map_err(unknown)?;
+                parsed = open_calls::parse(guard, &answer).map_err(unknown)?;
+                open_calls::read(guard, &parsed).map_err(unknown)?
+            }
+            None => call.told(),
+        };
         if let Some(told) = &told {
             self.seen.works_for(told.cause);
         }

@@ -110,17 +110,30 @@ impl<'a> Told<'a> {
         out.extend_from_slice(before);
         out.extend_from_slice(if meta.is_none() { b"\"_meta\":{" } else { b"" });
         write_string(names::CAUSE, &mut out);
-        out.extend_from_slice(b":{\"decision\":");
-        write_string(self.cause, &mut out);
-        for (n, token) in self.grant.iter().enumerate() {
-            out.extend_from_slice(if n == 0 { b",\"grant\":[" } else { b"," });
-            write_string(token, &mut out);
-        }
-        out.extend_from_slice(if self.grant.is_empty() { b"}" } else { b"]}" });
+        out.push(b':');
+        self.write(&mut out);
         out.extend_from_slice(if meta.is_none() { b"}" } else { b"" });
         let more = !after.trim_ascii_start().starts_with(b"}");
         out.extend_from_slice(if more { b"," } else { b"" });
         out.extend_from_slice(after);
         Some(out)
+    }
+
+    /// The member alone, canonical.
+    pub fn to_json(&self) -> String {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        // Tokens are ASCII, or they would not have been read.
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"decision\":");
+        write_string(self.cause, out);
+        for (n, token) in self.grant.iter().enumerate() {
+            out.extend_from_slice(if n == 0 { b",\"grant\":[" } else { b"," });
+            write_string(token, out);
+        }
+        out.extend_from_slice(if self.grant.is_empty() { b"}" } else { b"]}" });
     }
 }

@@ -54,11 +54,11 @@ impl Admission {
         let answered = place.id().is_some();
         // What can fail is done before the call counts as let through.
         let admitted = match gate.telling(&rules, &accepted).await {
-            Ok(told) => gate.admit(&rules, &accepted, passed, answered).await.map(|shown| (shown, told)),
+            Ok(telling) => gate.admit(&rules, &accepted, passed, answered).await.map(|shown| (shown, telling)),
             Err(refusal) => Err(refusal),
         };
         match admitted {
-            Ok((shown, told)) => {
+            Ok((shown, telling)) => {
                 let verdict = Attested::new(&accepted);
                 let _ = attested.set(verdict.clone());
                 let call = Call {
@@ -67,9 +67,10 @@ impl Admission {
                     shown,
                     labels: Arc::new(accepted.flow.labels.clone()),
                     tool: accepted.proof.tool.as_deref().map(Arc::from),
+                    listed: if answered { gate.list(&telling) } else { None },
                 };
                 place.open(Watched::Call { call: Open { call, attested: verdict }, about });
-                ToServer::Forward(told.unwrap_or(accepted.forward).into())
+                ToServer::Forward(telling.request.unwrap_or(accepted.forward).into())
             }
             Err(refusal) => refuse(&gate, &rules, place.id(), &refusal, None).await,
         }

@@ -29,6 +29,7 @@ use flow::{DeclassifierTable, FlowTable, LogTable};
 use platform::PlatformTable;
 use status::Read;
 
+pub use crate::open_calls::OpenCallsTable;
 pub use accepted::{Acceptance, AcceptedError};
 pub use closed::Closing;
 pub use edit::{EditError, accept, close};
@@ -71,6 +72,8 @@ pub struct Config {
     pub metrics: MetricsTable,
     /// Where a span of each call goes.
     pub telemetry: TelemetryTable,
+    /// Where the signer of the agent behind asks for what it works; `None` for nowhere.
+    pub open_calls: Option<OpenCallsTable>,
     /// The witnesses of the log, where there are any.
     pub witness: Option<Witnesses>,
     /// States that a person accepted by hand, in the order of the file.
@@ -267,6 +270,7 @@ struct File {
     http: Http,
     #[serde(default)]
     metrics: MetricsTable,
+    open_calls: Option<OpenCallsTable>,
     #[serde(default)]
     telemetry: TelemetryTable,
     witness: Option<witness::Section>,
@@ -429,6 +433,7 @@ impl Config {
             log_key: log_key.map_err(|source| ConfigError::LogKey { path: at(), source })?,
             receipts: file.receipts.unwrap_or(true),
             metrics: file.metrics,
+            open_calls: file.open_calls.map(|table| table.within(folder)),
             telemetry: file.telemetry.within(folder),
             trail: file.trail.map(|table| table.within(folder)),
             deny_as: match file.deny_as {

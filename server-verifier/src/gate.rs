@@ -29,6 +29,7 @@ use crate::held::Holds;
 use crate::judge::{self, Case, Challenges, Desk, Passed, Refused, Verdict};
 use crate::methods::Setting;
 use crate::metrics::{LogState, Metrics};
+use crate::open_calls::{Listed, Shown as OpenCalls};
 use crate::rules::{Current, Rules};
 use crate::status::Lists;
 use crate::stores::Stores;
@@ -65,12 +66,23 @@ pub struct Gate {
     alerts: Arc<OpenAlerts>,
     exchanges: AtomicU64,
     metrics: Metrics,
+    /// Told of each call, where the agent behind does not hand on what it is told.
+    open_calls: Option<OpenCalls>,
 }
 
 /// The trail of what passes, besides the decisions.
 struct Trail {
     recorder: Arc<Recorder>,
     session: Arc<Session>,
+}
+
+/// What is told of a call besides the answer to it.
+#[derive(Default)]
+pub(crate) struct Telling {
+    /// The canonical request with the member for the server behind; `None` where it is told nothing.
+    pub request: Option<Vec<u8>>,
+    /// That member, where the server's agent may ask for it.
+    member: Option<String>,
 }
 
 /// A call that was let through.
@@ -86,6 +98,8 @@ pub(crate) struct Call {
     pub labels: Arc<Labels>,
     /// The tool.
     pub tool: Option<Arc<str>>,
+    /// While the call is open, where somebody may ask.
+    pub listed: Option<Arc<Listed>>,
 }
 
 /// A decision as its receipt will show it: the entry, and the proof that it is in the log.
@@ -326,10 +340,10 @@ impl Gate {
         Err(refused(accepted, reason))
     }
 
-    /// The canonical request with what the server behind is to be told of a call that was let through; `None` where it is told nothing.
-    pub(crate) async fn telling(&self, rules: &Rules, accepted: &Accepted) -> Result<Option<Vec<u8>>, Refusal> {
-        if !rules.flow.tell_server {
-            return Ok(None);
+    /// What the server behind is to be told of a call that was let through, and the agent that is that server.
+    pub(crate) async fn telling(&self, rules: &Rules, accepted: &Accepted) -> Result<Telling, Refusal> {
+        if !rules.flow.tell_server && self.open_calls.is_none() {
+            return Ok(Telling::default());
         }
         let now = now();
         let cause = Cause {
@@ -355,8 +369,20 @@ impl Gate {
             refused(accepted, Reason::LogUnavailable)
         })?;
         let grant = accepted.flow.grant.iter().map(|token| &**token).collect();
-        let told = Told { cause: &token, grant }.put(&accepted.forward);
-        told.map(Some).ok_or_else(|| refused(accepted, Reason::BadRequest))
+        let told = Told { cause: &token, grant };
+        let mut telling = Telling::default();
+        if rules.flow.tell_server {
+            let request = told.put(&accepted.forward).ok_or_else(|| refused(accepted, Reason::BadRequest))?;
+            telling.request = Some(request);
+        }
+        telling.member = self.open_calls.is_some().then(|| told.to_json());
+        Ok(telling)
+    }
+
+    /// The call is open from now on, for whoever asks what the server behind works on.
+    pub(crate) fn list(&self, telling: &Telling) -> Option<Arc<Listed>> {
+        let open = self.open_calls.as_ref()?;
+        Some(Arc::new(open.calls.open(telling.member.as_deref()?)))
     }
 
     /// The labels of the answer to a call: `None` in place of one that has no canonical form.

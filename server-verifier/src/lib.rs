@@ -20,6 +20,7 @@ mod judge;
 pub mod layer;
 pub mod methods;
 mod metrics;
+mod open_calls;
 pub mod reload;
 mod rules;
 pub mod serve;

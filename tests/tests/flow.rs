@@ -5,6 +5,8 @@
 mod company;
 #[path = "flow/labels.rs"]
 mod labels;
+#[path = "flow/open_calls.rs"]
+mod open_calls;
 #[path = "flow/subgrants.rs"]
 mod subgrants;
 

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// The settings that stay.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "audience",
     "http",
     "log",
@@ -12,6 +12,7 @@ const NAMES: [&str; 12] = [
     "max_answer_bytes",
     "max_request_bytes",
     "metrics",
+    "open_calls",
     "receipts",
     "telemetry",
     "trail",

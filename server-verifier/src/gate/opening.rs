@@ -21,6 +21,7 @@ use crate::config::{Acceptance, Closing, Config, Fixed, TelemetryTable, accepted
 use crate::held::Holds;
 use crate::judge::{Challenges, Desk};
 use crate::metrics::Metrics;
+use crate::open_calls::Shown as OpenCalls;
 use crate::rules::{Current, Rules};
 use crate::status::{Lists, warn_of_staleness};
 use crate::stores::Stores;
@@ -74,6 +75,14 @@ pub enum GateError {
     /// The trail takes no entry.
     #[error(transparent)]
     Unwritten(#[from] attest_trail::Unwritten),
+    /// Nobody can be told which calls are open.
+    #[error("[open_calls]: cannot listen on {path}: {source}", path = path.display())]
+    OpenCalls {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// Witnesses cannot be asked.
     #[error(transparent)]
     Witness(#[from] WitnessingError),
@@ -100,6 +109,12 @@ impl Gate {
         warn_of_staleness(&trust);
         warn_of_nobody(&trust, config.judging.as_ref());
         let (log, recovery) = Log::open(&config.log, key.clone(), attest_log::Options::default())?;
+        // The log's lock is what makes it one guard for each server; only its holder may take the socket's place.
+        let open_calls = config.open_calls.as_ref().map(|table| {
+            let failed = |source| GateError::OpenCalls { path: table.socket.clone(), source };
+            OpenCalls::start(table).map_err(failed)
+        });
+        let open_calls = open_calls.transpose()?;
         let skew = trust.skew();
         let audience = trust.audience().to_owned();
         let stores = Stores::default();
@@ -132,6 +147,7 @@ impl Gate {
             alerts: Arc::default(),
             exchanges: AtomicU64::new(0),
             metrics,
+            open_calls,
         };
         let reader = Reader::open(&config.log)?;
         for open in recovery.open_calls {

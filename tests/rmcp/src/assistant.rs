@@ -24,13 +24,15 @@ const CAUSE: &str = "io.github.agent-attest/cause";
 pub struct Assistant {
     /// What stands in front of the mail server.
     command: Vec<String>,
+    /// Whether it hands on what it is told.
+    says: bool,
     mail: OnceCell<RunningService<RoleClient, ()>>,
 }
 
 impl Assistant {
     /// Reaches its mail server by this command, which is started with the first request.
-    pub fn new(command: Vec<String>) -> Self {
-        Self { command, mail: OnceCell::new() }
+    pub fn new(command: Vec<String>, says: bool) -> Self {
+        Self { command, says, mail: OnceCell::new() }
     }
 
     async fn mail(&self) -> Result<&RunningService<RoleClient, ()>, ErrorData> {
@@ -51,7 +53,8 @@ impl Assistant {
         let tool = arguments.remove("tool").and_then(|tool| Some(tool.as_str()?.to_owned()));
         let mut call = CallToolRequestParams::new(tool.unwrap_or("send".to_owned())).with_arguments(arguments);
         // What came with the request is handed on with what is done for it: all that an agent has to do.
-        call.meta = context.meta.get(CAUSE).map(|cause| JsonObject::from_iter([(CAUSE.into(), cause.clone())]).into());
+        let cause = context.meta.get(CAUSE).filter(|_| self.says);
+        call.meta = cause.map(|cause| JsonObject::from_iter([(CAUSE.into(), cause.clone())]).into());
         match self.mail().await?.call_tool(call).await {
             Ok(_) => Ok("done".to_owned()),
             Err(ServiceError::McpError(error)) => {

@@ -279,9 +279,11 @@ impl Company {
     }
 
     fn server(&self, kind: &str) -> Vec<OsString> {
-        if (kind, self.manner) == ("assistant", "rmcp") {
-            let words = [assistant().into(), "--".into()].into_iter();
-            return words.chain(self.wrapped("b.toml", "mail")).collect();
+        if kind == "assistant" && self.manner.starts_with("rmcp") {
+            let mut words = vec![assistant().into()];
+            words.extend((self.manner == "rmcp, silent").then(|| "--silent".into()));
+            words.push("--".into());
+            return words.into_iter().chain(self.wrapped("b.toml", "mail")).collect();
         }
         let script = tests_folder().join("tests/flow/server.py");
         let mut words: Vec<OsString> = vec!["python3".into(), "-SE".into(), script.into(), kind.into()];

@@ -255,3 +255,13 @@ fn a_grant_in_json_says_flow_and_null_too() {
     let (_, said) = company.run(&["delegate", "--explain", "passed.chain"]);
     assert!(said.contains("exactly null") && said.contains("only on behalf of a call"), "{said}");
 }
+
+#[test]
+fn a_grant_reaches_a_program_that_hands_nothing_on() {
+    let company = company("lying", "");
+    company.edit("assistant.toml", "[flow]\ntell_server = true\n", "[open_calls]\nsocket = \"run/b.calls\"\n[flow]\n");
+    company.edit("b.toml", "[flow]\n", "[flow]\nopen_calls = \"run/b.calls\"\n");
+    assert_eq!(asked(&company, CFO), "done");
+    assert_eq!(asked(&company, STRANGER), Reason::ArgumentsNotGranted.code());
+    assert_eq!(company.sent().len(), 1);
+}

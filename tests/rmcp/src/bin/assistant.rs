@@ -9,6 +9,9 @@ use rmcp::ServiceExt as _;
 /// An MCP server with one tool, `ask`, that calls a tool of another server.
 #[derive(Parser)]
 struct Options {
+    /// Does not hand on on whose behalf it works.
+    #[arg(long)]
+    silent: bool,
     /// Starts that other server, or what stands in front of it.
     #[arg(last = true, required = true, value_name = "SERVER ARGS")]
     command: Vec<String>,
@@ -16,7 +19,8 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let assistant = Assistant::new(Options::parse().command);
+    let Options { silent, command } = Options::parse();
+    let assistant = Assistant::new(command, !silent);
     assistant.serve(rmcp::transport::stdio()).await?.waiting().await?;
     Ok(())
 }
