@@ -210,3 +210,29 @@ fn not_even_another_process_of_the_signers_own_user_can_read_its_memory() {
         assert!(!opened.status.success(), "{name}");
     }
 }
+
+#[test]
+fn which_call_is_open_a_guard_tells_its_own_user_and_those_that_it_names() {
+    if !may_change_users() {
+        return;
+    }
+    let mut scratch = Scratch::new();
+    scratch.set_up();
+    let config = fs::read_to_string(scratch.path("agent/guard.toml")).unwrap();
+    let table = format!("\n[open_calls]\nsocket = \"calls\"\nallow_users = [{SIGNER}]\n");
+    fs::write(scratch.path("agent/guard.toml"), config + &table).unwrap();
+    // So that whoever is turned away is turned away by the guard, and not at the folder's door.
+    fs::set_permissions(scratch.path("agent"), Permissions::from_mode(0o755)).unwrap();
+    let mut client = Client::start(scratch.wrap_as(AGENT));
+    assert_eq!(reason(&client.call("echo", json!({}))), "", "{}", client.said());
+    let ask =
+        "import socket,sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(s.recv(99).decode())";
+    let told = |user| {
+        let said = must(scratch.run_as(user, "/usr/bin/env", &["python3", "-c", ask, "../agent/calls"])).stdout;
+        String::from_utf8(said).unwrap().trim().to_owned()
+    };
+    assert_eq!(told(AGENT), r#"{"open":0}"#);
+    assert_eq!(told(SIGNER), r#"{"open":0}"#);
+    assert_eq!(told(STRANGER), "");
+    client.end();
+}
