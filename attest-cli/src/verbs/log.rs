@@ -7,7 +7,7 @@ mod consistency;
 mod export;
 mod key;
 mod list;
-mod pins;
+pub(crate) mod pins;
 mod prove;
 mod reconcile;
 mod rotate;

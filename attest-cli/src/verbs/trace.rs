@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Ending {
     Ok(0)
 }
 
-fn named(search: &Search, text: &str) -> Result<Digest, Box<dyn std::error::Error>> {
+pub(crate) fn named(search: &Search, text: &str) -> Result<Digest, Box<dyn std::error::Error>> {
     if text.len() < 8 {
         return Err("a call is named by the hash of its proof, by at least 8 characters of it".into());
     }

@@ -173,7 +173,7 @@ impl Company {
         self.write(name, text.replacen(from, to, 1));
     }
 
-    fn attest(&self, words: &[&str]) -> Command {
+    pub fn attest(&self, words: &[&str]) -> Command {
         let mut command = Command::new(attest());
         command.args(words);
         self.place(command)

@@ -94,6 +94,7 @@ impl Filter {
             call: *call,
             commitment: *commitment,
             text: text.clone(),
+            from: None,
             below: None,
         }
     }
@@ -109,7 +110,7 @@ fn digest(text: &str) -> Result<Digest, String> {
 }
 
 /// A time, or how long ago, in milliseconds since 1970.
-fn moment(text: &str) -> Result<u64, String> {
+pub(crate) fn moment(text: &str) -> Result<u64, String> {
     if let Ok(ago) = text.parse::<humantime::Duration>() {
         let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
         return Ok(attest_log::clock::now_ms().saturating_sub(ago));
