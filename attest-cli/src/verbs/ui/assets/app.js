@@ -14,7 +14,8 @@ const main = document.getElementById('main');
 let shown = { stop() {} };
 let turn = 0;
 
-async function show() {
+async function show(event) {
+  const first = !event;
   const place = new URLSearchParams(location.hash.slice(1));
   const name = VIEWS[place.get('view')] ? place.get('view') : 'calls';
   const of = place.has('call') ? call : place.has('entry') ? entry : VIEWS[name];
@@ -40,7 +41,10 @@ async function show() {
     if (mine === turn) main.replaceChildren(el('h1', {}, 'attest'), failure(error));
   }
   main.removeAttribute('aria-busy');
-  if (mine === turn && place.size > 0 && !main.contains(document.activeElement)) window.scrollTo(0, 0);
+  if (mine !== turn || first) return;
+  window.scrollTo(0, 0);
+  // What had the focus may be gone with the view.
+  if (document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 
 /** What is the matter, in the head of every view. */

@@ -7,11 +7,11 @@ import { line, rove, table } from './rows.js';
 const STEP = 100;
 const MOST = 400;
 
-const WORDS = { any: '', allow: 'allow', deny: 'deny', result: 'result', 'tool-error': 'tool-error', error: 'error', unknown: 'unknown', ok: 'ok', bad: 'bad' };
-const TYPES = ['decision', 'outcome', 'call', 'receipt', 'alert', 'refused', 'seen', 'start', 'config', 'accepted', 'closed', 'key'];
+const VERDICTS = ['', 'allow', 'deny', 'result', 'tool-error', 'error', 'unknown', 'ok', 'bad'];
+const TYPES = ['', 'decision', 'outcome', 'call', 'receipt', 'alert', 'refused', 'seen', 'start', 'config', 'accepted', 'closed', 'key'];
 const FIELDS = [
-  ['text', 'Words in what was kept'], ['agent', 'Agent'], ['server', 'Server'], ['tool', 'Tool'], ['verdict', 'Verdict', Object.values(WORDS)],
-  ['type', 'Entry', ['', ...TYPES]], ['reason', 'Reason or rule'], ['label', 'Label'], ['destination', 'Host'],
+  ['text', 'Words in what was kept'], ['agent', 'Agent'], ['server', 'Server'], ['tool', 'Tool'], ['verdict', 'Verdict', VERDICTS],
+  ['type', 'Entry', TYPES], ['reason', 'Reason or rule'], ['label', 'Label'], ['destination', 'Host'],
   ['since', 'Since', undefined, '2h or 2026-11-27T10:00:00Z'], ['until', 'Until', undefined, '2h or a time'],
 ];
 
@@ -29,7 +29,7 @@ export async function calls(place, logs) {
   const trouble = el('div', {});
   const older = el('button', { type: 'button', click: () => load('older') }, 'Older');
   const newest = el('button', { type: 'button', click: () => load('newest') }, 'Back to the newest');
-  const form = search(asked, logs, state);
+  const form = search(asked, logs);
 
   function standing() {
     const shown = `${state.rows.length} entries shown, each proved in its log`;
@@ -58,7 +58,20 @@ export async function calls(place, logs) {
     }
   }
 
+  /** One request at a time: each begins where the one before ended. */
   async function load(which) {
+    if (state.busy) return;
+    state.busy = true;
+    try {
+      await fetched(which);
+    } catch (error) {
+      trouble.replaceChildren(failure(error));
+    } finally {
+      state.busy = false;
+    }
+  }
+
+  async function fetched(which) {
     const below = which === 'older' ? state.next.join(',') : undefined;
     const answer = await ask('rows', { ...asked, below, most: STEP });
     warn(answer);
@@ -80,8 +93,9 @@ export async function calls(place, logs) {
   }
 
   async function news() {
-    if (!state.live) return;
+    if (!state.live || state.busy) return;
     const answer = await ask('rows', { ...asked, from: state.sizes.join(',') });
+    if (state.busy) return;
     warn(answer);
     if (answer.more) return load('newest');
     const grown = answer.rows.length > 0;
