@@ -144,8 +144,8 @@ fn rows_come_in_pages_newest_first_and_what_is_new_comes_alone() {
 #[test]
 fn what_is_not_in_the_tree_is_not_shown_and_does_not_hide_the_rest() {
     let made = Made::new("log", 20);
-    drop(made.more("cut", 20));
-    drop(made.more("other", 4));
+    made.more("cut", 20);
+    made.more("other", 4);
     made.sql("log", "UPDATE entry SET body = CAST(replace(CAST(body AS TEXT), 'refused', 'welcome') AS BLOB) WHERE idx = 7");
     made.sql("cut", "UPDATE state SET checkpoint = replace(checkpoint, 'cut', 'tuc')");
     let page = Page::open(made.attest(&["ui", "log", "cut", "other"]));
@@ -216,7 +216,7 @@ fn a_call_is_traced_as_on_the_command_line_and_appears_while_one_looks() {
     assert_eq!(pinned, [false, false, false, false, true], "the key given is of that log alone");
     assert_eq!(logs["logs"][0]["owner"], "a");
 
-    let shown = browser::dom(&page, company.attest(&[&["ui"][..], &LOGS].concat()), &format!("call={call}"));
+    let shown = browser::dom(company.attest(&[&["ui"][..], &LOGS].concat()), &format!("call={call}"));
     if let Some(shown) = shown {
         assert!(shown.contains("<svg") && shown.contains("read_report") && shown.contains("It came of"), "{shown}");
     }
@@ -230,7 +230,7 @@ fn names_that_are_markup_stay_text_in_every_view() {
     let call = rows["rows"].as_array().unwrap().iter().find_map(|found| found["row"]["call"].as_str()).unwrap();
     let views = ["view=calls", "view=alerts", "view=states", "view=logs", "entry=0.0", &format!("call={call}")];
     for view in views {
-        let Some(shown) = browser::dom(&page, made.ui(), view) else { return };
+        let Some(shown) = browser::dom(made.ui(), view) else { return };
         let mut inert = shown.replace("<script type=\"module\" src=\"app.js\"></script>", "");
         inert.retain(|c| c != '\n');
         assert!(!inert.contains("<script") && !inert.contains("<img") && !inert.contains("owned</title>"), "{shown}");

@@ -11,7 +11,7 @@ fn chromium() -> Option<PathBuf> {
 }
 
 /// What a view is made of once its script has run. A login serves once, so the program is started anew for it.
-pub fn dom(_: &Page, ui: Command, view: &str) -> Option<String> {
+pub fn dom(ui: Command, view: &str) -> Option<String> {
     let Some(chromium) = chromium() else {
         println!("skipped: there is no chromium to show {view} in");
         return None;

@@ -90,7 +90,7 @@ impl Growing {
             if n % 3 == 0 {
                 Entry::outcome(Digest::of(n.to_string()), Status::Result, None, Some("server"), time).to_bytes()
             } else {
-                Entry::refused(Reason::Malformed, n, time, self.origin, time).to_bytes()
+                Entry::refused(Reason::NoProof, n, time, self.origin, time).to_bytes()
             }
         }));
     }

@@ -16,13 +16,12 @@ use crate::made::Made;
 fn a_million_entries() {
     let made = Made::new("log", 0);
     let begun = Instant::now();
-    drop(made.more("log", 0));
     let entries: u64 = std::env::var("ENTRIES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     made.growing("log").put((0..entries).map(|n| {
         let (time, call) = (1_764_000_000_000 + n * 250, Digest::of((n / 2).to_string()));
         match n % 200 {
             199 => Entry::alert(&alert(call), time).to_bytes(),
-            97 => Entry::refused(Reason::Malformed, 1, time, "server", time).to_bytes(),
+            97 => Entry::refused(Reason::NoProof, 1, time, "server", time).to_bytes(),
             k if k % 2 == 1 => Entry::outcome(call, Status::Result, Some(call), Some("server"), time).to_bytes(),
             k => {
                 let event = Event {
