@@ -1,6 +1,8 @@
 //! The small HTTP servers of the log: a witness, and a log that is read. Each is a function from a request to an answer;
 //! connections, limits and TLS are here.
 
+pub(crate) mod door;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;

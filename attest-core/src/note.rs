@@ -206,6 +206,11 @@ impl<'a> Note<'a> {
         self.text
     }
 
+    /// The names under the text, as they stand there: nobody has checked a signature.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.lines.iter().map(|line| line.name)
+    }
+
     /// Whether this key, a log's, signed the text.
     ///
     /// # Errors

@@ -48,4 +48,10 @@ pub enum ForensicsError {
         /// The entry.
         index: u64,
     },
+    /// A log that was read before, and whose tree is no longer a continuation of what it was then.
+    #[error("{log} is no continuation of what it was before: somebody cut, changed or exchanged it meanwhile", log = log.display())]
+    NotContinued {
+        /// The log.
+        log: PathBuf,
+    },
 }

@@ -38,6 +38,38 @@ impl Evidence {
         Ok(Self { reader, path: log.to_owned(), keys, checkpoint, note, owner })
     }
 
+    /// Takes up the log's newest checkpoint; says whether it is another than before. What was read stays as it was where this fails.
+    ///
+    /// # Errors
+    /// [`ForensicsError`]: also where the log does not continue what it was.
+    pub fn refresh(&mut self) -> Result<bool, ForensicsError> {
+        let note = self.reader.checkpoint()?;
+        if note == self.note {
+            return Ok(false);
+        }
+        let keys = self.reader.log_keys()?;
+        let checkpoint = keys.open(note.as_bytes());
+        let checkpoint = checkpoint.map_err(|source| ForensicsError::Checkpoint { log: self.path.clone(), source })?;
+        let before = &self.checkpoint;
+        let continued = checkpoint.origin == before.origin
+            && checkpoint.size >= before.size
+            && self.reader.root(before.size)? == before.root;
+        // The root that the newest checkpoint is of, over entries as they are stored: each one that is shown is proved against it.
+        if !continued || self.reader.root(checkpoint.size)? != checkpoint.root {
+            return Err(ForensicsError::NotContinued { log: self.path.clone() });
+        }
+        (self.keys, self.checkpoint, self.note) = (keys, checkpoint, note);
+        if self.owner.is_none() {
+            self.owner = owner(&self.reader)?;
+        }
+        Ok(true)
+    }
+
+    /// The tree's root, of all entries that are covered.
+    pub fn root(&self) -> &[u8; 32] {
+        &self.checkpoint.root
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
@@ -56,10 +88,6 @@ impl Evidence {
     /// Entries below this are covered.
     pub fn size(&self) -> u64 {
         self.checkpoint.size
-    }
-
-    pub(crate) fn root(&self) -> [u8; 32] {
-        self.checkpoint.root
     }
 
     /// The checkpoint's text.

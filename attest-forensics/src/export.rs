@@ -100,7 +100,7 @@ pub fn pass_on(
             progress(tree.size(), size);
         }
     }
-    if (tree.size(), tree.root()) != (size, evidence.root()) {
+    if (tree.size(), tree.root()) != (size, *evidence.root()) {
         return Err(not_whole());
     }
     Ok(count)

@@ -53,6 +53,14 @@ impl Index {
         Ok(index)
     }
 
+    /// Takes up what the log's checkpoint is over by now.
+    ///
+    /// # Errors
+    /// [`ForensicsError`].
+    pub fn refresh(&mut self, evidence: &Evidence) -> Result<(), ForensicsError> {
+        self.fill(evidence, &mut |_, _| {})
+    }
+
     /// Erases the index of a log, where there is one: it holds words of what was kept.
     ///
     /// # Errors
@@ -150,7 +158,7 @@ impl Index {
     /// `None` where a name is asked for that no entry has.
     fn statement(&self, query: &Query, most: u64) -> Option<(String, Vec<Sql>)> {
         let Query { since, until, kinds, agent, server, tool, verdict, reason, label, .. } = query;
-        let Query { destination, call, commitment, text, below, .. } = query;
+        let Query { destination, call, commitment, text, from, below, .. } = query;
         let (mut wheres, mut values): (Vec<String>, Vec<Sql>) = (Vec::new(), Vec::new());
         let mut and = |text: &str, value: i64| {
             wheres.push(text.to_owned());
@@ -172,6 +180,9 @@ impl Index {
         }
         if let Some(until) = until {
             and("time < ?", number(*until));
+        }
+        if let Some(from) = from {
+            and("idx >= ?", number(*from));
         }
         if let Some(below) = below {
             and("idx < ?", number(*below));

@@ -22,7 +22,7 @@ pub use evidence::Evidence;
 pub use index::{Index, path_of};
 pub use query::Query;
 pub use row::Row;
-pub use search::{Hit, Search};
+pub use search::{Found, Hit, Page, Search};
 pub use source::Source;
 pub use timeline::Timeline;
 pub use trace::Trace;

@@ -33,6 +33,8 @@ pub struct Query {
     pub commitment: Option<Digest>,
     /// Words in what was kept of it, each of them.
     pub text: Option<String>,
+    /// Entries from this index on alone: what came since.
+    pub from: Option<u64>,
     /// Entries below this index alone: the next page.
     pub below: Option<u64>,
 }

@@ -50,6 +50,14 @@ struct Agent {
     components: BTreeMap<Component, Digest>,
 }
 
+/// What is known once a timeline is at its end, so that another one goes on from there.
+#[derive(Default)]
+pub struct Past {
+    agents: HashMap<String, Agent>,
+    /// For each log, the entry that comes next.
+    next: Vec<u64>,
+}
+
 /// Entries of several logs by their times.
 pub struct Timeline<'e> {
     logs: Vec<&'e Evidence>,
@@ -63,10 +71,22 @@ pub struct Timeline<'e> {
 impl<'e> Timeline<'e> {
     /// Of these logs, from their beginnings: what an agent was before is known only so.
     pub fn new(logs: impl IntoIterator<Item = &'e Evidence>) -> Self {
+        Self::after(Past::default(), logs)
+    }
+
+    /// Of the same logs, in the same order, where an earlier timeline ended.
+    pub fn after(past: Past, logs: impl IntoIterator<Item = &'e Evidence>) -> Self {
         let logs: Vec<_> = logs.into_iter().collect();
-        let streams = logs.iter().map(|evidence| evidence.reader.entries(0..evidence.size())).collect();
+        let next = (0..).map(|n| past.next.get(n).copied().unwrap_or(0));
+        let streams = logs.iter().zip(next).map(|(evidence, next)| evidence.reader.entries(next..evidence.size()));
+        let streams = streams.collect();
         let ahead = logs.iter().map(|_| None).collect();
-        Self { logs, streams, ahead, agents: HashMap::new(), waiting: None }
+        Self { logs, streams, ahead, agents: past.agents, waiting: None }
+    }
+
+    /// What is known at the end.
+    pub fn past(self) -> Past {
+        Past { agents: self.agents, next: self.logs.iter().map(|evidence| evidence.size()).collect() }
     }
 
     /// What happened next; `None` at the end.

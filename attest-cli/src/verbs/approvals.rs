@@ -1,9 +1,9 @@
 //! `attest approvals`: the calls that wait for people.
 
-mod desk;
+pub(crate) mod desk;
 mod page;
 mod serve;
-mod words;
+pub(crate) mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -8,7 +8,7 @@ mod convert;
 mod export;
 mod key;
 mod list;
-mod pins;
+pub(crate) mod pins;
 mod prove;
 mod reconcile;
 mod rotate;

@@ -28,5 +28,6 @@ pub(crate) mod revoke;
 pub(crate) mod signer;
 pub(crate) mod timeline;
 pub(crate) mod trace;
+pub(crate) mod ui;
 pub(crate) mod verify;
 pub(crate) mod witness;

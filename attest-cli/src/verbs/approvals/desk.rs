@@ -15,16 +15,16 @@ use server_verifier::approvals::{self, Request};
 
 use super::words::plain;
 
-pub(super) type Failure = Box<dyn std::error::Error>;
+pub(crate) type Failure = Box<dyn std::error::Error>;
 
 /// The folder of a guard's requests, and whom the guard trusts.
-pub(super) struct Desk {
+pub(crate) struct Desk {
     folder: PathBuf,
     trust: Trust,
 }
 
 /// What was said to a request so far.
-pub(super) struct Standing {
+pub(crate) struct Standing {
     /// The approvals.
     pub approved: Approved,
     /// Whether somebody refused.
@@ -37,7 +37,12 @@ impl Desk {
         Ok(Self { folder: approvals::folder_of(&config.log), trust: config.trust })
     }
 
-    pub(super) fn requests(&self) -> Result<Vec<Request>, Failure> {
+    /// Of the guard that writes this log.
+    pub(crate) fn beside(log: &Path, trust: Trust) -> Self {
+        Self { folder: approvals::folder_of(log), trust }
+    }
+
+    pub(crate) fn requests(&self) -> Result<Vec<Request>, Failure> {
         Ok(approvals::open_requests(&self.folder, now())?)
     }
 
@@ -45,7 +50,7 @@ impl Desk {
         Ok(approvals::find(&self.folder, prefix, now())?)
     }
 
-    pub(super) fn standing(&self, request: &Request) -> Result<Standing, Failure> {
+    pub(crate) fn standing(&self, request: &Request) -> Result<Standing, Failure> {
         let left = approvals::left(&self.folder, request.id)?;
         let tokens = left.approvals.iter().map(|(salt, text)| (*salt, text.as_str()));
         Ok(Standing { approved: count(tokens, &request.asked(), &self.trust, now()), refused: left.refused })

@@ -10,7 +10,7 @@ use super::desk::{Failure, Standing};
 use crate::verbs::delegate::words::{chain, labels, quoted, time};
 
 /// A heading, and lines below it.
-pub(super) type Section = (&'static str, Vec<String>);
+pub(crate) type Section = (&'static str, Vec<String>);
 
 /// One line for each.
 pub(super) fn list(requests: &[Request]) -> String {
@@ -26,7 +26,7 @@ pub(super) fn list(requests: &[Request]) -> String {
 }
 
 /// Who wants what, in one line.
-pub(super) fn title(request: &Request) -> String {
+pub(crate) fn title(request: &Request) -> String {
     plain(&format!("{} asks for {} of {}", quoted(&request.agent), quoted(&request.tool), quoted(&request.audience)))
 }
 
@@ -43,7 +43,7 @@ pub(super) fn text(sections: &[Section]) -> String {
 }
 
 /// Everything that a person has to know of a request.
-pub(super) fn whole(request: &Request, standing: &Standing) -> Result<Vec<Section>, Failure> {
+pub(crate) fn whole(request: &Request, standing: &Standing) -> Result<Vec<Section>, Failure> {
     let behalf = chain(&request.chain).map_err(|error| format!("the chain of the request: {error}"))?;
     let mut sections = vec![
         ("Request", vec![request.id.to_b64()]),
@@ -130,7 +130,7 @@ fn so_far(request: &Request, standing: &Standing) -> Vec<String> {
 }
 
 /// The text with whatever is no plain visible character written out.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -23,29 +23,38 @@ pub(crate) struct Pins {
 impl Pins {
     /// The keys, none where none is given.
     pub(crate) fn keys(&self) -> Read<Option<LogKeys>> {
-        let mut lines = Vec::new();
-        for given in &self.keys {
-            if given.contains('+') {
-                lines.push(given.clone());
-            } else {
-                let text =
-                    fs::read_to_string(given).map_err(|error| format!("cannot read the keys {given}: {error}"))?;
-                lines.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
-            }
-        }
-        if lines.is_empty() {
-            return Ok(None);
-        }
-        // In any order on a command line: the retired ones by the size they ended at, the one in force last.
-        let until = |line: &String| line.split_once(" until ").and_then(|(_, size)| size.parse::<u64>().ok());
-        lines.sort_by_key(|line| until(line).unwrap_or(u64::MAX));
-        LogKeys::parse(&lines).map(Some).map_err(|error| format!("--key: {error}").into())
+        parsed(lines(&self.keys)?)
     }
 
     /// The policy, none where none is given.
     pub(crate) fn policy(&self) -> Read<Option<LogPolicy>> {
         self.policy.as_deref().map(policy).transpose()
     }
+}
+
+/// The lines of keys that stand in arguments or in files.
+pub(crate) fn lines(given: &[String]) -> Read<Vec<String>> {
+    let mut lines = Vec::new();
+    for given in given {
+        if given.contains('+') {
+            lines.push(given.clone());
+        } else {
+            let text = fs::read_to_string(given).map_err(|error| format!("cannot read the keys {given}: {error}"))?;
+            lines.extend(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));
+        }
+    }
+    Ok(lines)
+}
+
+/// The keys of one log, none where there is no line.
+pub(crate) fn parsed(mut lines: Vec<String>) -> Read<Option<LogKeys>> {
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    // In any order on a command line: the retired ones by the size they ended at, the one in force last.
+    let until = |line: &String| line.split_once(" until ").and_then(|(_, size)| size.parse::<u64>().ok());
+    lines.sort_by_key(|line| until(line).unwrap_or(u64::MAX));
+    LogKeys::parse(&lines).map(Some).map_err(|error| format!("--key: {error}").into())
 }
 
 fn policy(file: &Path) -> Read<LogPolicy> {

@@ -94,6 +94,7 @@ impl Filter {
             call: *call,
             commitment: *commitment,
             text: text.clone(),
+            from: None,
             below: None,
         }
     }
