@@ -12,7 +12,7 @@ const TYPES = ['', 'decision', 'outcome', 'call', 'receipt', 'alert', 'refused',
 const FIELDS = [
   ['text', 'Words in what was kept'], ['agent', 'Agent'], ['server', 'Server'], ['tool', 'Tool'], ['verdict', 'Verdict', VERDICTS],
   ['type', 'Entry', TYPES], ['reason', 'Reason or rule'], ['label', 'Label'], ['destination', 'Host'],
-  ['since', 'Since', undefined, '2h or 2026-11-27T10:00:00Z'], ['until', 'Until', undefined, '2h or a time'],
+  ['since', 'Since', undefined, '2h or a time'], ['until', 'Until', undefined, '2h or a time'],
 ];
 
 /** The filters of a place. */
@@ -126,7 +126,7 @@ function search(asked, logs) {
     const input = options
       ? el('select', { id, name }, options.map((word) => el('option', { value: word, selected: word === (asked[name] ?? '') }, word || 'any')))
       : el('input', { id, name, value: asked[name] ?? '', placeholder: hint, list, autocomplete: 'off', spellcheck: 'false' });
-    return el('div', { class: `field ${name}` }, el('label', { for: id }, label), input);
+    return el('div', { class: `field f-${name}` }, el('label', { for: id }, label), input);
   });
   const submit = (event) => {
     event.preventDefault();

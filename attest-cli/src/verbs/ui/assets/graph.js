@@ -8,6 +8,9 @@ const [W, H, GAP, STEP, EDGE] = [212, 66, 20, 50, 14];
 
 const cut = (text, most) => ([...text].length > most ? [...text].slice(0, most - 1).join('') + '…' : text);
 
+/** Who passes something on is known by a key alone: the end of the name is what tells it from others. */
+const who = (issuer) => (issuer.startsWith('urn:ietf:params:oauth:jwk-thumbprint:') ? `key ${issuer.split(':').at(-1).slice(0, 10)}…` : issuer);
+
 /** Nodes and edges: all calls, and, of the one that was asked about, its chain and its state. */
 function parts(trace, words) {
   const nodes = Object.entries(trace.calls).map(([id, traced]) => {
@@ -23,7 +26,7 @@ function parts(trace, words) {
   const { chain = [], state } = trace.calls[trace.call];
   chain.forEach((hop, n) => {
     const first = (words[n] ?? '').split('\n')[0].trim();
-    const lines = [n === 0 ? 'granted by' : 'passed on by', hop.issuer, `to key ${hop.holder.slice(0, 10)}…`];
+    const lines = [n === 0 ? 'granted by' : 'passed on by', who(hop.issuer), `to key ${hop.holder.slice(0, 10)}…`];
     nodes.push({ id: `hop ${n}`, kind: `hop ${hop.signature.check}`, lines, label: `Delegation ${n + 1}: ${first || hop.issuer}, signature ${hop.signature.check}` });
     edges.push({ from: `hop ${n}`, to: n + 1 < chain.length ? `hop ${n + 1}` : trace.call, how: 'grant' });
   });

@@ -42,9 +42,11 @@ function lanes(agent, all, [from, to], width) {
       }),
     ];
   });
+  // Days and minutes, or, of a short time, seconds.
+  const short = (ms) => (to - from < 3_600_000 ? stamp(ms).slice(11, 19) : stamp(ms).slice(5, 16));
   const axis = [
-    svg('text', { x: LEFT, y: height - 4, class: 'axis' }, stamp(from).slice(5, 16)),
-    svg('text', { x: width - 2, y: height - 4, class: 'axis', 'text-anchor': 'end' }, stamp(to).slice(5, 16)),
+    svg('text', { x: LEFT, y: height - 4, class: 'axis' }, short(from)),
+    svg('text', { x: width - 2, y: height - 4, class: 'axis', 'text-anchor': 'end' }, short(to)),
   ];
   return svg('svg', { class: 'lanes', width, height, viewBox: `0 0 ${width} ${height}`, role: 'group', 'aria-label': `Components of ${agent} over time` }, rows, axis);
 }
