@@ -54,7 +54,8 @@ pub(crate) struct Metrics {
 /// A call without an end yet.
 struct Running {
     at: Instant,
-    span: Option<Begun>,
+    /// Where it goes to a collector too.
+    begun: Option<Begun>,
 }
 
 /// How the log does. They are set when they are asked for.
@@ -141,11 +142,11 @@ impl Metrics {
 
     /// A call passed the checks, that began at this moment, and its verdict is on its way.
     pub(crate) fn begun(&self, call: &Call<'_, '_>, caller: &Caller, at: Instant) {
-        let span = self.telemetry.as_ref().and_then(|telemetry| telemetry.begin(call, caller, at));
+        let begun = self.telemetry.as_ref().map(|telemetry| telemetry.begin(call, caller, at));
         let mut running = self.running();
         if running.len() < RUNNING {
             // Checked once more (after people were asked, or as a copy of itself), it began when it first came.
-            running.entry(caller.call).or_insert(Running { at, span });
+            running.entry(caller.call).or_insert(Running { at, begun });
         }
     }
 
@@ -154,17 +155,17 @@ impl Metrics {
         self.verdict(Some(at.elapsed()));
         // Of strangers there are no spans.
         if let (Some(telemetry), Some(caller)) = (&self.telemetry, &refusal.caller) {
-            self.over(telemetry.begin(call, caller, at), "deny", Some(refusal.reason.code()));
+            self.over(Some(telemetry.begin(call, caller, at)), "deny", Some(refusal.reason.code()));
         }
     }
 
-    fn over(&self, span: Option<Begun>, decision: &str, error: Option<&str>) {
-        if let (Some(telemetry), Some(span)) = (&self.telemetry, span) {
-            telemetry.end(span, decision, error);
+    fn over(&self, begun: Option<Begun>, decision: &str, error: Option<&str>) {
+        if let (Some(telemetry), Some(begun)) = (&self.telemetry, begun) {
+            telemetry.end(begun, decision, error);
         }
     }
 
-    /// Sends the spans that wait.
+    /// Sends what waits for a collector.
     pub(crate) async fn close(&self) {
         if let Some(telemetry) = &self.telemetry {
             telemetry.close().await;
@@ -180,9 +181,9 @@ impl Metrics {
             return;
         }
         let running = self.running().remove(&call);
-        if let Some(Running { at, span }) = running {
+        if let Some(Running { at, begun }) = running {
             self.verdict(Some(at.elapsed()));
-            self.over(span, "allow", None);
+            self.over(begun, "allow", None);
         }
     }
 
@@ -192,9 +193,9 @@ impl Metrics {
         // A copy of a call that runs does not end it.
         let caller = refusal.caller.as_ref().filter(|_| refusal.reason != Reason::Replay);
         let running = caller.and_then(|caller| self.running().remove(&caller.call));
-        if let Some(Running { at, span }) = running {
+        if let Some(Running { at, begun }) = running {
             self.verdict(Some(at.elapsed()));
-            self.over(span, "deny", Some(refusal.reason.code()));
+            self.over(begun, "deny", Some(refusal.reason.code()));
         }
     }
 
@@ -209,7 +210,7 @@ impl Metrics {
     pub(crate) fn ended(&self, call: Digest, status: Status) {
         self.outcomes.get_or_create(&[("status", status.as_str())]).inc();
         let running = self.running().remove(&call);
-        if let Some(Running { at, span }) = running {
+        if let Some(Running { at, begun }) = running {
             self.outcome.observe(at.elapsed().as_secs_f64());
             let error = match status {
                 Status::Result => None,
@@ -217,7 +218,7 @@ impl Metrics {
                 Status::ToolError => Some("tool_error"),
                 status => Some(status.as_str()),
             };
-            self.over(span, "allow", error);
+            self.over(begun, "allow", error);
         }
     }
 

@@ -86,10 +86,13 @@ struct Made {
 
 impl Calls {
     fn remember(&mut self, call: Digest, row: &Row) {
-        let made = Made { agent: row.agent.clone(), tool: row.tool.clone() };
-        if self.of.insert(call, made).is_none() {
+        let made = self.of.entry(call).or_insert_with(|| {
             self.order.push_back(call);
-        }
+            Made::default()
+        });
+        // A trail, whose entry may stand before the decision or behind it, does not know who calls.
+        made.agent = made.agent.take().or_else(|| row.agent.clone());
+        made.tool = made.tool.take().or_else(|| row.tool.clone());
         if self.order.len() > CALLS
             && let Some(oldest) = self.order.pop_front()
         {
@@ -239,5 +242,29 @@ fn object(value: Value) -> Event {
     match value {
         Value::Object(members) => members,
         _ => Event::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_called_is_known_whether_the_trail_saw_the_call_before_its_decision_or_behind_it() {
+        let call = Digest::of("call");
+        let row = |kind, agent: Option<&str>| Row {
+            kind,
+            agent: agent.map(str::to_owned),
+            tool: Some("send".to_owned()),
+            call: Some(call),
+            ..Row::default()
+        };
+        let (decided, seen) = (row("decision", Some("a")), row("seen:call", None));
+        for order in [[&decided, &seen], [&seen, &decided]] {
+            let mut calls = Calls::default();
+            order.into_iter().for_each(|row| calls.remember(call, row));
+            assert_eq!(calls.of.get(&call).and_then(|made| made.agent.as_deref()), Some("a"));
+            assert_eq!(calls.order.len(), 1);
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! `[telemetry]`: a span for each call, received as a collector would and read with the published message types.
+//! `[telemetry]`: a span for each call and how long calls take, by way of a collector or straight, and read with the published message types.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use attest_tests::client::{eventually, reason, text};
@@ -9,10 +10,10 @@ use attest_tests::real::{env, real};
 use attest_tests::world::World;
 use serde_json::{Value, json};
 
-/// A receiver of OTLP; what it was sent stands in a file.
-struct Collector(Child);
+/// A receiver of OTLP; what it was sent stands in files.
+struct Receiver(Child);
 
-impl Collector {
+impl Receiver {
     fn start(world: &World) -> (Self, String) {
         let mut command = Command::new(env("export/bin/python"));
         command.arg(real("python/otlp_receiver.py")).arg(world.path("spans.jsonl")).stdout(Stdio::piped());
@@ -23,11 +24,35 @@ impl Collector {
     }
 }
 
-impl Drop for Collector {
+impl Drop for Receiver {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Rotel, a collector, with a receiver behind it. `None` where there is none for this machine.
+fn collector(behind: &str) -> Option<(Receiver, String)> {
+    let program = rotel();
+    if !program.exists() {
+        println!("SKIPPED: there is no collector; scripts/setup-test-env has one for Linux and Python 3.11");
+        return None;
+    }
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (http, grpc) = (free(), free());
+    let mut command = Command::new(program);
+    command.args(["start", "--exporter", "otlp", "--otlp-exporter-protocol", "http"]);
+    command.args(["--otlp-exporter-endpoint", behind, "--batch-timeout", "200ms"]);
+    command.args(["--otlp-http-endpoint", &http.to_string(), "--otlp-grpc-endpoint", &grpc.to_string()]);
+    let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let collector = Receiver(child);
+    eventually("the collector", || TcpStream::connect(http).ok());
+    Some((collector, format!("http://{http}")))
+}
+
+/// Where its package has it.
+fn rotel() -> PathBuf {
+    env("export/rotel/rotel/rotel-agent")
 }
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -40,7 +65,7 @@ fn telemetry(world: &World, url: &str) {
 #[test]
 fn a_collector_gets_a_span_for_each_call_in_the_trace_of_its_client_and_no_argument() {
     let world = World::granting(&["echo", "fail"]);
-    let (_collector, url) = Collector::start(&world);
+    let (_receiver, url) = Receiver::start(&world);
     telemetry(&world, &url);
     let mut client = world.start();
     let call = |client: &mut attest_tests::client::Client, tool: &str, traceparent: Option<String>| {
@@ -87,6 +112,56 @@ fn a_collector_gets_a_span_for_each_call_in_the_trace_of_its_client_and_no_argum
     );
     assert_eq!(show["attributes"]["error.type"], "tool-not-granted");
     assert!(!std::fs::read_to_string(world.path("spans.jsonl")).unwrap().contains("secret-argument"));
+}
+
+#[test]
+fn by_way_of_a_collector_come_spans_and_how_long_calls_took() {
+    let world = World::granting(&["echo", "fail"]);
+    let (_receiver, behind) = Receiver::start(&world);
+    let Some((_collector, url)) = collector(&behind) else { return };
+    telemetry(&world, &url);
+    let mut client = world.start();
+    for _ in 0..3 {
+        assert!(!text(&client.call("echo", json!({"text": "secret-argument"}))).is_empty());
+    }
+    client.call("fail", json!({}));
+    // Of a trace that its client does not record there is no span, and its time counts.
+    let quiet = json!({"name": "echo", "arguments": {"text": "x"}, "_meta": {"traceparent": format!("00-{TRACE}-{PARENT}-00")}});
+    let id = client.ask("tools/call", quiet);
+    client.answer(id);
+    assert_eq!(reason(&client.call("show", json!({}))), "tool-not-granted");
+    client.end();
+    let lines = |file: &str| -> Vec<Value> {
+        let text = std::fs::read_to_string(world.path(file)).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let spans = eventually("five spans", || Some(lines("spans.jsonl")).filter(|spans| spans.len() >= 5));
+    assert_eq!(spans.len(), 5, "{spans:#?}");
+    let points = eventually("the durations", || Some(lines("spans.jsonl.metrics")).filter(|points| points.len() >= 3));
+    let count = |decision: &str, error: Option<&str>| {
+        let of = points.iter().filter(|point| {
+            let attributes = &point["attributes"];
+            attributes["attest.decision"] == decision && attributes.get("error.type").and_then(Value::as_str) == error
+        });
+        // Cumulative: the last one has all.
+        of.map(|point| point["count"].as_u64().unwrap()).max()
+    };
+    assert_eq!(count("allow", None), Some(4), "{points:#?}");
+    assert_eq!(count("allow", Some("tool_error")), Some(1));
+    assert_eq!(count("deny", Some("tool-not-granted")), Some(1));
+    let point = &points[0];
+    assert_eq!((&point["name"], &point["unit"]), (&json!("mcp.server.operation.duration"), &json!("s")));
+    assert_eq!(point["temporality"], 2, "cumulative");
+    assert_eq!(point["attributes"]["mcp.method.name"], "tools/call");
+    assert_eq!(point["attributes"]["gen_ai.operation.name"], "execute_tool");
+    assert!(point["sum"].as_f64().unwrap() > 0.0);
+    for file in ["spans.jsonl", "spans.jsonl.metrics"] {
+        assert!(!std::fs::read_to_string(world.path(file)).unwrap().contains("secret-argument"));
+    }
+    assert!(
+        !std::fs::read_to_string(world.path("spans.jsonl.metrics")).unwrap().contains("echo"),
+        "no series of a tool"
+    );
 }
 
 #[test]
