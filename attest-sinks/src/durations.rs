@@ -129,12 +129,13 @@ fn body(named: Named, series: &BTreeMap<Attributes, Series>, (start, now): (u64,
     let point = |(attributes, series): (&Attributes, &Series)| {
         let count: u64 = series.classes.iter().sum();
         json!({
-            // 64-bit numbers are strings in this encoding.
+            // Times are strings, as this encoding has numbers of 64 bits.
             "startTimeUnixNano": start.to_string(),
             "timeUnixNano": now.to_string(),
-            "count": count.to_string(),
+            // Counts are numbers: everybody reads them, and older releases of opentelemetry-proto drop a histogram where they are strings.
+            "count": count,
             "sum": series.sum,
-            "bucketCounts": series.classes.iter().map(u64::to_string).collect::<Vec<_>>(),
+            "bucketCounts": series.classes,
             "explicitBounds": BOUNDS,
             "attributes": attributes.iter().map(|(key, value)| text(key, value)).collect::<Vec<_>>(),
         })

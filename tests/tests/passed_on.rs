@@ -1,5 +1,6 @@
 //! What is passed on of logs and guards, read by those it is for: DuckDB, the published schema of OCSF, Prometheus.
 #![allow(
+    clippy::print_stdout,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
