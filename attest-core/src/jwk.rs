@@ -3,6 +3,8 @@
 use core::fmt;
 use std::sync::Arc;
 
+use curve25519_dalek::edwards::EdwardsPoint;
+use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::b64;
@@ -65,6 +67,18 @@ impl fmt::Debug for Thumbprint {
     }
 }
 
+/// Whether y, the bytes without the sign in their top bit, lies below 2^255 - 19 (RFC 8032, section 5.1.3).
+fn is_reduced(bytes: &[u8; 32]) -> bool {
+    let [first, middle @ .., last] = bytes;
+    *first < 0xed || last & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
+}
+
+/// Whether the group's order times the point is nothing, by (order - 1) × point = -point. A key is public, so it may take
+/// however long it takes, which is two thirds of what curve25519-dalek's own check does.
+fn is_torsion_free(point: &EdwardsPoint) -> bool {
+    EdwardsPoint::vartime_double_scalar_mul_basepoint(&-Scalar::ONE, point, &Scalar::ZERO) == -point
+}
+
 impl PublicKey {
     /// The checks of enrolment, some 32 µs: done once per key, not per signature.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
@@ -72,12 +86,11 @@ impl PublicKey {
         if point.is_weak() {
             return Err(KeyError::Weak);
         }
-        let edwards = point.to_edwards();
-        // `from_bytes` accepts a y above the field's prime; its one spelling is what compression gives back.
-        if edwards.compress().as_bytes() != bytes {
+        // `from_bytes` accepts a y above the field's prime, and a sign at x = 0, which is of small order.
+        if !is_reduced(bytes) {
             return Err(KeyError::NotCanonical);
         }
-        if !edwards.is_torsion_free() {
+        if !is_torsion_free(&point.to_edwards()) {
             return Err(KeyError::Torsion);
         }
         Ok(Self::of_own_key(point))
@@ -140,5 +153,61 @@ impl Eq for PublicKey {}
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.thumbprint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use curve25519_dalek::constants::EIGHT_TORSION;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What curve25519-dalek says: compression gives back the one spelling, and its own check of the group.
+    fn as_the_library_says(bytes: &[u8; 32]) -> Result<(), KeyError> {
+        let point = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NotCanonical)?;
+        if point.is_weak() {
+            return Err(KeyError::Weak);
+        }
+        if point.to_edwards().compress().as_bytes() != bytes {
+            return Err(KeyError::NotCanonical);
+        }
+        if point.to_edwards().is_torsion_free() { Ok(()) } else { Err(KeyError::Torsion) }
+    }
+
+    fn ours(bytes: &[u8; 32]) -> Result<(), KeyError> {
+        PublicKey::from_bytes(bytes).map(|_| ())
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_with_any_part_outside_the_prime_order_group_is_refused(seed: [u8; 32], torsion in 0_usize..8) {
+            let key = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_edwards();
+            let mixed = (key + EIGHT_TORSION[torsion]).compress().to_bytes();
+            let expected = if torsion == 0 { Ok(()) } else { Err(KeyError::Torsion) };
+            prop_assert_eq!(ours(&mixed), expected);
+            prop_assert_eq!(as_the_library_says(&mixed), expected);
+            prop_assert_eq!(ours(&EIGHT_TORSION[torsion].compress().to_bytes()), Err(KeyError::Weak));
+        }
+
+        #[test]
+        fn of_any_bytes_we_say_what_the_library_says(bytes: [u8; 32]) {
+            prop_assert_eq!(ours(&bytes), as_the_library_says(&bytes));
+        }
+    }
+
+    #[test]
+    fn a_y_above_the_prime_is_no_second_spelling() {
+        for low in 0xed..=0xff_u8 {
+            for sign in [0x7f, 0xff] {
+                let mut bytes = [0xff; 32];
+                (bytes[0], bytes[31]) = (low, sign);
+                assert_eq!(ours(&bytes), as_the_library_says(&bytes));
+                assert!(ours(&bytes).is_err());
+                // The last y that there is, and no other, may be one.
+                bytes[0] = 0xec;
+                assert_eq!(ours(&bytes), as_the_library_says(&bytes));
+            }
+        }
     }
 }
