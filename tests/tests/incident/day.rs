@@ -67,7 +67,8 @@ pub fn staged(plot: Plot) -> (Stage, Known) {
 fn morning(stage: &Stage) {
     let mut clerk = stage.host(stage.names.clerk, &["customers", "mail"]);
     for n in 0..8 {
-        clerk.call("customers", "find_customer", json!({"name": ["Ada", "Ben", "Chen"][n % 3]}));
+        let name = ["Ada", "Ben", "Chen"][n % 3];
+        clerk.call("customers", "find_customer", json!({"name": name}));
     }
     assert_eq!(reason(&clerk.call("customers", "export_customers", json!({}))), "tool-not-granted");
     for n in 0..3 {

@@ -56,7 +56,7 @@ impl Host {
     }
 
     pub fn end(self) {
-        self.0.into_iter().for_each(|(_, mut client)| client.end());
+        self.0.into_iter().for_each(|(_, mut client)| drop(client.end()));
     }
 }
 
