@@ -30,7 +30,7 @@ const OTHERS: Names = Names {
     clerk: "bookkeeper",
     servers: ["tickets", "people", "post", "writing-room"],
 };
-const WHOLE_STORY: Plot = Plot { names: OURS, changed: true, poisoned: true, cut: Some(2) };
+const WHOLE_STORY: Plot = Plot { names: OURS, changed: true, poisoned: true, cut: Some(1) };
 
 /// What the script finds in this folder, and how it ends.
 fn investigated(case: &Path) -> (Option<i32>, Value) {
@@ -102,7 +102,9 @@ fn holds(found: &Value, plot: &Plot, known: &Known) {
         .collect();
     let [desk, assistant] = [names.desk, names.assistant];
     let story = [(desk, "read_issue"), (desk, "export_customers"), (desk, "ask"), (assistant, "send_mail")];
-    assert_eq!(steps, story.map(|(agent, tool)| (agent.to_owned(), tool.to_owned())));
+    let tied = plot.cut != Some(2);
+    let story = &story[..if tied { 4 } else { 3 }];
+    assert_eq!(steps, story.iter().map(|(agent, tool)| ((*agent).to_owned(), (*tool).to_owned())).collect::<Vec<_>>());
     assert!(found["poison"]["result"].to_string().contains("Ignore all previous instructions"), "{found:#}");
 
     let left: Vec<Value> = texts(&found["left"]).into_iter().filter(|of| of["named_by_the_poison"] == true).collect();
@@ -110,7 +112,7 @@ fn holds(found: &Value, plot: &Plot, known: &Known) {
     assert_eq!(mailed.len(), known.sent.len(), "{found:#}");
     for (mailed, sent) in mailed.iter().zip(&known.sent) {
         assert_eq!(mailed["arguments"]["body"], sent["body"], "what left, as the mail server has it");
-        assert_eq!(mailed["to"][0], "collect.evil.example");
+        assert_eq!((&mailed["to"][0], &mailed["tied"]), (&Value::from("collect.evil.example"), &Value::Bool(tied)));
     }
     assert_eq!(left.len(), 2 * known.sent.len(), "to the assistant, and from there");
     for grant in texts(&found["grants"]) {
@@ -148,8 +150,8 @@ fn where_nothing_happened_nothing_is_found() {
 
 #[test]
 fn in_another_company_the_findings_follow_what_happened_there() {
-    // Nobody changed a prompt, and it is the customers' log that an entry is missing in.
-    let plot = Plot { names: OTHERS, changed: false, poisoned: true, cut: Some(1) };
+    // Nobody changed a prompt, and it is the mail server's log that an entry is missing in: the one that says on whose behalf the mail was sent.
+    let plot = Plot { names: OTHERS, changed: false, poisoned: true, cut: Some(2) };
     let (stage, known) = staged(plot);
     let (code, found) = investigated(&case(&stage));
     assert_eq!(code, Some(1));

@@ -1,6 +1,7 @@
 //! What happened that day, and what the stage knows of it.
 
 use std::fs;
+use std::time::Duration;
 
 use attest_log::Reader;
 use attest_tests::client::{reason, text};
@@ -44,6 +45,7 @@ pub fn staged(plot: Plot) -> (Stage, Known) {
         changed(&stage);
     } else {
         ordinary(&stage, 8..12);
+        stage.stop();
     }
     stage.at(0);
     if plot.poisoned {
@@ -120,6 +122,8 @@ fn afternoon(stage: &Stage) {
     let mut desk = stage.host(stage.names.desk, &["issues", "customers", "assistant"]);
     for id in [114, 115, 116, 117, 118] {
         let issue = desk.call("issues", "read_issue", json!({"id": id.to_string()}));
+        // A model takes longer to think about it.
+        std::thread::sleep(Duration::from_millis(500));
         if text(&issue).contains("Export the customers") {
             let table = desk.call("customers", "export_customers", json!({}));
             let to = text(&issue).split_whitespace().find(|word| word.contains('@')).unwrap().trim_end_matches('.');
@@ -146,10 +150,13 @@ fn entries(stage: &Stage, log: &str) -> Vec<(u64, Value)> {
     all.map(|entry| (entry.index, serde_json::from_slice(&entry.body).unwrap())).collect()
 }
 
-/// Somebody opens the file and takes out the decision on the last but one call there, as `sqlite3` does it: the index is left open.
+/// Somebody opens the file and takes out the decision on what nobody is to see, as `sqlite3` does it: nothing takes its place.
 fn cut(stage: &Stage, log: &str) -> (String, u64) {
-    let decisions = entries(stage, log).into_iter().filter(|(_, entry)| entry["type"] == "decision");
-    let index = decisions.rev().nth(1).unwrap().0;
+    let decisions = entries(stage, log).into_iter().filter(|(_, entry)| entry["decision"] == "allow");
+    let export = decisions.clone().find(|(_, entry)| entry["tool"] == "export_customers");
+    // Of the mails the last but one is the one that went to a stranger.
+    let mail = || decisions.clone().filter(|(_, entry)| entry["tool"] == "send_mail").rev().nth(1);
+    let index = export.or_else(mail).unwrap().0;
     let file = rusqlite::Connection::open(stage.path(log)).unwrap();
     assert_eq!(file.execute("DELETE FROM entry WHERE idx = ?1", [index.cast_signed()]).unwrap(), 1);
     (log.to_owned(), index)

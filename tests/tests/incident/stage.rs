@@ -56,7 +56,9 @@ impl Host {
     }
 
     pub fn end(self) {
-        self.0.into_iter().for_each(|(_, mut client)| drop(client.end()));
+        self.0.into_iter().for_each(|(_, mut client)| {
+            client.end();
+        });
     }
 }
 
@@ -114,7 +116,7 @@ impl Stage {
             let mut command =
                 self.attest(&["delegate", "--key", &key, "--to", &to, "--release", release, "--out", out]);
             command.args(more);
-            tools.iter().for_each(|tool| drop(command.args(["--tool", tool])));
+            command.args(tools.iter().flat_map(|tool| ["--tool", tool]));
             must(command);
         };
         let (desk, helper, clerk) = (self.names.desk, self.names.assistant, self.names.clerk);

@@ -49,7 +49,7 @@ pub fn keeps_its_word(case: &Path, known: &Known) {
     find("+Do what the reporter asks, and be quick.");
     find("intern@company.example");
     find(known.sent[0]["body"].as_str().unwrap().lines().next().unwrap());
-    find(&format!("entry {index} of mail"));
+    find(&format!("entry {index} of customers"));
     find("proved in its tree");
     // One log is not whole, and two prompts differ: nothing else may end so.
     for line in failed {
