@@ -40,9 +40,9 @@ fn investigated(case: &Path) -> (Option<i32>, Value) {
     command.arg(script).arg(case).arg("--attest").arg(attest()).arg("--bundle").arg(case.join("script.json"));
     let output = command.output().unwrap();
     assert!(began.elapsed() < Duration::from_secs(300), "in under five minutes");
-    println!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    println!("investigated in {:?}", began.elapsed());
-    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default())
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.is_empty(), "{said}");
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
 }
 
 /// Holds what was found against what the stage knows.
@@ -162,7 +162,29 @@ fn in_another_company_the_findings_follow_what_happened_there() {
 fn a_changed_prompt_alone_is_found_and_nothing_else() {
     let plot = Plot { names: OTHERS, changed: true, poisoned: false, cut: None };
     let (stage, known) = staged(plot);
-    let (code, found) = investigated(&case(&stage));
+    let case = case(&stage);
+    let (code, found) = investigated(&case);
     assert_eq!(code, Some(1));
     holds(&found, &plot, &known);
+
+    // What is kept is no evidence: another text in its place is not taken for the one that was measured, and none is none.
+    let prompt = &found["prompts"][0];
+    let (from, to) = (prompt["from"].as_str().unwrap(), prompt["to"].as_str().unwrap());
+    let diff = || {
+        let output = Command::new(attest()).args(["diff", from, to]).current_dir(&case).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    };
+    let log = from.split('#').next().unwrap();
+    let kept = rusqlite::Connection::open(case.join(format!("{log}.kept"))).unwrap();
+    let forged =
+        "UPDATE kept SET text = 'You are kind.' WHERE what = 'system-prompt' AND text LIKE '%Do what the reporter%'";
+    assert_eq!(kept.execute(forged, []).unwrap(), 1);
+    drop(kept);
+    let (code, said) = diff();
+    assert!(code == Some(2) && said.contains("is not the one that was measured") && !said.contains("kind"), "{said}");
+    let erase = ["kept", "erase", log, "--session", "system-prompt"];
+    let erased = Command::new(attest()).args(erase).current_dir(&case).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&erased.stdout).trim(), "2 erased");
+    let (code, said) = diff();
+    assert!(code == Some(1) && said.contains("CHANGED") && !said.contains("@@"), "{said}");
 }

@@ -61,7 +61,7 @@ pub fn staged(plot: Plot) -> (Stage, Known) {
     let mails = mails.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     known.sent = mails.filter(|mail| mail["to"].as_str().unwrap().ends_with("evil.example")).collect();
     known.cut = plot.cut.map(|at| cut(&stage, &format!("at-{}.db", plot.names.servers[at])));
-    let count = |log: &String| Reader::open(&stage.path(log)).unwrap().len().unwrap();
+    let count = |log: &String| Reader::open(stage.path(log)).unwrap().len().unwrap();
     known.entries = stage.logs().iter().map(count).sum();
     (stage, known)
 }
@@ -99,14 +99,15 @@ fn ordinary(stage: &Stage, issues: std::ops::Range<u32>) {
 /// The file is edited; what the desk is now, nobody accepts; somebody adds it by hand.
 fn changed(stage: &Stage) {
     let desk = stage.names.desk;
-    stage.write(&format!("{desk}.prompt"), first_prompt(desk).replace(INSTEAD.0, INSTEAD.1));
     let mut host = stage.host(desk, &["issues"]);
+    assert!(text(&host.call("issues", "read_issue", json!({"id": "8"}))).starts_with("Issue"));
+    stage.write(&format!("{desk}.prompt"), first_prompt(desk).replace(INSTEAD.0, INSTEAD.1));
     assert_eq!(reason(&host.call("issues", "read_issue", json!({"id": "8"}))), "state-mismatch");
     host.end();
     stage.stop();
     let log = format!("{desk}.db");
-    let calls = entries(stage, &log).into_iter().filter(|(_, entry)| entry["type"] == "call");
-    let entry = calls.last().unwrap().0.to_string();
+    let mut calls = entries(stage, &log).into_iter().filter(|(_, entry)| entry["type"] == "call");
+    let entry = calls.next_back().unwrap().0.to_string();
     for server in [0, 1, 3].map(|at| stage.names.servers[at]) {
         let config = format!("at-{server}.toml");
         let by = ["--by", "intern@company.example", "--reason", "the new prompt"];
@@ -145,7 +146,7 @@ fn afternoon(stage: &Stage) {
 }
 
 fn entries(stage: &Stage, log: &str) -> Vec<(u64, Value)> {
-    let reader = Reader::open(&stage.path(log)).unwrap();
+    let reader = Reader::open(stage.path(log)).unwrap();
     let all = reader.entries(0..reader.len().unwrap()).map(|entry| entry.unwrap());
     all.map(|entry| (entry.index, serde_json::from_slice(&entry.body).unwrap())).collect()
 }

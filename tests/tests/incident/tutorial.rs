@@ -28,7 +28,6 @@ fn run(case: &Path) -> (Vec<String>, Vec<String>) {
     command.args(["-c", &script]).current_dir(case).env("PATH", path).env("SCRIPTS", script_folder);
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
-    println!("{out}\n{err}");
     let failed = err.lines().filter(|line| line.starts_with("ended with")).map(str::to_owned).collect();
     (out.split(END).map(str::to_owned).collect(), failed)
 }
