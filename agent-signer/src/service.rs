@@ -132,6 +132,7 @@ impl Signer {
             Some(trail) => Some(Session::begin(trail.clone(), &config.agent, None).await?),
             None => None,
         };
+        keep_prompt(&config, &current.state);
         Ok(Self {
             config,
             key,
@@ -466,6 +467,9 @@ impl Signer {
         // What is seen for the first time has not changed.
         changed.retain(|m| m.grade != Grade::InUse || before.iter().any(|b| b.component == m.component));
         let changed: Vec<Component> = changed.iter().map(|m| m.component).collect();
+        if changed.contains(&Component::SystemPrompt) {
+            tokio::task::block_in_place(|| keep_prompt(&self.config, &state));
+        }
         if !changed.is_empty() {
             tracing::warn!(
                 "the agent changed: {}; attested anew",
@@ -490,5 +494,14 @@ impl Signer {
         if let Err(reason) = self.log.close() {
             tracing::error!("the caller's log did not close in order: {reason}");
         }
+    }
+}
+
+/// What is kept is no evidence: that it cannot be kept is said, and stops nobody.
+fn keep_prompt(config: &Config, state: &State) {
+    let kept = config.trail.as_ref().zip(state.prompt());
+    let kept = kept.map(|(table, prompt)| attest_trail::keep_prompt(&config.log, table, prompt));
+    if let Some(Err(error)) = kept {
+        tracing::error!("the system prompt is not kept beside the log: {error}");
     }
 }

@@ -21,6 +21,8 @@ pub struct State {
     /// Files whose digests are known one by one.
     listed: Vec<(FileSet, Arc<Manifest>)>,
     disclosed: Vec<(Component, Arc<str>)>,
+    /// The system prompt on disk, where there is a trail to keep it beside.
+    prompt: Option<Arc<str>>,
 }
 
 impl fmt::Debug for State {
@@ -58,11 +60,16 @@ impl State {
     ) -> Result<(Self, Lists), MeasureError> {
         let Measure { weights, tensors, model, system_prompt, config: settings, config_env, harness, signer, .. } =
             &config.measure;
-        let mut state =
-            Self { measurements: Vec::new(), watched: Vec::new(), listed: Vec::new(), disclosed: Vec::new() };
+        let mut state = Self {
+            measurements: Vec::new(),
+            watched: Vec::new(),
+            listed: Vec::new(),
+            disclosed: Vec::new(),
+            prompt: None,
+        };
         let mut listed = Vec::new();
         let mut lists = Lists::default();
-        let mut prompt = None;
+        let mut prompt: Option<Arc<str>> = None;
         let mut add = |component, digest, grade, watch: Option<(FileSet, Stamp)>| {
             state.measurements.push(Measurement { component, digest, grade });
             state.watched.extend(watch);
@@ -118,16 +125,17 @@ impl State {
             let path = held.map_or_else(|| path.clone(), view::system_prompt);
             let measured = attest_measure::prompt(&path)?;
             add(Component::SystemPrompt, measured.value.digest, grade, Some((one(&path), measured.stamp)));
-            prompt = Some(measured.value.text);
+            prompt = Some(measured.value.text.into());
         }
         let disclosed = config.measure.disclose.iter().filter_map(|component| {
             let text = match component {
-                Component::SystemPrompt => prompt.take(),
-                component => lists.bytes(*component).and_then(|bytes| String::from_utf8(bytes).ok()),
+                Component::SystemPrompt => prompt.clone(),
+                component => lists.bytes(*component).and_then(|bytes| String::from_utf8(bytes).ok()).map(Into::into),
             };
-            Some((*component, text?.into()))
+            Some((*component, text?))
         });
         state.disclosed = disclosed.collect();
+        state.prompt = prompt.filter(|_| config.trail.is_some());
         state.listed = listed;
         Ok((state, lists))
     }
@@ -154,6 +162,11 @@ impl State {
             }
         }
         texts
+    }
+
+    /// The system prompt on disk; `None` where there is none, or no trail that would keep it.
+    pub(crate) fn prompt(&self) -> Option<&str> {
+        self.prompt.as_deref()
     }
 
     /// Every file that was measured, where it can be opened.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use attest_core::b64;
+use attest_core::digest::Digest;
 use attest_core::json::{self, Value};
 use attest_core::seen::{Event, What};
 use attest_kept::{Kept as Store, KeptError, Row};
@@ -72,6 +73,23 @@ impl Keep {
         {
             tracing::error!("what messages say is not kept any more; the log goes on: {error}");
         }
+    }
+
+    /// Keeps a text under its plain digest, which is how an attestation names what it is over.
+    pub(crate) fn put_text(&mut self, what: &str, digest: Digest, text: &str, time: u64) -> Result<(), KeepError> {
+        let drawn = &mut self.drawn;
+        let rules = self.own.as_ref().unwrap_or_else(|| Rules::defaults());
+        let redacted = rules.text(text, &mut || drawn.salt());
+        let row = Row {
+            entry: digest,
+            session: what.to_owned(),
+            time_ms: time,
+            what: what.to_owned(),
+            text: redacted.text,
+            salts: redacted.salts,
+        };
+        self.store.put(row)?;
+        Ok(self.store.flush()?)
     }
 
     pub(crate) fn flush(&mut self) {

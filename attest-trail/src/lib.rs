@@ -23,6 +23,6 @@ pub use config::Table;
 pub use how::How;
 pub use judged::Judged;
 pub use observer::is_content;
-pub use open::{OpenError, check, open};
+pub use open::{OpenError, PROMPT, check, keep_prompt, open};
 pub use recorder::{Recorder, Recording, Unwritten, Verdict, Writing};
 pub use session::Session;

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use attest_core::digest::Digest;
 use attest_core::entry::Written;
+use attest_log::clock::now_ms;
 use attest_log::{Log, ReadError, Reader};
 use attest_watch::{Rules, RulesError, Watch};
 
@@ -77,6 +79,22 @@ pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, Ope
     let sinks = sinks::start(&table.sink)?;
     Ok(Recorder::start(log.clone(), watch, keep, sinks, how))
 }
+
+/// Keeps the system prompt that an agent attests beside its log, redacted as messages are, where the table says that anything is kept: the log
+/// itself has no more than its digest, and whoever asks later what a change was needs both texts. Erased as `session` [`PROMPT`].
+///
+/// # Errors
+/// [`OpenError`]: it is not kept.
+pub fn keep_prompt(log: &Path, table: &Table, prompt: &str) -> Result<(), OpenError> {
+    if !table.keep {
+        return Ok(());
+    }
+    let mut keep = Keep::open(log, redaction(table)?)?;
+    Ok(keep.put_text(PROMPT, Digest::of(prompt), prompt, now_ms())?)
+}
+
+/// What a kept system prompt is kept as.
+pub const PROMPT: &str = "system-prompt";
 
 /// Reads what the table names, so that what is wrong there is found before a log is made.
 ///

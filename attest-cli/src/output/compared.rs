@@ -10,7 +10,7 @@ const MOST: usize = 20;
 
 /// Everything in it may come from a stranger's manifest, so names and texts are escaped.
 pub(crate) fn compared(compared: &Compared) {
-    let Compared { report, prompt, settings, differs } = compared;
+    let Compared { report, prompt, prompt_measured, settings, differs } = compared;
     let [a, b] = &report.agents;
     if a != b {
         line(format!("agents         {} and {}", visible(a), visible(b)));
@@ -24,6 +24,9 @@ pub(crate) fn compared(compared: &Compared) {
     }
     if let Some(change) = prompt {
         text(change);
+        if *prompt_measured == Some(false) {
+            line("  this is what redaction left of the texts; they are not proved to be what was measured");
+        }
     }
     if let Some(change) = settings {
         members(change);

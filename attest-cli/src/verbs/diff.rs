@@ -8,6 +8,7 @@ use attest_core::digest::Digest;
 use attest_core::json;
 use attest_core::jws::Unverified;
 use attest_core::measurement::Component;
+use attest_kept::Kept;
 use attest_measure::Document;
 use attest_measure::diff::{self, Report, SettingChange, TextChange};
 use serde::Serialize;
@@ -19,7 +20,8 @@ use crate::{Ending, output};
 ///
 /// A state is a manifest (`attest measure --manifest-out FILE`), an attestation (`attest issue`), which says that a component differs, not in
 /// what, or a moment of a log: LOG#N, the call of entry N, or LOG@TIME (RFC 3339), the last call until then, each by the attestation that the log
-/// keeps of it. Signatures are not verified: `attest verify` does that.
+/// keeps of it. Signatures are not verified: `attest verify` does that. Of two moments of logs whose trail kept the system prompt, the texts are
+/// compared too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The first state: a manifest, an attestation, LOG#N or LOG@TIME
@@ -50,6 +52,9 @@ pub(crate) struct Compared {
     pub(crate) report: Report,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) prompt: Option<TextChange>,
+    /// Whether the texts are the ones that were measured; not so where redaction took something out of what was kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) prompt_measured: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) settings: Option<Settings>,
     pub(crate) differs: bool,
@@ -91,16 +96,17 @@ fn compare(args: &Args) -> Result<Compared, Box<dyn std::error::Error>> {
     let prompt = match args.prompt.as_deref() {
         Some([in_a, in_b]) => {
             let [one, two] = [(in_a, sides[0]), (in_b, sides[1])].map(|(file, side)| prompt(file, side));
-            Some(diff::text(&one?, &two?))
+            Some((diff::text(&one?, &two?), true))
         }
-        _ => None,
+        _ => kept(sides)?,
     };
     let settings = match args.settings.as_deref() {
         Some([in_a, in_b]) => Some(settings([(in_a, &a), (in_b, &b)])?),
         _ => None,
     };
     let differs = report.differs() || settings.as_ref().is_some_and(|settings| !settings.changes.is_empty());
-    Ok(Compared { report, prompt, settings, differs })
+    let (prompt, prompt_measured) = prompt.unzip();
+    Ok(Compared { report, prompt, prompt_measured, settings, differs })
 }
 
 /// A manifest, or the claims of an attestation.
@@ -138,6 +144,25 @@ fn prompt(file: &Path, (state, of): (&Document, &PathBuf)) -> Result<String, Box
             Err(format!("{} is not the system prompt that {} was measured with", file.display(), of.display()).into())
         }
     }
+}
+
+/// The system prompts that trails kept beside these logs, compared, and whether both are what was measured; `None` where one is not kept.
+fn kept(sides: [(&Document, &PathBuf); 2]) -> Result<Option<(TextChange, bool)>, Box<dyn std::error::Error>> {
+    let text = |(state, of): (&Document, &PathBuf)| {
+        let Some(log) = Moment::parse(of).map(Moment::into_log) else { return Ok(None) };
+        let measured = state.measurement(Component::SystemPrompt);
+        let Some(measured) = measured.filter(|_| log.with_added_extension("kept").exists()) else { return Ok(None) };
+        let row = Kept::open(&log)?.get(&measured.digest)?;
+        Ok::<_, Box<dyn std::error::Error>>(row.map(|row| (Digest::of(&row.text) == measured.digest, row)))
+    };
+    let (Some((one_is, one)), Some((two_is, two))) = (text(sides[0])?, text(sides[1])?) else { return Ok(None) };
+    // Anybody who can write the file can put another text there: it counts as what redaction left only where that took something out.
+    for (is, row) in [(one_is, &one), (two_is, &two)] {
+        if !is && row.salts.is_empty() {
+            return Err("a system prompt that is kept beside the log is not the one that was measured".into());
+        }
+    }
+    Ok(Some((diff::text(&one.text, &two.text), one_is && two_is)))
 }
 
 fn settings([a, b]: [(&PathBuf, &Document); 2]) -> Result<Settings, Box<dyn std::error::Error>> {

@@ -30,6 +30,12 @@ impl Moment {
         Some(Self::Time(log.into(), time.parse().ok()?))
     }
 
+    /// Its log.
+    pub(crate) fn into_log(self) -> PathBuf {
+        let (Self::Entry(log, _) | Self::Time(log, _)) = self;
+        log
+    }
+
     /// The attestation that the call was made with; `agent` says whose, where several call.
     pub(crate) fn attestation(&self, agent: Option<&str>) -> Result<String, Failure> {
         match self {

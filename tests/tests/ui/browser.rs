@@ -21,7 +21,9 @@ pub fn dom(ui: Command, view: &str) -> Option<String> {
     };
     let page = Page::start(ui);
     let profile = tempfile::tempdir().unwrap();
-    let mut command = Command::new(chromium);
+    // One that hangs must not hang the tests.
+    let mut command = Command::new("timeout");
+    command.arg("120").arg(chromium);
     command.args(["--headless", "--disable-gpu", "--no-sandbox", "--disable-dev-shm-usage", "--no-first-run"]);
     command.arg(format!("--user-data-dir={}", profile.path().display()));
     command.args(["--virtual-time-budget=5000", "--dump-dom", &format!("http://{}{}#{view}", page.host, page.login)]);
