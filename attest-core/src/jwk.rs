@@ -3,8 +3,6 @@
 use core::fmt;
 use std::sync::Arc;
 
-use curve25519_dalek::edwards::EdwardsPoint;
-use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::{Signature, VerifyingKey};
 
 use crate::b64;
@@ -73,12 +71,6 @@ fn is_reduced(bytes: &[u8; 32]) -> bool {
     *first < 0xed || last & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
 }
 
-/// Whether the group's order times the point is nothing, by (order - 1) × point = -point. A key is public, so it may take
-/// however long it takes, which is two thirds of what curve25519-dalek's own check does.
-fn is_torsion_free(point: &EdwardsPoint) -> bool {
-    EdwardsPoint::vartime_double_scalar_mul_basepoint(&-Scalar::ONE, point, &Scalar::ZERO) == -point
-}
-
 impl PublicKey {
     /// The checks of enrolment, some 32 µs: done once per key, not per signature.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
@@ -90,7 +82,7 @@ impl PublicKey {
         if !is_reduced(bytes) {
             return Err(KeyError::NotCanonical);
         }
-        if !is_torsion_free(&point.to_edwards()) {
+        if !point.to_edwards().is_torsion_free() {
             return Err(KeyError::Torsion);
         }
         Ok(Self::of_own_key(point))
