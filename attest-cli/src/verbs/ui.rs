@@ -1,6 +1,6 @@
 //! `attest ui`: what logs say, in a browser on this machine.
 //!
-//! The page is in the binary, and looks only. [`door`](crate::web::door) says who comes in; [`api`] answers, in JSON, what the page asks;
+//! The page is in the binary, and looks only. [`door`] says who comes in; [`api`] answers, in JSON, what the page asks;
 //! the page shows everything as text.
 
 mod api;
