@@ -11,11 +11,11 @@ use attest_core::sign::MemoryKey;
 
 use crate::error::{AppendError, StopReason};
 use crate::key::LogKey;
+use crate::load::Doubt;
 use crate::log::{Log, Options, Testing};
+use crate::place::Place;
 use crate::reader::Reader;
 use crate::record::{Record, ReplayKey, Token};
-use crate::load::Doubt;
-use crate::place::Place;
 use crate::sqlite::{SqliteStore, resolve};
 use crate::store::{Failed, Found, Staged, Store};
 use crate::tree::{Edge, Tile};
@@ -67,11 +67,7 @@ impl Faulty {
 }
 
 impl Store for Faulty {
-    fn begin(
-        &mut self,
-        edge: &mut Edge,
-        records: &mut dyn Iterator<Item = &Record>,
-    ) -> Result<Option<Found>, Failed> {
+    fn begin(&mut self, edge: &mut Edge, records: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
         self.inner.begin(edge, records)
     }
 

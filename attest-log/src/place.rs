@@ -138,6 +138,12 @@ impl From<&str> for Place {
     }
 }
 
+impl From<String> for Place {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
 impl From<&String> for Place {
     fn from(text: &String) -> Self {
         Self::new(text)

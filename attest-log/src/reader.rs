@@ -7,8 +7,8 @@ use attest_core::checkpoint::LogKeys;
 use sha2::{Digest, Sha256};
 
 use crate::error::{OpenError, ReadError};
-use crate::record::{Hash, OpenCall};
 use crate::place::Place;
+use crate::record::{Hash, OpenCall};
 use crate::rows::{Rows, read_keys};
 use crate::stored::{Stored, Tiles};
 use crate::tree::{self, TILE_WIDTH, Unproved};

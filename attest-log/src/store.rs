@@ -17,11 +17,7 @@ pub(crate) trait Store: Send + 'static {
     ///
     /// A shared storage takes the log for itself until the batch ends, brings `edge` to where the log is now, and says what
     /// it knows of these records. One that has a single writer says `None`: what the writer remembers is how it is.
-    fn begin(
-        &mut self,
-        edge: &mut Edge,
-        records: &mut dyn Iterator<Item = &Record>,
-    ) -> Result<Option<Found>, Failed>;
+    fn begin(&mut self, edge: &mut Edge, records: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed>;
 
     /// Adds the record as entry `index` to the running transaction, beginning one where there is none.
     ///

@@ -127,7 +127,15 @@ fn empty() -> Loaded {
         }
     }
     let edge = Edge::load(&Nothing, 0, 512, |_| Ok(Vec::new())).unwrap();
-    Loaded { edge, checkpoint: String::new(), since: 0, horizon: 0, replay: Vec::new(), open: Vec::new(), others: Vec::new() }
+    Loaded {
+        edge,
+        checkpoint: String::new(),
+        since: 0,
+        horizon: 0,
+        replay: Vec::new(),
+        open: Vec::new(),
+        others: Vec::new(),
+    }
 }
 
 fn bench(taken: bool) -> Bench {

@@ -6,6 +6,7 @@ pub mod forge;
 pub mod http;
 pub mod http_raw;
 pub mod listening;
+pub mod postgres;
 pub mod real;
 pub mod vectors;
 pub mod world;

@@ -23,10 +23,8 @@ pub(super) struct Backend {
 
 impl Backend {
     pub(super) fn of(session: &Session) -> Result<Self, PostgresError> {
-        let rows = session.rows(
-            "SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()",
-            &[],
-        )?;
+        let rows =
+            session.rows("SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()", &[])?;
         let Some(row) = rows.first() else { return Err(PostgresError::Slow) };
         Ok(Self { pid: row.try_get(0)?, begun: row.try_get(1)? })
     }

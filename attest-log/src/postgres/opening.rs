@@ -101,12 +101,13 @@ fn read(session: &Session, is_dead: impl Fn(i32) -> bool) -> Result<Option<Read>
         return Ok(None);
     }
     let checkpoint = state.try_get(3)?;
-    let mut read =
-        Read { next, horizon, since, checkpoint, replay: Vec::new(), open: Vec::new(), others: Vec::new() };
+    let mut read = Read { next, horizon, since, checkpoint, replay: Vec::new(), open: Vec::new(), others: Vec::new() };
     let mut whole = true;
     session.replay_keys(&mut |index, scope, jti, expires| {
         let key = match (u64::try_from(index), u64::try_from(expires)) {
-            (Ok(index), Ok(expires)) if index < next => ReplayKey::new(scope, jti, expires).ok().map(|key| (index, key)),
+            (Ok(index), Ok(expires)) if index < next => {
+                ReplayKey::new(scope, jti, expires).ok().map(|key| (index, key))
+            }
             _ => None,
         };
         whole = key.is_some();
@@ -122,4 +123,3 @@ fn read(session: &Session, is_dead: impl Fn(i32) -> bool) -> Result<Option<Read>
     }
     Ok(whole.then_some(read))
 }
-

@@ -57,7 +57,49 @@ SELECT coalesce(string_agg(line, E'\n' ORDER BY line COLLATE "C"), '') FROM (
     FROM pg_class c WHERE c.relnamespace = to_regnamespace('attest_log') AND c.relkind = 'r' AND c.relpersistence <> 'p'
 ) AS objects"#;
 
-const EXPECTED: &str = "@@EXPECTED@@";
+const EXPECTED: &str = "\
+cosigned.note text not null
+cosigned.size bigint not null
+cosigned: PRIMARY KEY (size)
+entry.body bytea not null
+entry.idx bigint not null
+entry.token bytea
+entry: PRIMARY KEY (idx)
+instance.batch bigint not null
+instance.id integer not null
+instance.touched timestamp with time zone not null
+instance: PRIMARY KEY (id)
+log_key.since bigint not null
+log_key.vkey text not null
+log_key: PRIMARY KEY (since)
+meta.id smallint not null
+meta.version integer not null
+meta: CHECK ((id = 0))
+meta: PRIMARY KEY (id)
+open_call.hash bytea not null
+open_call.idx bigint not null
+open_call.instance integer not null
+open_call: PRIMARY KEY (hash)
+replay.expires bigint not null
+replay.idx bigint not null
+replay.jti bytea not null
+replay.scope bytea not null
+replay: PRIMARY KEY (idx)
+replay: UNIQUE (scope, jti)
+state.checkpoint text not null
+state.horizon bigint not null
+state.id smallint not null
+state.since bigint not null
+state.size bigint not null
+state: CHECK ((id = 0))
+state: PRIMARY KEY (id)
+tile.hashes bytea not null
+tile.idx bigint not null
+tile.level smallint not null
+tile: PRIMARY KEY (level, idx)
+token.hash bytea not null
+token.text bytea not null
+token: PRIMARY KEY (hash)";
 
 /// Version that this program writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -121,14 +163,18 @@ pub(super) fn judge(session: &Session, shared: &Shared) -> Result<(), OpenError>
 /// The version of the log that is there; an error where it is newer than this program, or something else has the name.
 fn version(session: &Session, shared: &Shared) -> Result<Option<i64>, OpenError> {
     let failed = |source| refused(shared, source);
-    let there: Option<bool> =
-        session.one("SELECT to_regnamespace('attest_log') IS NOT NULL", &[]).map_err(failed)?;
-    if there != Some(true) {
-        return Ok(None);
-    }
-    let marked: Option<bool> = session.one("SELECT to_regclass('attest_log.meta') IS NOT NULL", &[]).map_err(failed)?;
-    if marked != Some(true) {
-        return Err(OpenError::NotALog { path: shared.name() });
+    // From the tables themselves: `to_regclass` and the like may answer by what was so before a lock was waited for.
+    let there: Option<i64> = session
+        .one(
+            "SELECT count(*) + count(c.oid) FROM pg_namespace n
+             LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'meta' WHERE n.nspname = 'attest_log'",
+            &[],
+        )
+        .map_err(failed)?;
+    match there {
+        Some(0) | None => return Ok(None),
+        Some(1) => return Err(OpenError::NotALog { path: shared.name() }),
+        Some(_) => {}
     }
     let version: Option<i64> = session.one("SELECT version::int8 FROM attest_log.meta", &[]).map_err(failed)?;
     match version {

@@ -138,12 +138,8 @@ impl Session {
 
     /// Never by the server's word alone: what was set is asked back.
     fn judge(&self, writes: bool) -> Result<(), PostgresError> {
-        let needed = [
-            ("server_encoding", "UTF8"),
-            ("fsync", "on"),
-            ("full_page_writes", "on"),
-            ("synchronous_commit", "on"),
-        ];
+        let needed =
+            [("server_encoding", "UTF8"), ("fsync", "on"), ("full_page_writes", "on"), ("synchronous_commit", "on")];
         let asked = needed.into_iter().take(if writes { needed.len() } else { 1 });
         for (name, needs) in asked {
             let is: String =
@@ -226,6 +222,7 @@ fn tls(config: &Config) -> Result<MakeRustlsConnect, PostgresError> {
 
 fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
-    let made = || Builder::new_multi_thread().worker_threads(1).thread_name("attest-postgres").enable_all().build().ok();
+    let made =
+        || Builder::new_multi_thread().worker_threads(1).thread_name("attest-postgres").enable_all().build().ok();
     RUNTIME.get_or_init(made).as_ref().ok_or_else(|| io::Error::other("the system gives no thread for PostgreSQL"))
 }

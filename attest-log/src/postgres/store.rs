@@ -171,9 +171,7 @@ impl PostgresStore {
     fn lost(&mut self, error: &PostgresError) -> Failed {
         let failed = error.failed();
         let Some(live) = &self.live else { return failed };
-        if live.session.is_closed()
-            || matches!(error, PostgresError::Slow)
-            || live.session.execute("ROLLBACK").is_err()
+        if live.session.is_closed() || matches!(error, PostgresError::Slow) || live.session.execute("ROLLBACK").is_err()
         {
             self.drop_live();
         }
@@ -306,7 +304,8 @@ impl PostgresStore {
         }
         let mut found = Found { horizon: u64::try_from(horizon).unwrap_or(u64::MAX), ..Found::default() };
         for row in &said.taken {
-            let (scope, jti) = (row.try_get(0).map_err(PostgresError::from)?, row.try_get(1).map_err(PostgresError::from)?);
+            let (scope, jti) =
+                (row.try_get(0).map_err(PostgresError::from)?, row.try_get(1).map_err(PostgresError::from)?);
             found.taken.extend(ReplayKey::new(scope, jti, 0).ok().map(|key| key.id().clone()));
         }
         for row in &said.open {
@@ -356,11 +355,7 @@ impl From<StopReason> for Problem {
 }
 
 impl Store for PostgresStore {
-    fn begin(
-        &mut self,
-        edge: &mut Edge,
-        records: &mut dyn Iterator<Item = &Record>,
-    ) -> Result<Option<Found>, Failed> {
+    fn begin(&mut self, edge: &mut Edge, records: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
         self.batch = Batch::default();
         let asked = Asked::of(records);
         // A connection that went while nobody used it is no reason to refuse: nothing was asked yet.

@@ -187,11 +187,7 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     /// This file has one writer, which knows; the transaction begins with what is staged first.
-    fn begin(
-        &mut self,
-        _: &mut Edge,
-        _: &mut dyn Iterator<Item = &Record>,
-    ) -> Result<Option<Found>, Failed> {
+    fn begin(&mut self, _: &mut Edge, _: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
         Ok(None)
     }
 

@@ -82,8 +82,8 @@ impl Rows for Connection {
 
     fn keys(&self) -> Result<Vec<(i64, String)>, ReadError> {
         let mut statement = self.prepare_cached("SELECT since, vkey FROM log_key ORDER BY since")?;
-        let rows =
-            statement.query_map([], |row| Ok((row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default().to_owned())))?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get_ref(1)?.as_str().unwrap_or_default().to_owned())))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
