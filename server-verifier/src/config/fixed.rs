@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// The settings that stay.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "audience",
     "http",
     "log",
@@ -13,6 +13,7 @@ const NAMES: [&str; 12] = [
     "max_request_bytes",
     "metrics",
     "receipts",
+    "side",
     "telemetry",
     "trail",
     "witness",
