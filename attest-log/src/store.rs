@@ -8,7 +8,7 @@ use crate::tree::{Edge, Tile};
 
 /// A transaction at a time, used by one thread.
 ///
-/// A [`StopReason`] is final. The writer calls nothing but [`Store::abandon`] after one, so a store need not be able to go
+/// A [`StopReason`] is final. The writer calls nothing but [`Store::release`] and [`Store::abandon`] after one, so a store need not be able to go
 /// on, and must not retry by itself. Nothing staged may be visible to readers before [`Store::commit`] returns; when it
 /// fails for good, all or none of it may turn up after the next opening. The other two ways to fail are for a shared storage
 /// alone: it says them only where nothing of the batch is, or will be, acknowledged.
@@ -46,6 +46,9 @@ pub(crate) trait Store: Send + 'static {
 
     /// House-keeping, called after the answers went out so that nobody waits for it.
     fn tidy(&mut self) -> Result<(), StopReason>;
+
+    /// Lets go of what others wait for, at once after an error; the store itself is kept until the log goes.
+    fn release(&mut self) {}
 
     /// Ends in good order and lets the next writer in.
     fn close(self: Box<Self>) -> Result<(), StopReason>;

@@ -105,6 +105,9 @@ impl Writer {
         };
         // Before any answer, so that whoever is told that the log stopped finds it stopped.
         let _ = self.core.shared.stopped.set(reason);
+        if reason != StopReason::Closed {
+            self.core.store.release();
+        }
         self.inbox.close();
         for job in self.jobs.drain(..) {
             let _ = job.answer.send(Err(reason.into()));

@@ -339,6 +339,8 @@ fn a_database_that_went_back_or_another_way_stops_the_log_for_good() {
     server.sql("unseen", "UPDATE attest_log.entry SET body = 'other' WHERE idx = 0");
     let refused = other.append_blocking(decision(2), NOW).map(|a| a.index);
     assert_eq!(refused, Err(AppendError::Stopped(StopReason::Forked)));
+    // Whoever stopped keeps nobody else waiting.
+    assert_eq!(one.append_blocking(decision(2), NOW).map(|a| a.index), Ok(1));
 }
 
 #[test]

@@ -456,6 +456,11 @@ impl Store for PostgresStore {
         Ok(())
     }
 
+    /// The transaction under way, with the row that every other verifier waits for.
+    fn release(&mut self) {
+        self.drop_live();
+    }
+
     fn close(self: Box<Self>) -> Result<(), StopReason> {
         if let Some(live) = &self.live
             && let Err(error) = instance::retire(&live.session, self.instance)
