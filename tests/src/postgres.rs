@@ -208,8 +208,8 @@ impl Drop for Server {
 
 /// The address of a database that is at one of these sockets.
 pub fn url(sockets: &[&Path], database: &str) -> String {
-    let hosts: Vec<_> = sockets.iter().map(|socket| socket.display().to_string()).collect();
-    format!("postgresql:///{database}?user=attest&host={}", hosts.join(","))
+    let hosts: Vec<_> = sockets.iter().map(|socket| format!("host={}", socket.display())).collect();
+    format!("postgresql:///{database}?user=attest&{}", hosts.join("&"))
 }
 
 fn is_root() -> bool {

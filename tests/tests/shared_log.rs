@@ -62,7 +62,7 @@ fn check(world: &World, url: &str, ledger: &BTreeMap<String, String>) {
         assert_eq!(decided, 1, "call {call} was answered");
         let ended = with(&entries, &[("type", "outcome"), ("call", call)]);
         assert_eq!(ended.len(), 1, "call {call} was answered");
-        assert_eq!(ended[0]["status"], "ok");
+        assert_eq!(ended[0]["status"], "result");
     }
     let mut ran: BTreeMap<String, usize> = BTreeMap::new();
     for run in world.runs() {
