@@ -25,7 +25,7 @@ use attest_core::log_policy::LogPolicy;
 use attest_core::merkle::Hash;
 use attest_core::note::{Note, Vkey};
 use attest_core::trust::Trust;
-use attest_log::{Published, Reader, Snapshot};
+use attest_log::{Place, Published, Reader, Snapshot};
 
 use bases::Shared;
 use part::{PART, Part};
@@ -122,6 +122,7 @@ pub(crate) fn run(ask: &Ask<'_>, progress: impl Fn(u64, u64)) -> Result<Report, 
         horizon: snapshot.horizon,
         since: snapshot.since,
         keys: keys.clone(),
+        shared: is_shared(ask.log),
     };
     let shared = Shared::new(ask.trust);
     let (tree, counts) = walk(ask, &reader, size, tables, &points, &shared, &mut findings, &progress)?;
@@ -246,7 +247,8 @@ fn points(
     match head {
         None | Some(Published::Unreadable) => of_head(HeadFault::Unreadable),
         // A log that has never been open for writing since it was made has none; nor has it entries.
-        Some(Published::None) if snapshot.size > 0 => of_head(HeadFault::Missing),
+        // Of a shared log each verifier has a record of its own.
+        Some(Published::None) if snapshot.size > 0 && !is_shared(ask.log) => of_head(HeadFault::Missing),
         Some(Published::None) => {}
         Some(Published::Checkpoint(head)) if head.size > snapshot.size => of_head(HeadFault::Ahead),
         Some(Published::Checkpoint(head)) => {
@@ -255,6 +257,10 @@ fn points(
     }
     points.sort_by_key(|point| point.size);
     (points, witnessed)
+}
+
+fn is_shared(log: &Path) -> bool {
+    matches!(Place::new(log), Place::Shared(_))
 }
 
 fn cosigned(

@@ -223,7 +223,7 @@ reasons! {
     PolicyError = "policy-error", Policy;
     /// The policies of this server's operator ask for more before the call may run: a proof made now, a state measured now, or a person.
     StepUpRequired = "step-up-required", Policy;
-    /// The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.
+    /// The verifier cannot write its log, so it lets nothing through; try again later, and if that stays so, its operator must see to it.
     LogUnavailable = "log-unavailable", Append;
     /// Too few witnesses have seen this server's log of late, so it lets nothing through; try again later.
     NotWitnessed = "not-witnessed", Append;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use attest_core::checkpoint::{Checkpoint, LogKeys};
 use attest_core::entry::Written;
 use attest_core::merkle::{check_inclusion, leaf};
-use attest_log::Reader;
+use attest_log::{Place, Reader};
 
 use crate::error::ForensicsError;
 use crate::row::Row;
@@ -33,9 +33,10 @@ impl Evidence {
         let keys = reader.log_keys()?;
         let note = reader.checkpoint()?;
         let checkpoint = keys.open(note.as_bytes());
-        let checkpoint = checkpoint.map_err(|source| ForensicsError::Checkpoint { log: log.to_owned(), source })?;
+        let checkpoint =
+            checkpoint.map_err(|source| ForensicsError::Checkpoint { log: Place::new(log).name(), source })?;
         let owner = owner(&reader)?;
-        Ok(Self { reader, path: log.to_owned(), keys, checkpoint, note, owner })
+        Ok(Self { reader, path: Place::new(log).name(), keys, checkpoint, note, owner })
     }
 
     /// Takes up the log's newest checkpoint; says whether it is another than before. What was read stays as it was where this fails.
@@ -70,7 +71,7 @@ impl Evidence {
         &self.checkpoint.root
     }
 
-    /// Where it is.
+    /// Where it is; of a database, its address without the password.
     pub fn path(&self) -> &Path {
         &self.path
     }

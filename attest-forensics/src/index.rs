@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use attest_core::b64;
 use attest_core::digest::Digest;
+use attest_log::Place;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags};
 
@@ -41,10 +42,12 @@ impl Index {
         let failed = |source| ForensicsError::Index { path: path.clone(), source };
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let opened = match private(&path) {
-            Ok(()) => Connection::open_with_flags(&path, flags),
+        let opened = match Place::new(evidence.path()) {
+            // Nothing lies beside a log in a database.
+            Place::Shared(_) => Connection::open_in_memory(),
+            Place::File(_) if private(&path).is_ok() => Connection::open_with_flags(&path, flags),
             // Evidence that was handed over may lie where nothing can be written.
-            Err(_) => Connection::open_in_memory(),
+            Place::File(_) => Connection::open_in_memory(),
         };
         let mut connection = opened.map_err(failed)?;
         schema::prepare(&mut connection, &schema::identity(evidence)?).map_err(failed)?;

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::key::KeyFailed;
+use crate::postgres::PostgresError;
 use crate::record::Hash;
 
 /// Why a log was not opened. Nothing in an existing file was changed.
@@ -152,6 +153,14 @@ pub enum OpenError {
         /// What it said.
         source: rusqlite::Error,
     },
+    /// The database of a shared log refused, or cannot be reached.
+    #[error("{path}: {source}")]
+    Postgres {
+        /// Its address, without the password.
+        path: PathBuf,
+        /// What went wrong.
+        source: PostgresError,
+    },
 }
 
 /// Which part of a record is over its limit.
@@ -194,6 +203,10 @@ pub enum AppendError {
     /// `closes` names a call that is not open: never opened, or closed before.
     #[error("this call is not open: it was never opened, or has its outcome")]
     NotOpen,
+    /// The database of a shared log is away, or did not answer in time. Nothing of the record was written, or (a commit that
+    /// was cut off, and is not found again in time) nobody can tell: then its replay key may be taken. Later appends may go.
+    #[error("the log's database cannot be reached at the moment; try later")]
+    Unavailable,
     /// The log takes nothing any more. A record that was waiting may or may not turn up when the log is opened again;
     /// it was acknowledged to nobody.
     #[error("the log has stopped: {0}")]
@@ -237,6 +250,20 @@ pub enum StopReason {
         /// The system's error number.
         code: i32,
     },
+    /// PostgreSQL refused, for a reason that does not pass by itself.
+    #[error("PostgreSQL refused (code {code}); look into its log, then restart", code = code.escape_ascii())]
+    Postgres {
+        /// Its SQLSTATE.
+        code: [u8; 5],
+    },
+    /// The database of a shared log does not go on from what was acknowledged.
+    #[error(
+        "the database does not go on from what this log has acknowledged: an old copy, or a standby without the last commits, was put in its place; keep it as evidence and restore the right one"
+    )]
+    Forked,
+    /// Another verifier, or `attest log rotate`, gave the shared log another key.
+    #[error("the log has another key now; restart with that")]
+    Retired,
     /// The database took something that contradicts what the writer knows.
     #[error("the database contradicts the log's own state; keep the file and report this")]
     Inconsistent,
@@ -281,4 +308,7 @@ pub enum ReadError {
     /// SQLite refused.
     #[error("reading the log failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// The database of a shared log refused, or cannot be reached.
+    #[error("reading the log failed: {0}")]
+    Postgres(#[from] PostgresError),
 }

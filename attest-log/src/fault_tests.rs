@@ -11,12 +11,14 @@ use attest_core::sign::MemoryKey;
 
 use crate::error::{AppendError, StopReason};
 use crate::key::LogKey;
+use crate::load::Doubt;
 use crate::log::{Log, Options, Testing};
+use crate::place::Place;
 use crate::reader::Reader;
 use crate::record::{Record, ReplayKey, Token};
-use crate::sqlite::{Doubt, SqliteStore, resolve};
-use crate::store::{Staged, Store};
-use crate::tree::Tile;
+use crate::sqlite::{SqliteStore, resolve};
+use crate::store::{Failed, Found, Staged, Store};
+use crate::tree::{Edge, Tile};
 
 const CALLS: [Call; 7] =
     [Call::Stage, Call::Prune, Call::Tree, Call::Cosigned, Call::Commit, Call::Publish, Call::Tidy];
@@ -49,39 +51,47 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn meet<T>(
+    fn meet<T, E: From<StopReason>>(
         &mut self,
         call: Call,
-        act: impl FnOnce(&mut SqliteStore) -> Result<T, StopReason>,
-    ) -> Result<T, StopReason> {
+        act: impl FnOnce(&mut SqliteStore) -> Result<T, E>,
+    ) -> Result<T, E> {
         if call != self.fault.call || self.seen.fetch_add(1, Ordering::SeqCst) != self.fault.nth {
             return act(&mut self.inner);
         }
         if self.fault.done {
             act(&mut self.inner)?;
         }
-        Err(FAILED)
+        Err(FAILED.into())
     }
 }
 
 impl Store for Faulty {
-    fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, StopReason> {
+    fn begin(&mut self, edge: &mut Edge, records: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
+        self.inner.begin(edge, records)
+    }
+
+    fn leave(&mut self) -> Result<(), Failed> {
+        self.inner.leave()
+    }
+
+    fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, Failed> {
         self.meet(Call::Stage, |inner| inner.stage(index, record))
     }
 
-    fn prune(&mut self, entries: &[u64], horizon: u64) -> Result<(), StopReason> {
+    fn prune(&mut self, entries: &[u64], horizon: u64) -> Result<(), Failed> {
         self.meet(Call::Prune, |inner| inner.prune(entries, horizon))
     }
 
-    fn tree(&mut self, tiles: &[Tile], checkpoint: &str) -> Result<(), StopReason> {
-        self.meet(Call::Tree, |inner| inner.tree(tiles, checkpoint))
+    fn tree(&mut self, size: u64, tiles: &[Tile], checkpoint: &str) -> Result<(), Failed> {
+        self.meet(Call::Tree, |inner| inner.tree(size, tiles, checkpoint))
     }
 
-    fn cosigned(&mut self, size: u64, note: &str) -> Result<(), StopReason> {
+    fn cosigned(&mut self, size: u64, note: &str) -> Result<(), Failed> {
         self.meet(Call::Cosigned, |inner| inner.cosigned(size, note))
     }
 
-    fn commit(&mut self) -> Result<(), StopReason> {
+    fn commit(&mut self) -> Result<(), Failed> {
         self.meet(Call::Commit, SqliteStore::commit)
     }
 
@@ -117,7 +127,7 @@ fn faulty(path: &Path, fault: Fault) -> (Log, Arc<AtomicUsize>) {
     let (store, loaded) = SqliteStore::open(&path, &key(), options().testing, 512, Doubt::Refuse).unwrap();
     let seen = Arc::<AtomicUsize>::default();
     let faulty = Faulty { inner: Box::new(store), fault, seen: Arc::clone(&seen) };
-    let (log, _) = Log::start(path, Box::new(faulty), loaded, key(), options()).unwrap();
+    let (log, _) = Log::start(Place::File(path), Box::new(faulty), loaded, key(), options()).unwrap();
     (log, seen)
 }
 

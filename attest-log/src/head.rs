@@ -15,6 +15,8 @@ use std::path::Path;
 use attest_core::checkpoint::{Checkpoint, LogKeys};
 use rustix::fs::OFlags;
 
+use crate::place::Place;
+
 /// Two slots written in turns, so that a torn write leaves the other. A checkpoint with the longest name fits.
 const SLOT: usize = 1_024;
 
@@ -35,12 +37,13 @@ pub enum Found {
 }
 
 impl Found {
-    /// What the log at `log` published last, by the record beside it.
+    /// What the log at `log` published last, by the record beside it. Of a shared log whose folder is not named, nothing is known.
     ///
     /// # Errors
     /// The system's.
-    pub fn of_log(log: &Path, keys: &LogKeys) -> io::Result<Self> {
-        let mut name = log.as_os_str().to_owned();
+    pub fn of_log(log: impl Into<Place>, keys: &LogKeys) -> io::Result<Self> {
+        let Some(beside) = log.into().beside() else { return Ok(Self::None) };
+        let mut name = beside.into_os_string();
         name.push(".head");
         Head::read(Path::new(&name), keys)
     }

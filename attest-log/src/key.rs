@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::place::Place;
 use attest_core::checkpoint::Checkpoint;
 use attest_core::jwk::PublicKey;
 use attest_core::note::{Kind, Vkey, VkeyError};
@@ -35,6 +36,12 @@ pub enum LogKeyError {
         /// Why not.
         source: VkeyError,
     },
+    /// A shared log has no key beside it.
+    #[error("the log {log} is shared: name its key, which is the same for all that write it", log = log.display())]
+    Unnamed {
+        /// The log.
+        log: PathBuf,
+    },
     /// The key.
     #[error("the key of the log {log}: {source}", log = log.display())]
     Key {
@@ -47,16 +54,21 @@ pub enum LogKeyError {
 
 impl LogKey {
     /// The key at `source`, or at `<log>.key` where there is none named. For a log that does not exist yet a key file that
-    /// does not exist either is made; a log that exists and whose key is missing has lost it.
+    /// does not exist either is made; a log that exists and whose key is missing has lost it. The key of a log that several
+    /// verifiers share is always named, and never made here: all of them hold the same one.
     ///
     /// # Errors
     /// [`LogKeyError`].
-    pub fn of_log(log: &Path, source: Option<&KeySource>, origin: &str) -> Result<Self, LogKeyError> {
-        let refused = |source| LogKeyError::Key { log: log.into(), source };
-        let beside = KeySource::File(log.with_added_extension("key"));
-        let source = source.unwrap_or(&beside);
+    pub fn of_log(log: impl Into<Place>, source: Option<&KeySource>, origin: &str) -> Result<Self, LogKeyError> {
+        let log = log.into();
+        let refused = |source| LogKeyError::Key { log: log.name(), source };
+        let beside = match &log {
+            Place::File(path) => Some(KeySource::File(path.with_added_extension("key"))),
+            Place::Shared(_) => None,
+        };
+        let Some(source) = source.or(beside.as_ref()) else { return Err(LogKeyError::Unnamed { log: log.name() }) };
         let key = match (source.load(), source) {
-            (Err(KeyError::Missing { .. }), KeySource::File(file)) if is_new(log) => {
+            (Err(KeyError::Missing { .. }), KeySource::File(file)) if is_new(&log) => {
                 SecretKey::generate().and_then(|key| key.write(file, Form::Pem)).map_err(refused)?;
                 source.load()
             }
@@ -135,6 +147,7 @@ impl<K: Sign<Error: fmt::Display>> Sign for Named<K> {
 }
 
 /// Whether there is no log yet: no file, or one whose making was cut short before its first byte.
-fn is_new(log: &Path) -> bool {
+fn is_new(log: &Place) -> bool {
+    let Place::File(log) = log else { return false };
     fs::metadata(log).map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |meta| meta.len() == 0)
 }

@@ -34,14 +34,19 @@ pub mod export;
 mod fault_tests;
 mod head;
 mod key;
+mod load;
 mod log;
+mod place;
+mod postgres;
 mod reader;
 mod record;
 mod replay;
+mod rows;
 mod site;
 mod snapshot;
 mod sqlite;
 mod store;
+mod stored;
 mod tree;
 mod wait;
 pub mod witness;
@@ -52,6 +57,8 @@ pub use error::{AppendError, OpenError, Part, ReadError, StopReason};
 pub use head::Found as Published;
 pub use key::{KeyFailed, LogKey, LogKeyError};
 pub use log::{Log, Options, Recovery, Testing};
+pub use place::{Place, Shared};
+pub use postgres::PostgresError;
 pub use reader::{Entries, Entry, Reader};
 pub use record::{
     Appended, Hash, Inclusion, MAX_BODY, MAX_REPLAY_PART, MAX_TOKEN, MAX_TOKENS, OpenCall, Record, ReplayKey,

@@ -1,6 +1,5 @@
 //! The writing side: open, append, close.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -10,9 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{AppendError, OpenError, StopReason};
 use crate::key::LogKey;
+use crate::load::Doubt;
+use crate::place::Place;
+use crate::postgres;
 use crate::record::{Appended, OpenCall, Record, ReplayKey};
 use crate::replay::{Freshness, Window};
-use crate::sqlite::{self, Doubt, SqliteStore};
+use crate::sqlite::{self, SqliteStore};
 use crate::store::{Loaded, Store};
 use crate::wait::block_on;
 use crate::writer::{Cosigned, Job, Message, Shared, Writer};
@@ -62,11 +64,13 @@ pub struct Recovery {
     /// Calls that were opened and have no outcome, oldest first: the process ended in between. Their fate is unknown;
     /// append an outcome that says so, with `closes`, like any other record.
     pub open_calls: Vec<OpenCall>,
+    /// Those of other verifiers of a shared log that are at work, and close them themselves.
+    pub others: Vec<OpenCall>,
 }
 
 /// The one writer of a log file. Share it by reference or in an `Arc`; dropping it closes it.
 pub struct Log {
-    path: PathBuf,
+    place: Place,
     since: u64,
     inbox: mpsc::Sender<Message>,
     shared: Arc<Shared>,
@@ -74,17 +78,20 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens the log at `path`, making it where there is none, to be signed by `key`.
+    /// Opens the log at `place`, making it where there is none, to be signed by `key`.
     ///
-    /// A writer holds `<path>.lock` until it is closed or dropped, or its process ends. `-wal` and `-shm` beside the
+    /// Of a file, a writer holds `<path>.lock` until it is closed or dropped, or its process ends. `-wal` and `-shm` beside the
     /// file belong to it: copy a log with [`crate::Reader`] or after closing it, never the one file alone. `<path>.head` is
     /// the record of what was published last; it belongs to the log too.
+    ///
+    /// A database ([`Place::Shared`]) may have any number of writers, all with the same key. When it goes away, appends are
+    /// refused with [`AppendError::Unavailable`], and the log goes on by itself when it is back.
     ///
     /// # Errors
     /// [`OpenError`]: held by another writer, readable by others, a link, not a log, a newer format, another key, older
     /// than what it has published, or the system's.
-    pub fn open(path: impl AsRef<Path>, key: LogKey, options: Options) -> Result<(Self, Recovery), OpenError> {
-        Self::open_in(path.as_ref(), key, options, Doubt::Refuse)
+    pub fn open(place: impl Into<Place>, key: LogKey, options: Options) -> Result<(Self, Recovery), OpenError> {
+        Self::open_in(place.into(), key, options, Doubt::Refuse)
     }
 
     /// [`Log::open`] for a database that is older than what the log has published, or whose record of that is lost: its
@@ -94,23 +101,32 @@ impl Log {
     /// # Errors
     /// As [`Log::open`], but for [`OpenError::RolledBack`], [`OpenError::Forked`] and [`OpenError::NoHead`].
     pub fn adopt(
-        path: impl AsRef<Path>,
+        place: impl Into<Place>,
         key: LogKey,
         options: Options,
         now: u64,
     ) -> Result<(Self, Recovery), OpenError> {
-        Self::open_in(path.as_ref(), key, options, Doubt::Accept { now })
+        Self::open_in(place.into(), key, options, Doubt::Accept { now })
     }
 
-    fn open_in(path: &Path, key: LogKey, options: Options, doubt: Doubt) -> Result<(Self, Recovery), OpenError> {
-        let path = sqlite::resolve(path)?;
+    fn open_in(place: Place, key: LogKey, options: Options, doubt: Doubt) -> Result<(Self, Recovery), OpenError> {
         // A batch is the most that is appended at once, and so the most that is proved at once.
-        let (store, loaded) = SqliteStore::open(&path, &key, options.testing, options.max_batch.max(1), doubt)?;
-        Self::start(path, Box::new(store), loaded, key, options)
+        let keep = options.max_batch.max(1);
+        match place {
+            Place::File(path) => {
+                let path = sqlite::resolve(&path)?;
+                let (store, loaded) = SqliteStore::open(&path, &key, options.testing, keep, doubt)?;
+                Self::start(Place::File(path), Box::new(store), loaded, key, options)
+            }
+            Place::Shared(shared) => {
+                let (store, loaded) = postgres::open(&shared, &key, keep, doubt)?;
+                Self::start(Place::Shared(shared), Box::new(store), loaded, key, options)
+            }
+        }
     }
 
     pub(crate) fn start(
-        path: PathBuf,
+        place: Place,
         store: Box<dyn Store>,
         loaded: Loaded,
         key: LogKey,
@@ -130,11 +146,12 @@ impl Log {
             horizon: loaded.horizon,
             since: loaded.since,
             open_calls: loaded.open.clone(),
+            others: loaded.others.clone(),
         };
         let writer = Writer::new(store, loaded, key, Arc::clone(&shared), outbox, max_batch, options.group_window);
         let thread = thread::Builder::new().name("attest-log".into()).spawn(move || writer.run());
-        let thread = thread.map_err(|source| OpenError::Io { path: path.clone(), source })?;
-        let log = Self { path, since: recovery.since, inbox, shared, writer: Mutex::new(Some(thread)) };
+        let thread = thread.map_err(|source| OpenError::Io { path: place.name(), source })?;
+        let log = Self { place, since: recovery.since, inbox, shared, writer: Mutex::new(Some(thread)) };
         Ok((log, recovery))
     }
 
@@ -172,12 +189,12 @@ impl Log {
     ///
     /// # Errors
     /// Why the log stopped.
-    pub async fn keep_cosigned(&self, size: u64, note: String) -> Result<(), StopReason> {
+    pub async fn keep_cosigned(&self, size: u64, note: String) -> Result<(), AppendError> {
         let (answer, verdict) = oneshot::channel();
         let sent = self.inbox.send(Message::Cosigned(Cosigned { size, note, answer })).await;
         let stopped = || self.stopped().unwrap_or(StopReason::Closed);
         sent.map_err(|_| stopped())?;
-        verdict.await.unwrap_or_else(|_| Err(stopped()))
+        verdict.await.unwrap_or_else(|_| Err(stopped().into()))
     }
 
     /// The last published checkpoint: a signed note.
@@ -212,9 +229,9 @@ impl Log {
         self.shared.stopped.get().copied()
     }
 
-    /// The database file, absolute.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Where it is; a file's path is absolute.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Commits what is waiting, refuses what comes later, and releases the file. Blocks for the last commit. A second

@@ -2,19 +2,17 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::Path;
-use std::time::Duration;
 
 use attest_core::checkpoint::LogKeys;
-use rusqlite::config::DbConfig;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use sha2::{Digest, Sha256};
 
 use crate::error::{OpenError, ReadError};
+use crate::place::Place;
 use crate::record::{Hash, OpenCall};
-use crate::sqlite::{Identity, Stored, Tiles, identify, read_keys, resolve};
+use crate::rows::{Rows, read_keys};
+use crate::stored::{Stored, Tiles};
 use crate::tree::{self, TILE_WIDTH, Unproved};
+use crate::{postgres, sqlite};
 
 /// Entries fetched at once by an iteration: at most 4 MiB of bodies.
 const CHUNK: u64 = 64;
@@ -34,9 +32,10 @@ pub struct Entry {
 /// A log opened for reading. Every call sees what was committed when it began, so a reader that asks [`Reader::len`]
 /// again follows the log.
 ///
-/// It needs write access to the directory, for SQLite's `-shm` file, unless a writer is running.
+/// Of a file: it needs write access to the directory, for SQLite's `-shm` file, unless a writer is running. Of a database: it
+/// connects anew by itself after the connection was lost, and calls made meanwhile fail.
 pub struct Reader {
-    pub(crate) connection: Connection,
+    rows: Box<dyn Rows>,
     /// For proofs of different entries, and of different sizes.
     tiles: Tiles,
 }
@@ -45,36 +44,31 @@ impl Reader {
     /// Opens an existing log. Its mode is the owner's business here: a copy handed to an investigator is readable.
     ///
     /// # Errors
-    /// [`OpenError`]: no such file, not a log, another format.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let path = resolve(path.as_ref())?;
-        let refused = |source| OpenError::Sqlite { path: path.clone(), source };
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).map_err(refused)?;
-        // Readers wait only while another connection recovers the write-ahead file.
-        connection.busy_timeout(Duration::from_secs(5)).map_err(refused)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(refused)?;
-        match identify(&connection, &path)? {
-            Identity::Ours => Ok(Self { connection, tiles: Tiles::default() }),
-            Identity::Empty => Err(OpenError::NotALog { path: path.clone() }),
-        }
+    /// [`OpenError`]: no such file or database, not a log, another format.
+    pub fn open(place: impl Into<Place>) -> Result<Self, OpenError> {
+        let rows: Box<dyn Rows> = match place.into() {
+            Place::File(path) => Box::new(sqlite::read(&path)?),
+            Place::Shared(shared) => Box::new(postgres::read(&shared)?),
+        };
+        Ok(Self { rows, tiles: Tiles::default() })
+    }
+
+    pub(crate) fn rows(&self) -> &dyn Rows {
+        &*self.rows
     }
 
     /// Number of entries; the next index.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`].
+    /// The database's.
     pub fn len(&self) -> Result<u64, ReadError> {
-        let mut statement = self.connection.prepare_cached("SELECT max(idx) FROM entry")?;
-        let last: Option<i64> = statement.query_row([], |row| row.get(0))?;
-        Ok(last.map_or(0, |last| last.cast_unsigned().saturating_add(1)))
+        self.rows.len()
     }
 
     /// Whether there is no entry.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`].
+    /// The database's.
     pub fn is_empty(&self) -> Result<bool, ReadError> {
         Ok(self.len()? == 0)
     }
@@ -85,9 +79,7 @@ impl Reader {
     /// [`ReadError::Gap`] when it is missing below the end.
     pub fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let Ok(key) = i64::try_from(index) else { return Ok(None) };
-        let mut statement = self.connection.prepare_cached("SELECT body FROM entry WHERE idx = ?1")?;
-        let body: Option<Vec<u8>> = statement.query_row([key], |row| row.get(0)).optional()?;
-        match body {
+        match self.rows.body(key)? {
             None if index < self.len()? => Err(ReadError::Gap { index }),
             body => Ok(body),
         }
@@ -105,29 +97,19 @@ impl Reader {
     /// keep it small. A token that is no UTF-8 is shown as the empty text, which no token is.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`], from this or from `each`.
+    /// The database's, from this or from `each`.
     pub fn walk<E: From<ReadError>>(
         &self,
         range: Range<u64>,
         mut each: impl FnMut(u64, &[u8], Option<&str>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sqlite = |error| E::from(ReadError::Sqlite(error));
         let bound = |index: u64| i64::try_from(index).unwrap_or(i64::MAX);
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT idx, body, token FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")
-            .map_err(sqlite)?;
-        let mut rows = statement.query([bound(range.start), bound(range.end)]).map_err(sqlite)?;
-        while let Some(row) = rows.next().map_err(sqlite)? {
-            let index = row.get::<_, i64>(0).map_err(sqlite)?.cast_unsigned();
-            let body = row.get_ref(1).map_err(sqlite)?.as_blob().unwrap_or_default();
-            let token = match row.get_ref(2).map_err(sqlite)? {
-                ValueRef::Null => None,
-                text => Some(text.as_str().unwrap_or_default()),
-            };
-            each(index, body, token)?;
-        }
-        Ok(())
+        let mut failed = None;
+        self.rows.walk(bound(range.start), bound(range.end), &mut |index, body, token| {
+            failed = each(index, body, token).err();
+            failed.is_none()
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 
     /// The token with this hash, checked against it; `None` when the log has none.
@@ -135,9 +117,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::WrongToken`] when the stored text has another hash.
     pub fn token(&self, hash: &Hash) -> Result<Option<String>, ReadError> {
-        let mut statement = self.connection.prepare_cached("SELECT text FROM token WHERE hash = ?1")?;
-        let text: Option<String> = statement.query_row([hash.as_slice()], |row| row.get(0)).optional()?;
-        match text {
+        match self.rows.token(hash)? {
             Some(text) if Hash::from(Sha256::digest(text.as_bytes())) != *hash => {
                 Err(ReadError::WrongToken { hash: *hash })
             }
@@ -150,69 +130,56 @@ impl Reader {
     /// Whoever believes it compares its hash with the one that the entry names.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`].
+    /// The database's.
     pub fn own_token(&self, index: u64) -> Result<Option<String>, ReadError> {
         let Ok(key) = i64::try_from(index) else { return Ok(None) };
-        let mut statement = self.connection.prepare_cached("SELECT token FROM entry WHERE idx = ?1")?;
-        Ok(statement.query_row([key], |row| row.get(0)).optional()?.flatten())
+        self.rows.own_token(key)
     }
 
     /// Every token that was stored once for many entries, with the hash it is stored under, as it stands. In no order that
     /// means anything; ends after the first error.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`], from this or from `each`.
+    /// The database's, from this or from `each`.
     pub fn tokens<E: From<ReadError>>(&self, mut each: impl FnMut(&[u8], &str) -> Result<(), E>) -> Result<(), E> {
-        let sqlite = |error| E::from(ReadError::Sqlite(error));
-        let mut statement = self.connection.prepare_cached("SELECT hash, text FROM token").map_err(sqlite)?;
-        let mut rows = statement.query([]).map_err(sqlite)?;
-        while let Some(row) = rows.next().map_err(sqlite)? {
-            let hash = row.get_ref(0).map_err(sqlite)?.as_blob().unwrap_or_default();
-            let text = row.get_ref(1).map_err(sqlite)?.as_str().unwrap_or_default();
-            each(hash, text)?;
-        }
-        Ok(())
+        let mut failed = None;
+        self.rows.tokens(&mut |hash, text| {
+            failed = each(hash, text).err();
+            failed.is_none()
+        })?;
+        failed.map_or(Ok(()), Err)
     }
 
     /// The last checkpoint: a signed note.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`].
+    /// The database's.
     pub fn checkpoint(&self) -> Result<String, ReadError> {
-        let mut statement = self.connection.prepare_cached("SELECT checkpoint FROM state WHERE id = 0")?;
-        Ok(statement.query_row([], |row| row.get(0))?)
+        self.rows.checkpoint()
     }
 
     /// The checkpoints that witnesses cosigned, with their sizes, smallest first.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`].
+    /// The database's.
     pub fn cosigned(&self) -> Result<Vec<(u64, String)>, ReadError> {
-        let mut statement = self.connection.prepare_cached("SELECT size, note FROM cosigned ORDER BY size")?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.rows.cosigned(false)
     }
 
     /// The newest checkpoint that witnesses cosigned.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`].
+    /// The database's.
     pub fn last_cosigned(&self) -> Result<Option<(u64, String)>, ReadError> {
-        let mut statement =
-            self.connection.prepare_cached("SELECT size, note FROM cosigned ORDER BY size DESC LIMIT 1")?;
-        let row = statement.query_row([], |row| Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get(1)?)));
-        Ok(row.optional()?)
+        Ok(self.rows.cosigned(true)?.pop())
     }
 
     /// What is open: calls without an outcome, and alerts that nobody closed. Oldest first.
     ///
     /// # Errors
-    /// [`ReadError::Sqlite`].
+    /// The database's.
     pub fn open_entries(&self) -> Result<Vec<OpenCall>, ReadError> {
-        let mut statement = self.connection.prepare_cached("SELECT hash, idx FROM open_call ORDER BY idx")?;
-        let rows = statement
-            .query_map([], |row| Ok(OpenCall { hash: row.get(0)?, index: row.get::<_, i64>(1)?.cast_unsigned() }))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        self.rows.open()
     }
 
     /// The log's keys, as the log itself says. They are evidence only as far as they agree with what the reader pinned.
@@ -220,7 +187,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError::Keys`].
     pub fn log_keys(&self) -> Result<LogKeys, ReadError> {
-        read_keys(&self.connection)
+        read_keys(self.rows())
     }
 
     /// The root of the tree of the first `size` entries.
@@ -256,7 +223,7 @@ impl Reader {
         if size > has {
             return Err(ReadError::Outside { size: has });
         }
-        make(&Stored::new(&self.connection, &self.tiles, size)).map_err(|error| match error {
+        make(&Stored::new(self.rows(), &self.tiles, size)).map_err(|error| match error {
             Unproved::Outside => ReadError::Outside { size },
             Unproved::Node(error) => error,
         })
@@ -285,15 +252,10 @@ impl Reader {
         let (Ok(low), high) = (i64::try_from(from), i64::try_from(to).unwrap_or(i64::MAX)) else {
             return Ok(());
         };
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT idx, body, token FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
-        let mut rows = statement.query([low, high])?;
-        while let Some(row) = rows.next()? {
-            let index = row.get::<_, i64>(0)?.cast_unsigned();
-            into.push_back(Entry { index, body: row.get(1)?, token: row.get(2)? });
-        }
-        Ok(())
+        self.rows.walk(low, high, &mut |index, body, token| {
+            into.push_back(Entry { index, body: body.to_owned(), token: token.map(str::to_owned) });
+            true
+        })
     }
 }
 

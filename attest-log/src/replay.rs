@@ -64,6 +64,13 @@ impl Window {
         }
     }
 
+    /// Gives back keys whose entries were not written after all.
+    pub(crate) fn forget(&self, keys: &[ReplayId]) {
+        for id in keys {
+            self.with(id, |held| held.remove(id));
+        }
+    }
+
     pub(crate) fn horizon(&self) -> u64 {
         self.horizon.load(Ordering::Acquire)
     }
@@ -77,6 +84,9 @@ impl Window {
     }
 }
 
+/// A key that ended: the entry that took it, when it ended, and which.
+pub(crate) type Ended = (u64, u64, ReplayId);
+
 /// The held keys by expiry, each with the entry that took it; the writer's alone.
 #[derive(Default)]
 pub(crate) struct Expiries(BTreeMap<u64, Vec<(u64, ReplayId)>>);
@@ -88,22 +98,30 @@ impl Expiries {
 
     /// Takes out at most `limit` keys that ended more than the margin before `now`, earliest first, and says the
     /// highest expiry among them. Those of the same second that remain are refused by the horizon all the same.
-    pub(crate) fn take_ended(&mut self, now: u64, limit: usize, into: &mut Vec<(u64, ReplayId)>) -> Option<u64> {
+    pub(crate) fn take_ended(&mut self, now: u64, limit: usize, into: &mut Vec<Ended>) -> Option<u64> {
         let mut horizon = None;
         while into.len() < limit {
             let Some(mut second) = self.0.first_entry() else { break };
             if second.key().saturating_add(PRUNE_MARGIN) >= now {
                 break;
             }
-            horizon = Some(*second.key());
+            let expires = *second.key();
+            horizon = Some(expires);
             let ids = second.get_mut();
             let keep = ids.len().saturating_sub(limit - into.len());
-            into.extend(ids.drain(keep..));
+            into.extend(ids.drain(keep..).map(|(entry, id)| (entry, expires, id)));
             if ids.is_empty() {
                 second.remove();
             }
         }
         horizon
+    }
+
+    /// Puts back what was taken out and is still held.
+    pub(crate) fn put_back(&mut self, ended: &mut Vec<Ended>) {
+        for (entry, expires, id) in ended.drain(..) {
+            self.0.entry(expires).or_default().push((entry, id));
+        }
     }
 }
 

@@ -105,6 +105,7 @@ pub(crate) struct Tile {
 }
 
 /// What a writer keeps of the tree: enough to append, to know the root, and to prove what was appended lately.
+#[derive(Clone)]
 pub(crate) struct Edge {
     size: u64,
     /// Per height, the last whole subtrees, and how many there are in all.

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 struct Unpark(Thread);
 
@@ -25,5 +26,23 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
             // A wake that comes before this leaves a token behind, so park returns at once.
             Poll::Pending => thread::park(),
         }
+    }
+}
+
+/// [`block_on`] with a limit; `None` when it is over.
+pub(crate) fn block_on_for<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    let end = Instant::now() + limit;
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+            return Some(value);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        thread::park_timeout(left);
     }
 }

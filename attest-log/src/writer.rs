@@ -17,12 +17,14 @@ use tokio::sync::{mpsc, oneshot};
 use crate::error::{AppendError, StopReason};
 use crate::key::LogKey;
 use crate::record::{Appended, Hash, Inclusion, Record, ReplayId, ReplayKey};
-use crate::replay::{Expiries, Freshness, Window};
-use crate::store::{Loaded, Staged, Store};
+use crate::replay::{Ended, Expiries, Freshness, Window};
+use crate::store::{Failed, Found, Loaded, Staged, Store};
 use crate::tree::{self, Edge, Tile};
 
 /// Replay keys forgotten per transaction: twice what it adds, so that pruning always catches up, and a few more.
 const PRUNE_FEW: usize = 16;
+/// How often a batch is tried that the database was in the way of.
+const TRIES: usize = 3;
 
 /// What the writer and the callers share.
 pub(crate) struct Shared {
@@ -47,7 +49,7 @@ pub(crate) struct Job {
 pub(crate) struct Cosigned {
     pub(crate) size: u64,
     pub(crate) note: String,
-    pub(crate) answer: oneshot::Sender<Result<(), StopReason>>,
+    pub(crate) answer: oneshot::Sender<Result<(), AppendError>>,
 }
 
 pub(crate) enum Message {
@@ -103,18 +105,21 @@ impl Writer {
         };
         // Before any answer, so that whoever is told that the log stopped finds it stopped.
         let _ = self.core.shared.stopped.set(reason);
+        if reason != StopReason::Closed {
+            self.core.store.release();
+        }
         self.inbox.close();
         for job in self.jobs.drain(..) {
             let _ = job.answer.send(Err(reason.into()));
         }
         // `None` comes only when every sender that got a place before the close has used it or gone.
         for cosigned in self.cosigned.drain(..) {
-            let _ = cosigned.answer.send(Err(reason));
+            let _ = cosigned.answer.send(Err(reason.into()));
         }
         for message in self.messages.drain(..).chain(std::iter::from_fn(|| self.inbox.blocking_recv())) {
             match message {
                 Message::Append(job) => drop(job.answer.send(Err(reason.into()))),
-                Message::Cosigned(cosigned) => drop(cosigned.answer.send(Err(reason))),
+                Message::Cosigned(cosigned) => drop(cosigned.answer.send(Err(reason.into()))),
                 Message::Close => {}
             }
         }
@@ -123,13 +128,15 @@ impl Writer {
 
     fn work(&mut self) -> Result<(), StopReason> {
         while self.gather() {
-            self.core.write(&self.jobs, &self.cosigned)?;
+            let written = self.core.write(&self.jobs, &self.cosigned)?;
+            // A key that was not retired after all signs on.
+            self.retired &= written;
             for (job, verdict) in self.jobs.drain(..).zip(self.core.verdicts.drain(..)) {
                 // An error means that the caller went away. The entry is in the log all the same.
                 let _ = job.answer.send(verdict);
             }
             for cosigned in self.cosigned.drain(..) {
-                let _ = cosigned.answer.send(Ok(()));
+                let _ = cosigned.answer.send(if written { Ok(()) } else { Err(AppendError::Unavailable) });
             }
             self.core.store.tidy()?;
         }
@@ -176,7 +183,15 @@ struct Core {
     open: HashSet<Hash>,
     verdicts: Vec<Verdict>,
     tiles: Vec<Tile>,
-    ended: Vec<(u64, ReplayId)>,
+    ended: Vec<Ended>,
+    /// How to forget the batch under way; a store with a single writer needs none, since what fails there is the end.
+    undo: Option<Undo>,
+}
+
+/// What was in memory before a batch.
+struct Undo {
+    edge: Edge,
+    taken: Vec<ReplayId>,
 }
 
 impl Core {
@@ -191,6 +206,7 @@ impl Core {
             verdicts: Vec::new(),
             tiles: Vec::new(),
             ended: Vec::new(),
+            undo: None,
         };
         for (entry, key) in &loaded.replay {
             core.take(*entry, key);
@@ -198,8 +214,42 @@ impl Core {
         core
     }
 
-    /// One transaction for all jobs. Leaves a verdict for each, in order; on an error none of them holds.
-    fn write(&mut self, jobs: &[Job], cosigned: &[Cosigned]) -> Result<(), StopReason> {
+    /// One transaction for all jobs. Leaves a verdict for each, in order; on an error none of them holds. Answers whether
+    /// anything of it is in the log: `false` where the database was away.
+    fn write(&mut self, jobs: &[Job], cosigned: &[Cosigned]) -> Result<bool, StopReason> {
+        for _ in 0..TRIES {
+            match self.attempt(jobs, cosigned) {
+                Ok(()) => {
+                    self.undo = None;
+                    return Ok(true);
+                }
+                Err(Failed::Stop(reason)) => return Err(reason),
+                Err(Failed::Again) => self.forget(),
+                Err(Failed::Away) => {
+                    self.forget();
+                    break;
+                }
+            }
+        }
+        self.verdicts.extend(jobs.iter().map(|_| Err(AppendError::Unavailable)));
+        Ok(false)
+    }
+
+    /// Sets the memory back to before the batch.
+    fn forget(&mut self) {
+        self.verdicts.clear();
+        self.tiles.clear();
+        let Some(Undo { edge, taken }) = self.undo.take() else { return };
+        self.edge = edge;
+        self.shared.window.forget(&taken);
+        self.expiries.put_back(&mut self.ended);
+    }
+
+    fn attempt(&mut self, jobs: &[Job], cosigned: &[Cosigned]) -> Result<(), Failed> {
+        self.ended.clear();
+        if let Some(found) = self.store.begin(&mut self.edge, &mut jobs.iter().map(|job| &job.record))? {
+            self.go_by(found, jobs);
+        }
         let before = self.edge.size();
         let mut now = 0;
         for job in jobs {
@@ -218,27 +268,38 @@ impl Core {
         let staged = self.edge.size() - before;
         if staged == 0 {
             // Refusals alone cost no fsync.
-            return if cosigned.is_empty() { Ok(()) } else { self.store.commit() };
+            return if cosigned.is_empty() { self.store.leave() } else { self.store.commit() };
         }
         let checkpoint = self.sign()?;
         self.tiles.extend(self.edge.partial());
-        self.store.tree(&self.tiles, &checkpoint)?;
+        self.store.tree(self.edge.size(), &self.tiles, &checkpoint)?;
         self.tiles.clear();
-        self.ended.clear();
         let few = usize::try_from(2 * staged).unwrap_or(usize::MAX).saturating_add(PRUNE_FEW);
         let horizon = self.expiries.take_ended(now, few, &mut self.ended);
         if let Some(horizon) = horizon {
-            let entries: Vec<u64> = self.ended.iter().map(|(entry, _)| *entry).collect();
+            let entries: Vec<u64> = self.ended.iter().map(|(entry, ..)| *entry).collect();
             self.store.prune(&entries, horizon)?;
         }
         self.store.commit()?;
         if let Some(horizon) = horizon {
-            self.shared.window.prune(self.ended.iter().map(|(_, id)| id), horizon);
+            self.shared.window.prune(self.ended.iter().map(|(_, _, id)| id), horizon);
         }
         self.store.publish(&checkpoint, now)?;
         *self.shared.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&checkpoint);
         self.shared.published.store(now, Ordering::Relaxed);
-        self.prove(jobs, &checkpoint)
+        Ok(self.prove(jobs, &checkpoint)?)
+    }
+
+    /// A log that others write too: what they did is known from here on, until the batch ends.
+    fn go_by(&mut self, found: Found, jobs: &[Job]) {
+        let Found { horizon, taken, open } = found;
+        self.open = open;
+        self.shared.window.prune([], horizon);
+        let keys = jobs.iter().filter_map(|job| job.record.replay.as_ref());
+        for key in keys.filter(|key| taken.contains(key.id())) {
+            self.take(0, key);
+        }
+        self.undo = Some(Undo { edge: self.edge.clone(), taken: Vec::new() });
     }
 
     /// The checkpoint over all that is staged.
@@ -276,12 +337,16 @@ impl Core {
     }
 
     /// Stages a record. What changes in memory here runs ahead of the commit, which is sound because a commit that
-    /// fails is the last thing that this writer does, and needed because the next record of the batch must see it.
-    fn stage(&mut self, record: &Record) -> Result<Verdict, StopReason> {
+    /// fails is the last thing that this writer does, or is undone, and needed because the next record of the batch must see it.
+    fn stage(&mut self, record: &Record) -> Result<Verdict, Failed> {
         let index = self.edge.size();
         let staged = self.store.stage(index, record)?;
         if let Some(key) = &record.replay {
-            self.take(index, key);
+            if self.take(index, key)
+                && let Some(undo) = &mut self.undo
+            {
+                undo.taken.push(key.id().clone());
+            }
         }
         if staged == Staged::Taken {
             return Ok(Err(AppendError::Replay));
@@ -296,10 +361,13 @@ impl Core {
         Ok(Ok(Appended { index, inclusion: None }))
     }
 
-    fn take(&mut self, entry: u64, key: &ReplayKey) {
-        if self.shared.window.take(key) {
+    /// Takes a key in memory; `false` when it was held.
+    fn take(&mut self, entry: u64, key: &ReplayKey) -> bool {
+        let taken = self.shared.window.take(key);
+        if taken {
             self.expiries.add(entry, key);
         }
+        taken
     }
 }
 

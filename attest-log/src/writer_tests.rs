@@ -1,7 +1,6 @@
 //! The sequencer over a store whose every step the test decides.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -40,7 +39,15 @@ struct Fake {
 }
 
 impl Store for Fake {
-    fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, StopReason> {
+    fn begin(&mut self, _: &mut Edge, _: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
+        Ok(None)
+    }
+
+    fn leave(&mut self) -> Result<(), Failed> {
+        Ok(())
+    }
+
+    fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, Failed> {
         if self.taken && record.replay.is_some() {
             return Ok(Staged::Taken);
         }
@@ -49,12 +56,12 @@ impl Store for Fake {
         Ok(Staged::Added)
     }
 
-    fn prune(&mut self, _: &[u64], horizon: u64) -> Result<(), StopReason> {
+    fn prune(&mut self, _: &[u64], horizon: u64) -> Result<(), Failed> {
         self.pruned.push(horizon);
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<(), StopReason> {
+    fn commit(&mut self) -> Result<(), Failed> {
         self.begun.send(self.staged.len()).unwrap();
         // A commit that no test ordered ends as a failure, not as a hang.
         let order = self.orders.recv_timeout(Duration::from_secs(20)).unwrap();
@@ -66,17 +73,17 @@ impl Store for Fake {
         drop(disk);
         match order {
             Commit::Works => Ok(()),
-            Commit::Fails | Commit::FailsButPersists => Err(StopReason::Io { code: 1034 }),
+            Commit::Fails | Commit::FailsButPersists => Err(StopReason::Io { code: 1034 }.into()),
             Commit::Panics => panic!("ordered by the test"),
         }
     }
 
-    fn tree(&mut self, _: &[Tile], checkpoint: &str) -> Result<(), StopReason> {
+    fn tree(&mut self, _: u64, _: &[Tile], checkpoint: &str) -> Result<(), Failed> {
         self.signed = checkpoint.to_owned();
         Ok(())
     }
 
-    fn cosigned(&mut self, _: u64, _: &str) -> Result<(), StopReason> {
+    fn cosigned(&mut self, _: u64, _: &str) -> Result<(), Failed> {
         Ok(())
     }
 
@@ -120,7 +127,15 @@ fn empty() -> Loaded {
         }
     }
     let edge = Edge::load(&Nothing, 0, 512, |_| Ok(Vec::new())).unwrap();
-    Loaded { edge, checkpoint: String::new(), since: 0, horizon: 0, replay: Vec::new(), open: Vec::new() }
+    Loaded {
+        edge,
+        checkpoint: String::new(),
+        since: 0,
+        horizon: 0,
+        replay: Vec::new(),
+        open: Vec::new(),
+        others: Vec::new(),
+    }
 }
 
 fn bench(taken: bool) -> Bench {
@@ -137,7 +152,7 @@ fn bench(taken: bool) -> Bench {
         taken,
     };
     let (log, _) =
-        Log::start(PathBuf::from("fake"), Box::new(fake), empty(), key_of_log(), Options::default()).unwrap();
+        Log::start(crate::Place::new("fake"), Box::new(fake), empty(), key_of_log(), Options::default()).unwrap();
     Bench { log, disk, begun, orders }
 }
 

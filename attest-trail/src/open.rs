@@ -49,6 +49,9 @@ pub enum OpenError {
     /// What is kept.
     #[error(transparent)]
     Keep(#[from] KeepError),
+    /// A shared log whose folder is not named.
+    #[error("texts are kept beside a log, and a shared one needs a folder for that; set side")]
+    NoFolder,
     /// Sinks.
     #[error(transparent)]
     Sinks(#[from] SinksError),
@@ -66,7 +69,7 @@ pub enum OpenError {
 /// [`OpenError`].
 pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, OpenError> {
     let mut watch = Watch::new(rules(table)?);
-    let reader = Reader::open(log.path())?;
+    let reader = Reader::open(log.place())?;
     let length = reader.len()?;
     for entry in reader.entries(length.saturating_sub(REMEMBERED)..length) {
         let entry = entry?;
@@ -75,7 +78,11 @@ pub fn open(log: &Arc<Log>, table: &Table, how: Writing) -> Result<Recorder, Ope
         }
     }
     let redaction = redaction(table)?;
-    let keep = if table.keep { Some(Keep::open(log.path(), redaction)?) } else { None };
+    let keep = match (table.keep, log.place().beside()) {
+        (false, _) => None,
+        (true, Some(beside)) => Some(Keep::open(&beside, redaction)?),
+        (true, None) => return Err(OpenError::NoFolder),
+    };
     let sinks = sinks::start(&table.sink)?;
     Ok(Recorder::start(log.clone(), watch, keep, sinks, how))
 }

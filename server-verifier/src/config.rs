@@ -12,6 +12,7 @@ use attest_core::measurement::Component;
 use attest_core::reply::Shape;
 use attest_core::trust::{Attester, DEFAULT_SKEW, References, Root, Scope, Trust, TrustError};
 use attest_keys::KeySource;
+use attest_log::Place;
 use attest_policy::Policy;
 use attest_policy::table::{self, TableError};
 use mcp_relay::http::Limits;
@@ -48,8 +49,10 @@ pub struct Config {
     pub path: PathBuf,
     /// Whom it trusts.
     pub trust: Trust,
-    /// The log's file.
-    pub log: PathBuf,
+    /// The log.
+    pub log: Place,
+    /// What the names of what lies beside the log begin with.
+    pub beside: PathBuf,
     /// The log's own key; `None` for the file beside the log.
     pub log_key: Option<KeySource>,
     /// The log's name.
@@ -197,6 +200,14 @@ pub enum ConfigError {
         /// What.
         source: MethodsError,
     },
+    /// The log.
+    #[error("{path}: {what}", path = path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        what: LogFault,
+    },
     /// The log's key.
     #[error("{path}: log_key: {source}", path = path.display())]
     LogKey {
@@ -229,11 +240,32 @@ pub enum ConfigError {
     },
 }
 
+/// What is wrong with where a log is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogFault {
+    /// A database without a folder.
+    #[error("a log in a database needs a folder for what lies beside it, one for each guard; set side")]
+    NoSide,
+    /// A file with one.
+    #[error("side is for a log in a database; what lies beside a log's file is beside it")]
+    Side,
+    /// A database without a key.
+    #[error("a log in a database needs log_key: all guards that write it hold the same key")]
+    NoKey,
+    /// Stores, which no guard follows that another one writes to.
+    #[error(
+        "a guard does not see what others let into a store ([[flow.store]]), so a log in a database cannot be used with one; give this guard a log of its own"
+    )]
+    Stores,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     audience: String,
     log: PathBuf,
+    side: Option<PathBuf>,
     log_key: Option<String>,
     log_origin: Option<String>,
     receipts: Option<bool>,
@@ -424,12 +456,20 @@ impl Config {
             return Err(ConfigError::HalfTls { path: at() });
         }
         let witness = file.witness.map(|section| section.within(folder)).transpose();
+        let (log, beside) = place(file.log, file.side, folder).map_err(|what| ConfigError::Log { path: at(), what })?;
+        if let (Place::Shared(_), None) = (&log, &file.log_key) {
+            return Err(ConfigError::Log { path: at(), what: LogFault::NoKey });
+        }
+        if matches!(log, Place::Shared(_)) && flow.has_stores() {
+            return Err(ConfigError::Log { path: at(), what: LogFault::Stores });
+        }
         let log_key = file.log_key.as_deref().map(|text| KeySource::within(text, folder)).transpose();
         Ok(Self {
             path: at(),
             log_origin: file.log_origin.unwrap_or_else(|| trust.audience().to_owned()),
             trust,
-            log: folder.join(file.log),
+            log,
+            beside,
             log_key: log_key.map_err(|source| ConfigError::LogKey { path: at(), source })?,
             receipts: file.receipts.unwrap_or(true),
             metrics: file.metrics,
@@ -454,6 +494,23 @@ impl Config {
             fixed: Fixed::of(text),
             policy: Digest::of(policy),
         })
+    }
+}
+
+/// Where the log is, and what lies beside it.
+fn place(log: PathBuf, side: Option<PathBuf>, folder: &Path) -> Result<(Place, PathBuf), LogFault> {
+    match (Place::new(log), side) {
+        (Place::File(path), None) => {
+            let path = folder.join(path);
+            Ok((Place::File(path.clone()), path))
+        }
+        (Place::File(_), Some(_)) => Err(LogFault::Side),
+        (shared, Some(side)) => {
+            let place = shared.with_side(folder.join(side));
+            let beside = place.beside().ok_or(LogFault::NoSide)?;
+            Ok((place, beside))
+        }
+        (_, None) => Err(LogFault::NoSide),
     }
 }
 

@@ -68,7 +68,15 @@ pub struct Gate {
     metrics: Metrics,
     /// Told of each call, where the agent behind does not hand on what it is told.
     open_calls: Option<OpenCalls>,
+    /// Places for outcomes that wait for the log's database.
+    owed: Arc<tokio::sync::Semaphore>,
 }
+
+/// Most outcomes that wait for the log's database to come back.
+const OWED: usize = 4_096;
+/// How often one is tried, with what pause: an hour in all.
+const OWED_TRIES: u32 = 1_800;
+const OWED_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// The trail of what passes, besides the decisions.
 struct Trail {
@@ -394,7 +402,27 @@ impl Gate {
     pub(crate) async fn outcome(&self, call: Digest, outcome: Outcome) -> Result<(), AppendError> {
         let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(self.audience()), now_ms());
         let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
-        self.log.append(record, now()).await.map(|_| self.metrics.ended(call, outcome.status))
+        let written = self.log.append(record.clone(), now()).await;
+        if written == Err(AppendError::Unavailable) {
+            self.owe(record);
+        }
+        written.map(|_| self.metrics.ended(call, outcome.status))
+    }
+
+    /// Has an outcome written when the log's database is back: its caller is told that it is not in the log, and may find
+    /// it there later. What is given up here stays open until the log is opened anew.
+    fn owe(&self, record: Record) {
+        let Ok(place) = Arc::clone(&self.owed).try_acquire_owned() else { return };
+        let log = Arc::clone(&self.log);
+        tokio::spawn(async move {
+            for _ in 0..OWED_TRIES {
+                tokio::time::sleep(OWED_PAUSE).await;
+                if log.append(record.clone(), now()).await != Err(AppendError::Unavailable) {
+                    break;
+                }
+            }
+            drop(place);
+        });
     }
 
     /// The receipt of a call, to be handed out once its outcome is durable. `None` where none is made; then its caller may

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use attest_core::entry::Entry;
+use attest_log::Place;
 use attest_log::clock::now_ms;
 use attest_measure::Touched;
 use mcp_relay::stdio::ignores_sighup;
@@ -49,6 +50,10 @@ impl Gate {
         if config.policy == before.policy {
             self.lists.look().await;
             return Ok(Reloaded::Same);
+        }
+        // The log stays, whatever the new configuration says of it.
+        if matches!(running.log, Place::Shared(_)) && config.flow.has_stores() {
+            return Err(GateError::Stores);
         }
         let stay = running.fixed.changed(&config.fixed);
         warn_of_staleness(&trust);

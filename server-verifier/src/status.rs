@@ -62,7 +62,7 @@ struct Held {
 /// What is held of these sources without asking anybody but the disk: for whoever looks at tokens without a guard.
 pub fn on_disk(config: &Config) -> Statuses {
     let mut statuses = Statuses::default();
-    let kept = read_kept(&kept_beside(&config.log)).unwrap_or_default();
+    let kept = read_kept(&kept_beside(&config.beside)).unwrap_or_default();
     let files = config.statuses.0.iter().filter_map(|source| match &source.from {
         From::File(path) => Some((source.uri.clone(), read_file(path).ok()?)),
         From::Web(_) => None,

@@ -1,13 +1,12 @@
 //! What this server's answers are labelled with, and what its stores keep.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use attest_core::entry::{Called, Verdict, Written};
 use attest_core::json::Value;
 use attest_core::labels::Labels;
-use attest_log::{ReadError, Reader};
+use attest_log::{Place, ReadError, Reader};
 
 use crate::config::Flow;
 use crate::gate::GateError;
@@ -19,8 +18,8 @@ pub(crate) struct Stores(Mutex<BTreeMap<String, Labels>>);
 impl Stores {
     /// Reads from the log what was written into the stores: every call that was let through stands there with its labels, so there is
     /// nothing else that could be lost or fall behind.
-    pub(crate) fn fill(&self, flow: &Flow, log: &Path) -> Result<(), GateError> {
-        if !flow.has_stores() || !log.exists() {
+    pub(crate) fn fill(&self, flow: &Flow, log: &Place) -> Result<(), GateError> {
+        if !flow.has_stores() || matches!(log, Place::File(path) if !path.exists()) {
             return Ok(());
         }
         Reader::open(log)?.walk(0..u64::MAX, |_, body, _| {

@@ -82,7 +82,7 @@ impl Witnessing {
     pub(crate) fn start(log: Arc<Log>, witnesses: Witnesses, skew: u64) -> Result<Self, WitnessingError> {
         let Witnesses { policy, roots, every, within, required } = witnesses;
         let client = Client::new(policy, roots.as_deref(), Times { skew, ..Times::default() })?;
-        let reader = Arc::new(Mutex::new(Reader::open(log.path())?));
+        let reader = Arc::new(Mutex::new(Reader::open(log.place())?));
         let (told, rounds) = watch::channel(Rounds::default());
         let shared = Arc::new(Shared { wanted: Notify::new(), last: Notify::new() });
         let keeper = Keeper { log, client, reader, told, seen: None, failures: HashMap::new() };

@@ -78,7 +78,7 @@ _MEANINGS = {
     "step-up-required": (
         "The policies of this server's operator ask for more before the call may run: a proof made now, a state measured now, or a person."
     ),
-    "log-unavailable": "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
+    "log-unavailable": "The verifier cannot write its log, so it lets nothing through; try again later, and if that stays so, its operator must see to it.",
     "not-witnessed": "Too few witnesses have seen this server's log of late, so it lets nothing through; try again later.",
     "outcome-not-logged": "The call ran, but its outcome could not be written to the log; do not repeat it blindly.",
     "server-gone": "The server went away before it answered; whether the call ran is not known.",

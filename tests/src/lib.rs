@@ -7,6 +7,7 @@ pub mod http;
 pub mod http_raw;
 pub mod listening;
 pub mod page;
+pub mod postgres;
 pub mod real;
 pub mod vectors;
 pub mod world;

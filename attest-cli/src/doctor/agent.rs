@@ -43,7 +43,7 @@ pub(super) fn look(path: &Path, now: u64, findings: &mut Findings) -> Option<Age
             "agent.toml requires receipts and pins no log's key; add [[server]] with what `attest log key` prints",
         );
     }
-    logs::look(&config.log, findings);
+    logs::look(&attest_log::Place::new(&config.log), findings);
     signer(&path, &config, findings);
     Some(Agent { config, attester, chain })
 }

@@ -26,8 +26,8 @@ pub(super) fn look(path: &Path, findings: &mut Findings) -> Option<(PathBuf, Con
         }
     };
     findings.ok("config", format_args!("{} can be read", path.display()));
-    let beside = KeySource::File(config.log.with_added_extension("key"));
-    if config.log.exists() || config.log_key.is_some() {
+    let beside = KeySource::File(config.beside.with_added_extension("key"));
+    if config.beside.exists() || config.log_key.is_some() {
         key("log_key", config.log_key.as_ref().unwrap_or(&beside), findings);
     }
     if let Some((certificate, tls_key)) = config.http.tls() {

@@ -4,12 +4,27 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use attest_log::{OpenError, Place, Reader};
+
 use super::Findings;
 
 const ABOUT: &str = "log";
 
 /// Looks at what can be seen without opening the database: SQLite's locks are not ours to touch.
-pub(super) fn look(log: &Path, findings: &mut Findings) {
+pub(super) fn look(log: &Place, findings: &mut Findings) {
+    let log = match log {
+        Place::File(log) => log,
+        Place::Shared(_) => match Reader::open(log).map(|reader| reader.len()) {
+            Ok(Ok(size)) => {
+                return findings.ok(ABOUT, format_args!("{log} can be reached, and has {size} entries"));
+            }
+            Ok(Err(error)) => return findings.wrong(ABOUT, error),
+            Err(error @ OpenError::NotALog { .. }) => {
+                return findings.warning(ABOUT, format_args!("{error}; it is made at first use"));
+            }
+            Err(error) => return findings.wrong(ABOUT, error),
+        },
+    };
     let folder = log.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !folder.is_dir() {
         return findings.wrong(

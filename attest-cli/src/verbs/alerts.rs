@@ -153,7 +153,6 @@ fn closed(args: &Close) -> Ending {
         let is_open = open.iter().any(|open| open.index == *alert);
         let body = if is_open { reader.entry(*alert)? } else { None };
         if !matches!(body.as_deref().map(Written::read), Some(Ok(Written::Alert { .. }))) {
-            let log = log.display();
             return Err(
                 format!("entry {alert} of {log} is no open alert; `attest alerts list --open` shows those").into()
             );

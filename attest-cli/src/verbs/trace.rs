@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use attest_core::digest::Digest;
 use attest_forensics::Source;
 use attest_forensics::trace::{Edge, How, Signature, Trace, Traced};
+use attest_log::Place;
 use server_verifier::Config;
 use termtree::Tree;
 
@@ -60,7 +61,10 @@ pub(crate) fn run(args: &Args) -> Ending {
     let search = open(&logs)?;
     let call = match &entry {
         Some((log, index)) => {
-            let evidence = search.logs().find(|evidence| evidence.path() == log).ok_or("the log is not open")?;
+            let evidence = search
+                .logs()
+                .find(|evidence| evidence.path() == Place::new(log).name())
+                .ok_or("the log is not open")?;
             let row = evidence.row(*index)?;
             row.call.ok_or_else(|| format!("entry {index} of {} is of no call: {}", log.display(), row.words))?
         }

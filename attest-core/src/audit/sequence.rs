@@ -56,6 +56,8 @@ pub struct Tables {
     pub since: u64,
     /// The log's keys.
     pub keys: Option<LogKeys>,
+    /// Whether several verifiers write it at the same time: then one that starts ends nothing of the others'.
+    pub shared: bool,
 }
 
 /// Whose log it is.
@@ -179,8 +181,15 @@ impl Sequence {
                 if matches!(self.writer, Some(Writer::Verifier { audience: before, .. }) if before != audience) {
                     wrong(Fault::Context("audience"));
                 }
-                self.writer = Some(Writer::Verifier { audience, policies: HashSet::from([*policy]) });
-                self.all_ended(faults);
+                match &mut self.writer {
+                    Some(Writer::Verifier { policies, .. }) if self.tables.shared => {
+                        policies.insert(*policy);
+                    }
+                    _ => {
+                        self.writer = Some(Writer::Verifier { audience, policies: HashSet::from([*policy]) });
+                        self.all_ended(faults);
+                    }
+                }
             }
             Fact::Config { audience, policy } => {
                 self.of_the_verifier(name(*audience), None, &mut wrong);

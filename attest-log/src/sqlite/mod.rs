@@ -2,8 +2,8 @@
 
 mod file;
 mod load;
+mod rows;
 mod schema;
-mod tiles;
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
@@ -20,25 +20,24 @@ use rusqlite::{Connection, ErrorCode as Code, OpenFlags, params};
 use crate::error::{OpenError, StopReason};
 use crate::head::Head;
 use crate::key::LogKey;
+use crate::load::{self as loading, Doubt};
 use crate::log::Testing;
 use crate::record::{Hash, Record, Token};
-use crate::store::{Loaded, Staged, Store};
-use crate::tree::Tile;
+use crate::store::{Failed, Found, Loaded, Staged, Store};
+use crate::tree::{Edge, Tile};
 
 pub(crate) use file::{WriterLock, resolve};
-pub(crate) use load::{Doubt, read_keys};
-pub(crate) use schema::{Identity, identify};
-pub(crate) use tiles::{Stored, Tiles};
+use schema::{Identity, identify};
 
 /// Write-ahead pages (4 KiB each) after which they are copied into the database: 16 MiB, a few ten thousand entries.
 const CHECKPOINT_PAGES: u32 = 4_000;
 /// How many token hashes are remembered as stored. An attestation comes with every call for minutes.
-const KNOWN_TOKENS: usize = 16_384;
+pub(crate) const KNOWN_TOKENS: usize = 16_384;
 /// Only a foreign program can hold the write lock; the log stops when it does so for longer.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Seconds between two syncs of the record of what was published.
-const HEAD_SYNC: u64 = 10;
+pub(crate) const HEAD_SYNC: u64 = 10;
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
@@ -119,7 +118,7 @@ impl SqliteStore {
             let note = note.map_err(|source| OpenError::KeyFailed { path: path.into(), source })?;
             schema::create(&mut connection, &key.vkey().to_string(), &note).map_err(refused)?;
         }
-        let keys = load::keys(&connection, path, key)?;
+        let keys = loading::keys(&connection, path, key)?;
         if let Some(pages) = testing.max_pages {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(refused)?;
         }
@@ -136,9 +135,12 @@ impl SqliteStore {
         };
         connection.wal_hook(Some(hook)).map_err(refused)?;
 
-        let mut loaded = load::load(&connection, path, &keys, keep)?;
+        let read = load::read(&connection).map_err(refused)?.ok_or_else(|| OpenError::Damaged { path: path.into() })?;
+        let mut loaded = loading::load(&connection, path, read, &keys, keep)?;
         match doubt {
-            Doubt::Refuse => load::compare_with_head(&connection, path, &head_path, &keys, loaded.edge.size())?,
+            Doubt::Refuse => {
+                loading::compare_with_head(&connection, path, &head_path, &keys, loaded.edge.size(), false)?;
+            }
             Doubt::Accept { now } => {
                 connection.execute(ADOPT, [now.cast_signed()]).map_err(refused)?;
                 loaded.since = now;
@@ -184,7 +186,12 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, StopReason> {
+    /// This file has one writer, which knows; the transaction begins with what is staged first.
+    fn begin(&mut self, _: &mut Edge, _: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
+        Ok(None)
+    }
+
+    fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, Failed> {
         self.begin()?;
         let next = index.saturating_add(1).cast_signed();
         let index = index.cast_signed();
@@ -208,7 +215,7 @@ impl Store for SqliteStore {
         if let Some(hash) = &record.closes
             && self.run(CLOSE_CALL, params![hash.as_slice()])? != 1
         {
-            return Err(StopReason::Inconsistent);
+            return Err(StopReason::Inconsistent.into());
         }
         if let Some(hash) = &record.opens {
             self.run(OPEN_CALL, params![hash.as_slice(), index])?;
@@ -219,28 +226,35 @@ impl Store for SqliteStore {
         Ok(Staged::Added)
     }
 
-    fn prune(&mut self, entries: &[u64], horizon: u64) -> Result<(), StopReason> {
+    fn prune(&mut self, entries: &[u64], horizon: u64) -> Result<(), Failed> {
         for index in entries {
             self.run(PRUNE, [index.cast_signed()])?;
         }
-        self.run(RAISE_HORIZON, params![horizon.cast_signed()]).map(drop)
+        self.run(RAISE_HORIZON, params![horizon.cast_signed()])?;
+        Ok(())
     }
 
-    fn tree(&mut self, tiles: &[Tile], checkpoint: &str) -> Result<(), StopReason> {
+    fn tree(&mut self, _: u64, tiles: &[Tile], checkpoint: &str) -> Result<(), Failed> {
         for Tile { level, index, hashes } in tiles {
             self.run(ADD_TILE, params![level, index.cast_signed(), hashes.as_slice()])?;
         }
-        self.run(CHECKPOINT, [checkpoint]).map(drop)
+        self.run(CHECKPOINT, [checkpoint])?;
+        Ok(())
     }
 
-    fn cosigned(&mut self, size: u64, note: &str) -> Result<(), StopReason> {
+    fn cosigned(&mut self, size: u64, note: &str) -> Result<(), Failed> {
         self.begin()?;
-        self.run(COSIGNED, params![size.cast_signed(), note]).map(drop)
+        self.run(COSIGNED, params![size.cast_signed(), note])?;
+        Ok(())
     }
 
-    fn commit(&mut self) -> Result<(), StopReason> {
+    fn commit(&mut self) -> Result<(), Failed> {
         self.run(COMMIT, [])?;
         self.in_transaction = false;
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), Failed> {
         Ok(())
     }
 
@@ -277,6 +291,22 @@ impl Store for SqliteStore {
     }
 }
 
+/// Opens an existing file for reading. `path` need not be resolved.
+pub(crate) fn read(path: &Path) -> Result<Connection, OpenError> {
+    let path = resolve(path)?;
+    let refused = |source| OpenError::Sqlite { path: path.clone(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(refused)?;
+    // Readers wait only while another connection recovers the write-ahead file.
+    connection.busy_timeout(BUSY).map_err(refused)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(refused)?;
+    match identify(&connection, &path)? {
+        Identity::Ours => Ok(connection),
+        Identity::Empty => Err(OpenError::NotALog { path: path.clone() }),
+    }
+}
+
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(2 * STATEMENTS.len());
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -298,7 +328,7 @@ fn stop(error: &rusqlite::Error) -> StopReason {
     }
 }
 
-fn head_failed(error: &io::Error) -> StopReason {
+pub(crate) fn head_failed(error: &io::Error) -> StopReason {
     match error.kind() {
         ErrorKind::StorageFull => StopReason::Full,
         _ => StopReason::Head { code: error.raw_os_error().unwrap_or(0) },

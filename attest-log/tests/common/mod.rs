@@ -121,7 +121,7 @@ pub fn child_main() {
     });
     if let Some(reason) = log.stopped() {
         say(&format!("S {reason}"));
-        let reader = Reader::open(log.path()).unwrap();
+        let reader = Reader::open(log.place()).unwrap();
         for (index, step) in ledger.lock().unwrap().iter() {
             assert_eq!(reader.entry(*index).unwrap(), Some(step.body()));
         }

@@ -14,6 +14,7 @@ const NAMES: [&str; 13] = [
     "metrics",
     "open_calls",
     "receipts",
+    "side",
     "telemetry",
     "trail",
     "witness",

@@ -1,6 +1,5 @@
 //! How a gate comes to be: its log, what that says of before, and what the configuration has persons say.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
@@ -12,11 +11,11 @@ use attest_core::response::Outcome;
 use attest_core::sign::Sign as _;
 use attest_core::trust::Trust;
 use attest_log::clock::{now, now_ms};
-use attest_log::{AppendError, Log, LogKey, LogKeyError, Reader, Record};
+use attest_log::{AppendError, Log, LogKey, LogKeyError, Place, Reader, Record};
 use attest_policy::{Need, Policy};
 use attest_trail::{Session, Writing};
 
-use super::{Gate, Trail};
+use super::{Gate, OWED, Trail};
 use crate::config::{Acceptance, Closing, Config, Fixed, TelemetryTable, accepted};
 use crate::held::Holds;
 use crate::judge::{Challenges, Desk};
@@ -31,7 +30,7 @@ use crate::witness::{Witnessing, WitnessingError};
 /// What a new configuration is held against.
 pub(crate) struct Running {
     pub fixed: Fixed,
-    pub log: PathBuf,
+    pub log: Place,
     pub key: LogKey,
     /// Names and keys.
     pub witnesses: Vec<(String, Thumbprint)>,
@@ -47,6 +46,11 @@ pub enum GateError {
     /// The log has no key.
     #[error(transparent)]
     Key(#[from] LogKeyError),
+    /// Others write the log.
+    #[error(
+        "a guard does not see what others let into a store ([[flow.store]]), so none can be named while its log is in a database"
+    )]
+    Stores,
     /// The log's key is somebody's.
     #[error(
         "the log's key {0} is also an attester's, a root's, a declassifier's, another log's or a status list's: a key has one role; give the log one of its own"
@@ -126,7 +130,7 @@ impl Gate {
         let metrics = Metrics::new(&audience, config.witness.is_some(), telemetry);
         let rules =
             Current::new(Rules::new(trust, config.policy, config.deny_as, config.methods, config.flow, config.judging));
-        let lists = Lists::open(&config.log, config.statuses, rules.clone()).await;
+        let lists = Lists::open(&config.beside, config.statuses, rules.clone()).await;
         let mut gate = Self {
             key,
             receipts: config.receipts,
@@ -135,7 +139,7 @@ impl Gate {
             rules,
             lists,
             challenges: Challenges::new().map_err(GateError::Random)?,
-            desk: Desk::beside(&config.log),
+            desk: Desk::beside(&config.beside),
             holds: Holds::default(),
             running: tokio::sync::Mutex::new(running),
             log: Arc::new(log),
@@ -148,16 +152,24 @@ impl Gate {
             exchanges: AtomicU64::new(0),
             metrics,
             open_calls,
+            owed: Arc::new(tokio::sync::Semaphore::new(OWED)),
         };
         let reader = Reader::open(&config.log)?;
-        for open in recovery.open_calls {
+        let ours = recovery.open_calls.into_iter().map(|open| (open, true));
+        for (open, ours) in ours.chain(recovery.others.into_iter().map(|open| (open, false))) {
             let body = reader.entry(open.index)?.unwrap_or_default();
             if let Ok(Written::Alert { alert, .. }) = Written::read(&body) {
                 gate.alerts.restore(open.hash, &alert, open.index);
                 continue;
             }
-            // The normal path: what a crash left open is closed by the same append as any outcome.
-            gate.outcome(Digest(open.hash), Outcome { status: Status::Unknown, digest: None }).await?;
+            if ours {
+                // The normal path: what a crash left open is closed by the same append as any outcome.
+                match gate.outcome(Digest(open.hash), Outcome { status: Status::Unknown, digest: None }).await {
+                    // Of a shared log: a verifier that was taken for dead was only cut off, and has closed it itself.
+                    Err(AppendError::NotOpen) => {}
+                    written => written?,
+                }
+            }
         }
         let start = Entry::Start {
             audience: gate.audience().to_owned(),
@@ -186,7 +198,7 @@ impl Gate {
     /// Writes what the log does not say yet of what persons accepted.
     pub(crate) async fn write_accepted(
         &self,
-        log: &Path,
+        log: &Place,
         end: u64,
         accepted: Vec<Acceptance>,
     ) -> Result<(), GateError> {
@@ -253,7 +265,7 @@ pub(crate) fn warn_of_nobody(trust: &Trust, policy: Option<&Policy>) {
 const LOOKED_THROUGH: u64 = 10_000;
 
 /// What somebody accepted and the log's last entries do not say yet. The whole log would take its time with each start.
-fn unwritten(log: &Path, end: u64, accepted: Vec<Acceptance>) -> Result<Vec<Acceptance>, GateError> {
+fn unwritten(log: &Place, end: u64, accepted: Vec<Acceptance>) -> Result<Vec<Acceptance>, GateError> {
     if accepted.is_empty() {
         return Ok(accepted);
     }

@@ -92,7 +92,7 @@ const MEANINGS: &[(&str, &str)] = &[
     ),
     (
         "log-unavailable",
-        "The verifier cannot write its log, so it lets nothing through; its operator must see to it and restart it.",
+        "The verifier cannot write its log, so it lets nothing through; try again later, and if that stays so, its operator must see to it.",
     ),
     (
         "not-witnessed",

@@ -34,7 +34,7 @@ pub(crate) struct Standing {
 impl Desk {
     pub(super) fn open(config: &Path) -> Result<Self, Failure> {
         let config = Config::read(config)?;
-        Ok(Self { folder: approvals::folder_of(&config.log), trust: config.trust })
+        Ok(Self { folder: approvals::folder_of(&config.beside), trust: config.trust })
     }
 
     /// Of the guard that writes this log.

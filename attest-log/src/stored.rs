@@ -1,13 +1,13 @@
-//! The tree as the file holds it: tiles, and below the last full one the entries themselves.
+//! The tree as a database holds it: tiles, and below the last full one the entries themselves.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use attest_core::merkle::{self, Hash};
-use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::ReadError;
+use crate::rows::Rows;
 use crate::tree::{Nodes, TILE_WIDTH, Within, place_of};
 
 /// Tiles that are remembered: those that proofs have in common, up to tens of millions of entries, and some more. 4 MiB.
@@ -20,14 +20,14 @@ pub(crate) struct Tiles(RefCell<HashMap<(u8, u64), Arc<Within>>>);
 
 /// Nodes of the tree of the first `size` entries.
 pub(crate) struct Stored<'c> {
-    connection: &'c Connection,
+    rows: &'c dyn Rows,
     tiles: &'c Tiles,
     size: u64,
 }
 
 impl<'c> Stored<'c> {
-    pub(crate) fn new(connection: &'c Connection, tiles: &'c Tiles, size: u64) -> Self {
-        Self { connection, tiles, size }
+    pub(crate) fn new(rows: &'c dyn Rows, tiles: &'c Tiles, size: u64) -> Self {
+        Self { rows, tiles, size }
     }
 
     /// How many hashes tile `index` of `level` has in this tree.
@@ -66,8 +66,7 @@ impl<'c> Stored<'c> {
     fn read(&self, level: u8, index: u64, width: usize) -> Result<Vec<u8>, ReadError> {
         let missing = ReadError::Tile { level, index };
         let Ok(key) = i64::try_from(index) else { return Err(missing) };
-        let mut statement = self.connection.prepare_cached("SELECT hashes FROM tile WHERE level = ?1 AND idx = ?2")?;
-        let stored: Option<Vec<u8>> = statement.query_row((level, key), |row| row.get(0)).optional()?;
+        let stored = self.rows.tile(level, key)?;
         match stored {
             // The log may have grown since: what was there stays at the front.
             Some(mut hashes) if hashes.len() >= 32 * width => {
@@ -82,13 +81,11 @@ impl<'c> Stored<'c> {
     fn leaves(&self, index: u64, width: usize) -> Result<Vec<u8>, ReadError> {
         let first = index.saturating_mul(TILE_WIDTH as u64);
         let (from, to) = (first.cast_signed(), first.saturating_add(width as u64).cast_signed());
-        let mut statement =
-            self.connection.prepare_cached("SELECT body FROM entry WHERE idx >= ?1 AND idx < ?2 ORDER BY idx")?;
-        let mut rows = statement.query([from, to])?;
         let mut hashes = Vec::with_capacity(32 * width);
-        while let Some(row) = rows.next()? {
-            hashes.extend_from_slice(&merkle::leaf(row.get_ref(0)?.as_blob().unwrap_or_default()));
-        }
+        self.rows.walk(from, to, &mut |_, body, _| {
+            hashes.extend_from_slice(&merkle::leaf(body));
+            true
+        })?;
         if hashes.len() == 32 * width { Ok(hashes) } else { Err(ReadError::Tile { level: 0, index }) }
     }
 }

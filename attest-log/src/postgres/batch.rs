@@ -1,0 +1,237 @@
+//! What a transaction writes: a column for each of a table's, so that a table takes one statement however many rows.
+
+use std::collections::HashSet;
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Error, Statement};
+
+use crate::record::{Hash, Record, ReplayKey, Token};
+use crate::tree::Tile;
+
+/// Rows removed from the replay window at once, besides as many as ended here.
+const PRUNE_FEW: i64 = 64;
+
+/// The statements, made ready once for each connection.
+pub(super) struct Statements {
+    pub(super) head: Statement,
+    pub(super) leaves: Statement,
+    pub(super) taken: Statement,
+    pub(super) open: Statement,
+    pub(super) key: Statement,
+    entry: Statement,
+    token: Statement,
+    replay: Statement,
+    close: Statement,
+    opens: Statement,
+    next_key: Statement,
+    tile: Statement,
+    state: Statement,
+    prune: Statement,
+    cosigned: Statement,
+    instance: Statement,
+}
+
+/// Most leaves that a verifier which others overtook learns one by one; beyond that it reads the tree's tiles.
+pub(super) const LEAVES: usize = 2_048;
+
+impl Statements {
+    pub(super) async fn of(client: &Client) -> Result<Self, Error> {
+        let leaves = format!(
+            "SELECT sha256('\\x00'::bytea || body) FROM entry WHERE idx >= $1 ORDER BY idx LIMIT {}",
+            LEAVES + 1
+        );
+        Ok(Self {
+            head: client.prepare("SELECT size, horizon, checkpoint FROM state WHERE id = 0 FOR UPDATE").await?,
+            leaves: client.prepare(&leaves).await?,
+            taken: client
+                .prepare(
+                    "SELECT scope, jti FROM unnest($1::bytea[], $2::bytea[]) AS asked (scope, jti)
+                     WHERE EXISTS (SELECT FROM replay WHERE replay.scope = asked.scope AND replay.jti = asked.jti)",
+                )
+                .await?,
+            open: client.prepare("SELECT hash FROM open_call WHERE hash = ANY($1)").await?,
+            key: client.prepare("SELECT vkey FROM log_key ORDER BY since DESC LIMIT 1").await?,
+            entry: client
+                .prepare(
+                    "INSERT INTO entry (idx, body, token)
+                     SELECT * FROM unnest($1::int8[], $2::bytea[], $3::bytea[])",
+                )
+                .await?,
+            token: client
+                .prepare(
+                    "INSERT INTO token (hash, text) SELECT * FROM unnest($1::bytea[], $2::bytea[])
+                     ON CONFLICT (hash) DO NOTHING",
+                )
+                .await?,
+            replay: client
+                .prepare(
+                    "INSERT INTO replay (idx, scope, jti, expires)
+                     SELECT * FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::int8[])",
+                )
+                .await?,
+            close: client.prepare("DELETE FROM open_call WHERE hash = ANY($1)").await?,
+            opens: client
+                .prepare(
+                    "INSERT INTO open_call (hash, idx, instance)
+                     SELECT hash, idx, $3 FROM unnest($1::bytea[], $2::int8[]) AS opened (hash, idx)",
+                )
+                .await?,
+            next_key: client.prepare("INSERT INTO log_key (since, vkey) VALUES ($1, $2)").await?,
+            tile: client
+                .prepare(
+                    "INSERT INTO tile (level, idx, hashes) SELECT * FROM unnest($1::int2[], $2::int8[], $3::bytea[])
+                     ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
+                )
+                .await?,
+            state: client
+                .prepare("UPDATE state SET size = $1, checkpoint = $2, horizon = greatest(horizon, $3) WHERE id = 0")
+                .await?,
+            prune: client
+                .prepare(
+                    "DELETE FROM replay WHERE idx IN
+                     (SELECT idx FROM replay WHERE expires <= $1 ORDER BY expires LIMIT $2)",
+                )
+                .await?,
+            cosigned: client
+                .prepare(
+                    "INSERT INTO cosigned (size, note) VALUES ($1, $2)
+                     ON CONFLICT (size) DO UPDATE SET note = excluded.note",
+                )
+                .await?,
+            instance: client.prepare("UPDATE instance SET batch = $2, touched = now() WHERE id = $1").await?,
+        })
+    }
+}
+
+/// The batch under way.
+#[derive(Default)]
+pub(super) struct Batch {
+    indexes: Vec<i64>,
+    bodies: Vec<Vec<u8>>,
+    own: Vec<Option<Token>>,
+    tokens: Vec<Token>,
+    replay: Vec<(i64, ReplayKey)>,
+    closes: Vec<Hash>,
+    opens: Vec<(Hash, i64)>,
+    next_key: Option<(i64, String)>,
+    tiles: Vec<Tile>,
+    head: Option<(i64, String)>,
+    prune: Option<(i64, i64)>,
+    cosigned: Vec<(i64, String)>,
+}
+
+impl Batch {
+    /// Adds a record; tokens in `known` are stored already.
+    pub(super) fn add(&mut self, index: u64, record: &Record, known: &HashSet<Hash>) {
+        let index = index.cast_signed();
+        self.indexes.push(index);
+        self.bodies.push(record.body.clone());
+        self.own.push(record.token.clone());
+        self.tokens.extend(record.tokens.iter().filter(|token| !known.contains(token.hash())).cloned());
+        self.replay.extend(record.replay.clone().map(|key| (index, key)));
+        if let Some(hash) = record.closes {
+            // What this very batch opened was never in the table.
+            let before = self.opens.len();
+            self.opens.retain(|(open, _)| *open != hash);
+            if before == self.opens.len() {
+                self.closes.push(hash);
+            }
+        }
+        self.opens.extend(record.opens.map(|hash| (hash, index)));
+        if let Some(key) = &record.next_key {
+            self.next_key = Some((index.saturating_add(1), key.to_string()));
+        }
+    }
+
+    pub(super) fn tree(&mut self, size: u64, tiles: &[Tile], checkpoint: &str) {
+        self.tiles.extend_from_slice(tiles);
+        self.head = Some((size.cast_signed(), checkpoint.to_owned()));
+    }
+
+    pub(super) fn prune(&mut self, ended: usize, horizon: u64) {
+        let ended = i64::try_from(ended).unwrap_or(i64::MAX / 4);
+        self.prune = Some((horizon.cast_signed(), ended * 2 + PRUNE_FEW));
+    }
+
+    pub(super) fn cosigned(&mut self, size: u64, note: &str) {
+        self.cosigned.push((size.cast_signed(), note.to_owned()));
+    }
+
+    /// The calls that it leaves open.
+    pub(super) fn opened(&self) -> Vec<Hash> {
+        self.opens.iter().map(|(hash, _)| *hash).collect()
+    }
+
+    /// The checkpoint that it ends with.
+    pub(super) fn checkpoint(&self) -> Option<&str> {
+        self.head.as_ref().map(|(_, note)| note.as_str())
+    }
+
+    pub(super) fn stored(&self) -> impl Iterator<Item = &Hash> {
+        self.tokens.iter().map(Token::hash)
+    }
+
+    /// Writes it all, in one go. Answers whether the tables took exactly what they should have: else they contradict what
+    /// they said at the batch's beginning.
+    pub(super) async fn write(
+        &self,
+        client: &Client,
+        statements: &Statements,
+        instance: i32,
+        number: i64,
+    ) -> Result<bool, Error> {
+        let bodies: Vec<&[u8]> = self.bodies.iter().map(Vec::as_slice).collect();
+        let own: Vec<Option<&[u8]>> =
+            self.own.iter().map(|token| token.as_ref().map(|token| token.text().as_bytes())).collect();
+        let hashes: Vec<&[u8]> = self.tokens.iter().map(|token| token.hash().as_slice()).collect();
+        let texts: Vec<&[u8]> = self.tokens.iter().map(|token| token.text().as_bytes()).collect();
+        let entries: Vec<i64> = self.replay.iter().map(|(index, _)| *index).collect();
+        let (scopes, jtis): (Vec<&[u8]>, Vec<&[u8]>) = self.replay.iter().map(|(_, key)| key.id().parts()).unzip();
+        let expires: Vec<i64> = self.replay.iter().map(|(_, key)| key.expires().cast_signed()).collect();
+        let closes: Vec<&[u8]> = self.closes.iter().map(<[u8; 32]>::as_slice).collect();
+        let (opens, opened): (Vec<&[u8]>, Vec<i64>) =
+            self.opens.iter().map(|(hash, index)| (hash.as_slice(), *index)).unzip();
+        let levels: Vec<i16> = self.tiles.iter().map(|tile| i16::from(tile.level)).collect();
+        let places: Vec<i64> = self.tiles.iter().map(|tile| tile.index.cast_signed()).collect();
+        let tiles: Vec<&[u8]> = self.tiles.iter().map(|tile| tile.hashes.as_slice()).collect();
+        let (since, key) = self.next_key.as_ref().map_or((0, ""), |(since, key)| (*since, key.as_str()));
+        let (size, checkpoint) = self.head.as_ref().map_or((0, ""), |(size, note)| (*size, note.as_str()));
+        let (horizon, few) = self.prune.unwrap_or((0, 0));
+        let cosign = async {
+            for (size, note) in &self.cosigned {
+                client.execute(&statements.cosigned, &[size, note]).await?;
+            }
+            Ok(())
+        };
+        // Sent in this order, before the first answer is there.
+        let (entries, _, replay, close, opens, _, _, state, _, (), me) = tokio::try_join!(
+            biased;
+            async { when(!self.indexes.is_empty(), client, &statements.entry, &[&self.indexes, &bodies, &own]).await },
+            async { when(!hashes.is_empty(), client, &statements.token, &[&hashes, &texts]).await },
+            async { when(!entries.is_empty(), client, &statements.replay, &[&entries, &scopes, &jtis, &expires]).await },
+            async { when(!closes.is_empty(), client, &statements.close, &[&closes]).await },
+            async { when(!opens.is_empty(), client, &statements.opens, &[&opens, &opened, &instance]).await },
+            async { when(self.next_key.is_some(), client, &statements.next_key, &[&since, &key]).await },
+            async { when(!levels.is_empty(), client, &statements.tile, &[&levels, &places, &tiles]).await },
+            async { when(self.head.is_some(), client, &statements.state, &[&size, &checkpoint, &horizon]).await },
+            async { when(self.prune.is_some(), client, &statements.prune, &[&horizon, &few]).await },
+            cosign,
+            async { client.execute(&statements.instance, &[&instance, &number]).await },
+        )?;
+        Ok(entries == self.indexes.len() as u64
+            && replay == self.replay.len() as u64
+            && close == self.closes.len() as u64
+            && opens == self.opens.len() as u64
+            && state == u64::from(self.head.is_some())
+            && me == 1)
+    }
+}
+
+async fn when(
+    there: bool,
+    client: &Client,
+    statement: &Statement,
+    given: &[&(dyn ToSql + Sync)],
+) -> Result<u64, Error> {
+    if there { client.execute(statement, given).await } else { Ok(0) }
+}

@@ -1,0 +1,189 @@
+//! The tables, their making, and telling ours from others.
+
+use attest_core::checkpoint::Checkpoint;
+use attest_core::merkle::EMPTY_ROOT;
+use tokio_postgres::types::Type;
+
+use super::session::{PostgresError, Session};
+use super::{CLASS, refused};
+use crate::error::OpenError;
+use crate::key::LogKey;
+use crate::place::Shared;
+
+/// What makes each version of the one before it; the first, of nothing. One is added with any change to the tables.
+///
+/// They are those of a log's file, and three things more that several writers need: `state` has the size, and is the row
+/// that whoever appends takes for himself; a `jti` is unique; `instance` has a row for each verifier that opened the log,
+/// whose number is in the calls that it opened. Texts that come from outside are bytes, since PostgreSQL's texts cannot hold
+/// every character.
+const MIGRATIONS: [&str; 1] = ["
+CREATE SCHEMA attest_log;
+CREATE TABLE attest_log.meta (id smallint PRIMARY KEY CHECK (id = 0), version integer NOT NULL);
+CREATE TABLE attest_log.state (id smallint PRIMARY KEY CHECK (id = 0), size bigint NOT NULL, horizon bigint NOT NULL,
+    since bigint NOT NULL, checkpoint text NOT NULL);
+CREATE TABLE attest_log.log_key (since bigint PRIMARY KEY, vkey text NOT NULL);
+CREATE TABLE attest_log.entry (idx bigint PRIMARY KEY, body bytea NOT NULL, token bytea);
+CREATE TABLE attest_log.token (hash bytea PRIMARY KEY, text bytea NOT NULL);
+CREATE TABLE attest_log.tile (level smallint NOT NULL, idx bigint NOT NULL, hashes bytea NOT NULL, PRIMARY KEY (level, idx));
+CREATE TABLE attest_log.replay (idx bigint PRIMARY KEY, scope bytea NOT NULL, jti bytea NOT NULL, expires bigint NOT NULL,
+    UNIQUE (scope, jti));
+CREATE INDEX replay_expires ON attest_log.replay (expires);
+CREATE TABLE attest_log.open_call (hash bytea PRIMARY KEY, idx bigint NOT NULL, instance integer NOT NULL);
+CREATE TABLE attest_log.cosigned (size bigint PRIMARY KEY, note text NOT NULL);
+CREATE TABLE attest_log.instance (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, batch bigint NOT NULL DEFAULT 0,
+    touched timestamptz NOT NULL DEFAULT now());
+INSERT INTO attest_log.meta (id, version) VALUES (0, 1);
+"];
+
+/// Columns, constraints, triggers, rules and policies of the schema, in words: what could change what an append does.
+const OBJECTS: &str = r#"
+SELECT coalesce(string_agg(line, E'\n' ORDER BY line COLLATE "C"), '') FROM (
+    SELECT format('%s.%s %s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
+        CASE WHEN a.attnotnull THEN ' not null' END) AS line
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = to_regnamespace('attest_log') AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL SELECT format('%s: %s', c.relname, pg_get_constraintdef(k.oid))
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    WHERE c.relnamespace = to_regnamespace('attest_log') AND k.contype <> 'n'
+    UNION ALL SELECT format('%s: trigger %s', c.relname, t.tgname)
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = to_regnamespace('attest_log') AND NOT t.tgisinternal
+    UNION ALL SELECT format('%s: rule %s', c.relname, r.rulename)
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+    WHERE c.relnamespace = to_regnamespace('attest_log')
+    UNION ALL SELECT format('%s: row security', c.relname)
+    FROM pg_class c WHERE c.relnamespace = to_regnamespace('attest_log') AND c.relrowsecurity
+    UNION ALL SELECT format('%s: unlogged or temporary', c.relname)
+    FROM pg_class c WHERE c.relnamespace = to_regnamespace('attest_log') AND c.relkind = 'r' AND c.relpersistence <> 'p'
+) AS objects"#;
+
+const EXPECTED: &str = "\
+cosigned.note text not null
+cosigned.size bigint not null
+cosigned: PRIMARY KEY (size)
+entry.body bytea not null
+entry.idx bigint not null
+entry.token bytea
+entry: PRIMARY KEY (idx)
+instance.batch bigint not null
+instance.id integer not null
+instance.touched timestamp with time zone not null
+instance: PRIMARY KEY (id)
+log_key.since bigint not null
+log_key.vkey text not null
+log_key: PRIMARY KEY (since)
+meta.id smallint not null
+meta.version integer not null
+meta: CHECK ((id = 0))
+meta: PRIMARY KEY (id)
+open_call.hash bytea not null
+open_call.idx bigint not null
+open_call.instance integer not null
+open_call: PRIMARY KEY (hash)
+replay.expires bigint not null
+replay.idx bigint not null
+replay.jti bytea not null
+replay.scope bytea not null
+replay: PRIMARY KEY (idx)
+replay: UNIQUE (scope, jti)
+state.checkpoint text not null
+state.horizon bigint not null
+state.id smallint not null
+state.since bigint not null
+state.size bigint not null
+state: CHECK ((id = 0))
+state: PRIMARY KEY (id)
+tile.hashes bytea not null
+tile.idx bigint not null
+tile.level smallint not null
+tile: PRIMARY KEY (level, idx)
+token.hash bytea not null
+token.text bytea not null
+token: PRIMARY KEY (hash)";
+
+/// Version that this program writes.
+const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Makes a log where there is none, or brings an older one to this version: all or nothing, and one verifier at a time.
+pub(super) fn ensure(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenError> {
+    let failed = |source| refused(shared, source);
+    if version(session, shared)?.is_some_and(|version| version == VERSION) {
+        return judge(session, shared);
+    }
+    session.execute("BEGIN").map_err(failed)?;
+    let made = make(session, shared, key);
+    session.execute(if made.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(failed)?;
+    made?;
+    judge(session, shared)
+}
+
+fn make(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenError> {
+    let failed = |source| refused(shared, source);
+    session.execute(&format!("SELECT pg_advisory_xact_lock({CLASS}, 0)")).map_err(failed)?;
+    // Once more: another verifier may have been faster.
+    let found = version(session, shared)?;
+    let done = usize::try_from(found.unwrap_or(0)).unwrap_or(usize::MAX);
+    for migration in MIGRATIONS.iter().skip(done) {
+        session.execute(migration).map_err(failed)?;
+    }
+    if found.is_none() {
+        let empty = Checkpoint { origin: key.origin().to_owned(), size: 0, root: EMPTY_ROOT };
+        let note = key.checkpoint(&empty);
+        let note = note.map_err(|source| OpenError::KeyFailed { path: shared.name(), source })?;
+        session
+            .rows(
+                "INSERT INTO attest_log.state (id, size, horizon, since, checkpoint) VALUES (0, 0, 0, 0, $1)",
+                &[(&note, Type::TEXT)],
+            )
+            .map_err(failed)?;
+        let vkey = key.vkey().to_string();
+        session
+            .rows("INSERT INTO attest_log.log_key (since, vkey) VALUES (0, $1)", &[(&vkey, Type::TEXT)])
+            .map_err(failed)?;
+    }
+    if done < MIGRATIONS.len() && found.is_some() {
+        session.execute(&format!("UPDATE attest_log.meta SET version = {VERSION}")).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Refuses what is no log of this version. Changes nothing.
+pub(super) fn judge(session: &Session, shared: &Shared) -> Result<(), OpenError> {
+    match version(session, shared)? {
+        Some(VERSION) => {}
+        Some(found) => return Err(OpenError::Schema { path: shared.name(), found, known: VERSION }),
+        None => return Err(OpenError::NotALog { path: shared.name() }),
+    }
+    if objects(session).map_err(|source| refused(shared, source))? == EXPECTED {
+        return Ok(());
+    }
+    Err(OpenError::Altered { path: shared.name() })
+}
+
+/// The version of the log that is there; an error where it is newer than this program, or something else has the name.
+fn version(session: &Session, shared: &Shared) -> Result<Option<i64>, OpenError> {
+    let failed = |source| refused(shared, source);
+    // From the tables themselves: `to_regclass` and the like may answer by what was so before a lock was waited for.
+    let there: Option<i64> = session
+        .one(
+            "SELECT count(*) + count(c.oid) FROM pg_namespace n
+             LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'meta' WHERE n.nspname = 'attest_log'",
+            &[],
+        )
+        .map_err(failed)?;
+    match there {
+        Some(0) | None => return Ok(None),
+        Some(1) => return Err(OpenError::NotALog { path: shared.name() }),
+        Some(_) => {}
+    }
+    let version: Option<i64> = session.one("SELECT version::int8 FROM attest_log.meta", &[]).map_err(failed)?;
+    match version {
+        Some(found) if found > VERSION => Err(OpenError::Schema { path: shared.name(), found, known: VERSION }),
+        Some(found) => Ok(Some(found)),
+        None => Err(OpenError::NotALog { path: shared.name() }),
+    }
+}
+
+fn objects(session: &Session) -> Result<String, PostgresError> {
+    Ok(session.one(OBJECTS, &[])?.unwrap_or_default())
+}

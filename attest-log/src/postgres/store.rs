@@ -1,0 +1,481 @@
+//! The writer's side of a shared log: one transaction for each batch, and what is done when the database goes away.
+
+use std::collections::HashSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use attest_core::checkpoint::{Checkpoint, LogKeys};
+use attest_core::merkle::Hash;
+use tokio_postgres::Row;
+use tokio_postgres::error::Severity;
+
+use super::batch::{Batch, LEAVES, Statements};
+use super::instance::{self, Backend};
+use super::session::{PostgresError, Session};
+use crate::error::StopReason;
+use crate::head::Head;
+use crate::load;
+use crate::place::Shared;
+use crate::record::{Record, ReplayKey};
+use crate::sqlite::{HEAD_SYNC, KNOWN_TOKENS, WriterLock, head_failed};
+use crate::store::{Failed, Found, Staged, Store};
+use crate::stored::{Stored, Tiles};
+use crate::tree::{self, Edge, Tile};
+
+/// Said in each transaction too: who changes the session's setting must not change what a commit means.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on";
+/// Pause after the first connection that could not be made; it doubles.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long callers wait to be told whether a commit that was cut off went through.
+const RESOLVE: Duration = Duration::from_secs(8);
+
+/// A connection with what is prepared on it.
+pub(super) struct Live {
+    session: Session,
+    statements: Statements,
+    backend: Backend,
+}
+
+impl Live {
+    pub(super) fn new(session: Session, backend: Backend) -> Result<Self, PostgresError> {
+        let statements = session.wait(Statements::of(session.client()))?;
+        Ok(Self { session, statements, backend })
+    }
+}
+
+/// A commit that was cut off.
+struct Unsure {
+    number: i64,
+    calls: Vec<Hash>,
+}
+
+/// The writer's side.
+pub(crate) struct PostgresStore {
+    shared: Shared,
+    keys: LogKeys,
+    keep: usize,
+    live: Option<Live>,
+    /// The connection before this one, which its server may still hold.
+    before: Option<Backend>,
+    instance: i32,
+    /// Number of this instance's last batch.
+    number: i64,
+    unsure: Option<Unsure>,
+    batch: Batch,
+    /// The last checkpoint that is known to be the log's.
+    note: String,
+    known_tokens: HashSet<Hash>,
+    pause: Duration,
+    not_before: Option<Instant>,
+    head: Option<Head>,
+    /// When the record was synced last, in seconds since 1970.
+    head_synced: u64,
+    _lock: Option<WriterLock>,
+}
+
+impl PostgresStore {
+    #[allow(clippy::too_many_arguments, reason = "what opening found, handed on once")]
+    pub(super) fn new(
+        shared: Shared,
+        keys: LogKeys,
+        keep: usize,
+        live: Live,
+        instance: i32,
+        note: String,
+        head: Option<Head>,
+        lock: Option<WriterLock>,
+    ) -> Self {
+        Self {
+            shared,
+            keys,
+            keep,
+            live: Some(live),
+            before: None,
+            instance,
+            number: 0,
+            unsure: None,
+            batch: Batch::default(),
+            note,
+            known_tokens: HashSet::new(),
+            pause: PAUSE,
+            not_before: None,
+            head,
+            head_synced: 0,
+            _lock: lock,
+        }
+    }
+
+    /// Connects where there is no connection. Does not try again before a pause is over, which grows.
+    fn connect(&mut self) -> Result<(), Failed> {
+        if self.live.as_ref().is_some_and(|live| !live.session.is_closed()) {
+            return Ok(());
+        }
+        self.drop_live();
+        if self.not_before.is_some_and(|at| Instant::now() < at) {
+            return Err(Failed::Away);
+        }
+        match self.reconnect() {
+            Ok(()) => {
+                tracing::info!("the log's database is there again");
+                (self.pause, self.not_before) = (PAUSE, None);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!("the log's database {} cannot be reached: {error}", self.shared);
+                self.not_before = Some(Instant::now() + self.pause);
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                Err(Failed::Away)
+            }
+        }
+    }
+
+    fn reconnect(&mut self) -> Result<(), PostgresError> {
+        let session = Session::connect(&self.shared, true)?;
+        if let Some(before) = &self.before {
+            before.end(&session)?;
+        }
+        if let Some(Unsure { number, calls }) = &self.unsure {
+            let calls: Vec<&[u8]> = calls.iter().map(<[u8; 32]>::as_slice).collect();
+            if instance::settle(&session, self.instance, *number, &calls)? {
+                tracing::warn!(
+                    "a batch that was answered with \"try later\" is in the log all the same: {} calls that never ran are open, and are closed as unknown when a verifier opens the log",
+                    calls.len()
+                );
+            }
+            self.unsure = None;
+        }
+        self.go_live(session)
+    }
+
+    /// Takes the instance's lock on a new connection.
+    fn go_live(&mut self, session: Session) -> Result<(), PostgresError> {
+        let instance = instance::resume(&session, self.instance)?;
+        if instance != self.instance {
+            (self.instance, self.number) = (instance, 0);
+        }
+        let backend = Backend::of(&session)?;
+        self.live = Some(Live::new(session, backend)?);
+        self.before = None;
+        Ok(())
+    }
+
+    fn drop_live(&mut self) {
+        if let Some(live) = self.live.take() {
+            self.before = Some(live.backend);
+        }
+    }
+
+    /// Gives up a transaction of which nothing is committed.
+    fn lost(&mut self, error: &PostgresError) -> Failed {
+        let failed = error.failed();
+        let Some(live) = &self.live else { return failed };
+        if live.session.is_closed() || matches!(error, PostgresError::Slow) || live.session.execute("ROLLBACK").is_err()
+        {
+            self.drop_live();
+        }
+        if failed == Failed::Away {
+            tracing::error!("the log's database takes nothing at the moment: {error}");
+        }
+        failed
+    }
+
+    /// After a commit whose answer did not come: callers wait until it is known what became of it, but not for long.
+    fn resolve(&mut self) -> Result<(), Failed> {
+        self.drop_live();
+        let number = self.number;
+        let end = Instant::now() + RESOLVE;
+        let mut pause = PAUSE;
+        while Instant::now() < end {
+            match self.look(number) {
+                Ok((session, true)) => {
+                    // Without a connection the next batch looks for one.
+                    if let Err(error) = self.go_live(session) {
+                        tracing::error!("the log's database went away again: {error}");
+                    }
+                    return Ok(());
+                }
+                Ok((session, false)) => {
+                    let _ = self.go_live(session);
+                    return Err(Failed::Away);
+                }
+                Err(error) => tracing::error!("whether a commit went through cannot be told yet: {error}"),
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.unsure = Some(Unsure { number, calls: self.batch.opened() });
+        Err(Failed::Away)
+    }
+
+    fn look(&self, number: i64) -> Result<(Session, bool), PostgresError> {
+        let session = Session::connect(&self.shared, true)?;
+        if let Some(before) = &self.before {
+            before.end(&session)?;
+        }
+        let there = instance::settle(&session, self.instance, number, &[])?;
+        Ok((session, there))
+    }
+}
+
+/// What was asked of a batch's records.
+#[derive(Default)]
+struct Asked {
+    keys: Vec<ReplayKey>,
+    calls: Vec<Hash>,
+}
+
+impl Asked {
+    fn of(records: &mut dyn Iterator<Item = &Record>) -> Self {
+        let mut asked = Self::default();
+        for record in records {
+            asked.keys.extend(record.replay.clone());
+            asked.calls.extend(record.closes.iter().chain(&record.opens));
+        }
+        asked
+    }
+}
+
+/// What the database said, its row `state` now held.
+struct Said {
+    head: Row,
+    leaves: Vec<Row>,
+    taken: Vec<Row>,
+    open: Vec<Row>,
+    key: Row,
+}
+
+impl Live {
+    /// Begins a transaction, takes the head row, and asks everything else under it, in one round trip: each statement sees
+    /// what was committed before it began, and the first one begins once the row is ours.
+    fn begin(&self, size: u64, asked: &Asked) -> Result<Said, PostgresError> {
+        let (client, statements) = (self.session.client(), &self.statements);
+        let (scopes, jtis): (Vec<&[u8]>, Vec<&[u8]>) = asked.keys.iter().map(|key| key.id().parts()).unzip();
+        let calls: Vec<&[u8]> = asked.calls.iter().map(<[u8; 32]>::as_slice).collect();
+        let size = size.cast_signed();
+        let answers = async {
+            tokio::try_join!(
+                biased;
+                client.batch_execute(BEGIN),
+                client.query_one(&statements.head, &[]),
+                async { client.query(&statements.leaves, &[&size]).await },
+                async { client.query(&statements.taken, &[&scopes, &jtis]).await },
+                async { client.query(&statements.open, &[&calls]).await },
+                client.query_one(&statements.key, &[]),
+            )
+        };
+        let ((), head, leaves, taken, open, key) = self.session.wait(answers)?;
+        Ok(Said { head, leaves, taken, open, key })
+    }
+}
+
+impl PostgresStore {
+    /// Brings the edge to where the log is, and checks that the log goes on from there.
+    fn follow(&mut self, edge: &mut Edge, said: &Said) -> Result<Found, Problem> {
+        let key: &str = said.key.try_get(0).map_err(PostgresError::from)?;
+        if self.keys.all().last().is_none_or(|(last, _)| last.to_string() != key) {
+            return Err(StopReason::Retired.into());
+        }
+        let size = said.head.try_get::<_, i64>(0).map_err(PostgresError::from)?.cast_unsigned();
+        let horizon = said.head.try_get::<_, i64>(1).map_err(PostgresError::from)?;
+        let note: &str = said.head.try_get(2).map_err(PostgresError::from)?;
+        let gap = size.checked_sub(edge.size()).ok_or(StopReason::Forked)?;
+        if gap > LEAVES as u64 {
+            *edge = self.overtaken(edge, size)?;
+        } else if said.leaves.len() as u64 != gap {
+            return Err(StopReason::Inconsistent.into());
+        }
+        if gap <= LEAVES as u64 {
+            // Whoever filled a tile has written it.
+            let mut written = Vec::new();
+            for leaf in &said.leaves {
+                let leaf: &[u8] = leaf.try_get(0).map_err(PostgresError::from)?;
+                edge.push(leaf.try_into().map_err(|_| StopReason::Inconsistent)?, &mut written);
+            }
+        }
+        if note != self.note {
+            let root = tree::root(edge, size).map_err(|_| StopReason::Inconsistent)?;
+            let expected = Checkpoint { origin: self.keys.origin().to_owned(), size, root };
+            if self.keys.open(note.as_bytes()).ok() != Some(expected) {
+                return Err(StopReason::Forked.into());
+            }
+            note.clone_into(&mut self.note);
+        }
+        let mut found = Found { horizon: u64::try_from(horizon).unwrap_or(u64::MAX), ..Found::default() };
+        for row in &said.taken {
+            let (scope, jti) =
+                (row.try_get(0).map_err(PostgresError::from)?, row.try_get(1).map_err(PostgresError::from)?);
+            found.taken.extend(ReplayKey::new(scope, jti, 0).ok().map(|key| key.id().clone()));
+        }
+        for row in &said.open {
+            let hash: &[u8] = row.try_get(0).map_err(PostgresError::from)?;
+            found.open.extend(Hash::try_from(hash));
+        }
+        Ok(found)
+    }
+
+    /// The edge of a log that went far on without this verifier, from its tiles, if it is the same log.
+    fn overtaken(&self, edge: &Edge, size: u64) -> Result<Edge, Problem> {
+        let Some(live) = &self.live else { return Err(PostgresError::Slow.into()) };
+        let wrong = |error| match error {
+            crate::ReadError::Postgres(error) => Problem::Database(error),
+            _ => StopReason::Inconsistent.into(),
+        };
+        let ours = tree::root(edge, edge.size()).map_err(|_| StopReason::Inconsistent)?;
+        let tiles = Tiles::default();
+        let theirs = match tree::root(&Stored::new(&live.session, &tiles, size), edge.size()) {
+            Ok(root) => root,
+            Err(tree::Unproved::Node(error)) => return Err(wrong(error)),
+            Err(tree::Unproved::Outside) => return Err(StopReason::Inconsistent.into()),
+        };
+        if ours != theirs {
+            return Err(StopReason::Forked.into());
+        }
+        load::edge(&live.session, size, self.keep).map_err(wrong)
+    }
+}
+
+/// Why a batch cannot begin.
+enum Problem {
+    Database(PostgresError),
+    Stop(StopReason),
+}
+
+impl From<PostgresError> for Problem {
+    fn from(error: PostgresError) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<StopReason> for Problem {
+    fn from(reason: StopReason) -> Self {
+        Self::Stop(reason)
+    }
+}
+
+impl Store for PostgresStore {
+    fn begin(&mut self, edge: &mut Edge, records: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
+        self.batch = Batch::default();
+        let asked = Asked::of(records);
+        // A connection that went while nobody used it is no reason to refuse: nothing was asked yet.
+        let was_there = self.live.is_some();
+        self.connect()?;
+        let begin = |store: &Self| match &store.live {
+            Some(live) => live.begin(edge.size(), &asked),
+            None => Err(PostgresError::Slow),
+        };
+        let mut said = begin(self);
+        if let Err(error) = &said
+            && was_there
+            && self.lost(error) == Failed::Away
+            && self.live.is_none()
+        {
+            self.connect()?;
+            said = begin(self);
+        }
+        let said = match said {
+            Ok(said) => said,
+            Err(error) => return Err(self.lost(&error)),
+        };
+        match self.follow(edge, &said) {
+            Ok(found) => Ok(Some(found)),
+            Err(Problem::Database(error)) => Err(self.lost(&error)),
+            Err(Problem::Stop(reason)) => Err(reason.into()),
+        }
+    }
+
+    fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, Failed> {
+        self.batch.add(index, record, &self.known_tokens);
+        Ok(Staged::Added)
+    }
+
+    /// Not by entry: keys of verifiers that are gone are to be forgotten too, and none is free while it could be told apart,
+    /// since the horizon goes up in the same transaction.
+    fn prune(&mut self, entries: &[u64], horizon: u64) -> Result<(), Failed> {
+        self.batch.prune(entries.len(), horizon);
+        Ok(())
+    }
+
+    fn tree(&mut self, size: u64, tiles: &[Tile], checkpoint: &str) -> Result<(), Failed> {
+        self.batch.tree(size, tiles, checkpoint);
+        Ok(())
+    }
+
+    fn cosigned(&mut self, size: u64, note: &str) -> Result<(), Failed> {
+        self.batch.cosigned(size, note);
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), Failed> {
+        let Some(live) = &self.live else { return Err(Failed::Away) };
+        self.number += 1;
+        let (client, session) = (live.session.client(), &live.session);
+        match session.wait(self.batch.write(client, &live.statements, self.instance, self.number)) {
+            Ok(true) => {}
+            Ok(false) => return Err(StopReason::Inconsistent.into()),
+            Err(error) => return Err(self.lost(&error)),
+        }
+        session.was_warned();
+        match session.wait(client.batch_execute("COMMIT")) {
+            // A warning says that the commit is on this server's disk, and perhaps not on its standby's.
+            Ok(()) if !session.was_warned() => {}
+            Err(error) if is_refusal(&error) => return Err(self.lost(&error)),
+            _ => self.resolve()?,
+        }
+        if let Some(note) = self.batch.checkpoint() {
+            note.clone_into(&mut self.note);
+        }
+        if self.known_tokens.len() >= KNOWN_TOKENS {
+            self.known_tokens.clear();
+        }
+        self.known_tokens.extend(self.batch.stored());
+        Ok(())
+    }
+
+    fn leave(&mut self) -> Result<(), Failed> {
+        let Some(live) = &self.live else { return Ok(()) };
+        // The verdicts stand, whatever becomes of this connection.
+        if live.session.execute("ROLLBACK").is_err() {
+            self.drop_live();
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, checkpoint: &str, now: u64) -> Result<(), StopReason> {
+        let Some(head) = &mut self.head else { return Ok(()) };
+        head.write(checkpoint).map_err(|e| head_failed(&e))?;
+        if now >= self.head_synced.saturating_add(HEAD_SYNC) {
+            head.sync().map_err(|e| head_failed(&e))?;
+            self.head_synced = now;
+        }
+        Ok(())
+    }
+
+    fn tidy(&mut self) -> Result<(), StopReason> {
+        Ok(())
+    }
+
+    /// The transaction under way, with the row that every other verifier waits for.
+    fn release(&mut self) {
+        self.drop_live();
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StopReason> {
+        if let Some(live) = &self.live
+            && let Err(error) = instance::retire(&live.session, self.instance)
+        {
+            // Whoever opens the log next does it.
+            tracing::warn!("the log's database was not told that this verifier ends: {error}");
+        }
+        self.head.as_ref().map_or(Ok(()), |head| head.sync().map_err(|e| head_failed(&e)))
+    }
+
+    fn abandon(self: Box<Self>) {}
+}
+
+/// Whether the server itself said that the transaction is undone, and goes on.
+fn is_refusal(error: &PostgresError) -> bool {
+    let PostgresError::Server(error) = error else { return false };
+    error.as_db_error().is_some_and(|error| error.parsed_severity() == Some(Severity::Error))
+}
