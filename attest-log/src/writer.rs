@@ -341,12 +341,11 @@ impl Core {
     fn stage(&mut self, record: &Record) -> Result<Verdict, Failed> {
         let index = self.edge.size();
         let staged = self.store.stage(index, record)?;
-        if let Some(key) = &record.replay {
-            if self.take(index, key)
-                && let Some(undo) = &mut self.undo
-            {
-                undo.taken.push(key.id().clone());
-            }
+        if let Some(key) = &record.replay
+            && self.take(index, key)
+            && let Some(undo) = &mut self.undo
+        {
+            undo.taken.push(key.id().clone());
         }
         if staged == Staged::Taken {
             return Ok(Err(AppendError::Replay));

@@ -14,6 +14,8 @@ use crate::snapshot::{ReplayRow, Snapshot, TileCount};
 
 /// Rows fetched at once: at most 16 MiB of bodies.
 const PAGE: i64 = 256;
+/// Shown a replay key: entry, scope, `jti`, expiry. `false` ends the walk.
+type EachKey<'e> = dyn FnMut(i64, &[u8], &[u8], i64) -> bool + 'e;
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A log that is read; connects anew after a connection was lost.
@@ -204,11 +206,8 @@ fn take(session: &Session, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snap
 }
 
 impl Session {
-    /// Shows the replay keys that are held: entry, scope, `jti`, expiry. `false` ends it.
-    pub(super) fn replay_keys(
-        &self,
-        each: &mut dyn FnMut(i64, &[u8], &[u8], i64) -> bool,
-    ) -> Result<(), PostgresError> {
+    /// Shows the replay keys that are held.
+    pub(super) fn replay_keys(&self, each: &mut EachKey<'_>) -> Result<(), PostgresError> {
         let mut after = i64::MIN;
         // Many, and small.
         let page = 64 * PAGE;

@@ -36,7 +36,7 @@ fn error(text: &str) -> String {
 #[test]
 fn a_good_configuration_is_read_and_any_is_found() {
     let config = Config::parse(&good(), Path::new("/etc/guard.toml")).unwrap();
-    assert_eq!(config.log, attest_log::Place::new("/etc/guard.db"));
+    assert_eq!(config.log, Place::new("/etc/guard.db"));
     assert_eq!(config.trust.anything_goes(), [("a1", Component::Config)]);
     let references = config.trust.references("a1").unwrap();
     assert_eq!(references[&Component::SystemPrompt].grade, attest_core::measurement::Grade::OnDisk);

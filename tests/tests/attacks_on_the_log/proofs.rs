@@ -100,7 +100,7 @@ fn an_old_checkpoint_is_held_against_the_log_of_today() {
     // A log that was cut, and one that goes another way, both signed by the right key.
     use attest_keys::KeySource;
     let source = KeySource::File(world.path(GUARD_KEY));
-    let signing = attest_log::LogKey::of_log(&world.path(GUARD), Some(&source), "tools").unwrap();
+    let signing = attest_log::LogKey::of_log(world.path(GUARD), Some(&source), "tools").unwrap();
     let cut = copy(&world, GUARD, "cut.db");
     cut.truncate(1).unwrap();
     cut.sign_anew(&signing).unwrap();

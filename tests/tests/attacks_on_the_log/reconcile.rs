@@ -17,7 +17,7 @@ fn differences(said: &Value) -> Vec<String> {
 }
 
 fn key(world: &World, log: &str, file: &str, origin: &str) -> LogKey {
-    LogKey::of_log(&world.path(log), Some(&KeySource::File(world.path(file))), origin).unwrap()
+    LogKey::of_log(world.path(log), Some(&KeySource::File(world.path(file))), origin).unwrap()
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn what_witnesses_saw_is_held_against_the_entries_and_their_times() {
     let witness = MemoryKey::from_seed(&[9; 32]);
     let name = Vkey::new("witness.example", Kind::Witness, witness.public().clone()).unwrap();
     world.write("witness.policy", format!("witness w {name}\nquorum w\n"));
-    let key = LogKey::of_log(&world.path(GUARD), Some(&KeySource::File(world.path(GUARD_KEY))), "tools").unwrap();
+    let key = LogKey::of_log(world.path(GUARD), Some(&KeySource::File(world.path(GUARD_KEY))), "tools").unwrap();
     let signing = SecretKey::read(&world.path(GUARD_KEY)).unwrap();
     let entries = world.log(GUARD);
     // As a witness would have seen the log at half its length, at the time of the last entry there.
