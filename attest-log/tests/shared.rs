@@ -1,5 +1,6 @@
 //! A log that several writers share, on a real PostgreSQL: one sequence, one tree, one set of replay keys, whoever writes and
 //! whatever becomes of the database.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod common;
 #[path = "shared/cut.rs"]

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// The settings that stay.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "audience",
     "http",
     "log",

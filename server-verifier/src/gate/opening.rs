@@ -1,5 +1,6 @@
 //! How a gate comes to be: its log, what that says of before, and what the configuration has persons say.
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
