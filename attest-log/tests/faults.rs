@@ -12,8 +12,9 @@ mod common;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use attest_log::{AppendError, Log, OpenError, Options, Reader, Record, StopReason, Testing};
+use attest_log::{AppendError, Log, OpenError, Options, Reader, Record, Recovery, StopReason, Testing};
 use common::{CHILD, Ledger, NOW, check, child_main, random, rounds, spawn, test_key};
 
 #[test]
@@ -181,9 +182,20 @@ fn a_full_database_refuses_stops_and_can_still_be_read() {
     assert_eq!(log.close(), Err(StopReason::Full));
     assert_eq!((state("log.db"), state("log.db-wal")), before);
     drop(log);
-    let (log, recovery) = Log::open(&path, test_key(), Options::default()).unwrap();
+    let (log, recovery) = reopened(&path);
     assert_eq!(recovery.next, stored);
     assert_eq!(log.append_blocking(Record::new("x"), NOW).map(|a| a.index), Ok(stored));
+}
+
+/// A process that another test's thread starts holds our lock too, until it becomes its program.
+fn reopened(path: &Path) -> (Log, Recovery) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match Log::open(path, test_key(), Options::default()) {
+            Err(OpenError::InUse { .. }) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 /// A real one of 1 MiB, in a mount namespace of its own, so that nothing stays mounted however the test ends.
