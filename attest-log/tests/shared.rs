@@ -2,6 +2,8 @@
 //! whatever becomes of the database.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
 mod common;
 #[path = "shared/cut.rs"]
 mod cut;
