@@ -1,7 +1,5 @@
 //! A log that several writers share, on a real PostgreSQL: one sequence, one tree, one set of replay keys, whoever writes and
 //! whatever becomes of the database.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
-
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;

@@ -1,4 +1,5 @@
-//! The log's figures: `cargo run --release -p attest-benches --bin log [folder] [append|grow|verify] [entries]`.
+//! The log's figures: `cargo run --release -p attest-benches --bin log [folder] [append|grow|verify] [entries]`, and
+//! `log [folder] shared URL` for a database of PostgreSQL.
 //!
 //! An fsync takes 0.15 ms or 4 ms on the same disk from one minute to the next. So what is compared runs in turns, and the
 //! probe of the turn is printed with each figure. Figures of different runs do not compare. `verify` starts the `attest` beside
@@ -11,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use attest_benches::figures::{Spread, quantile};
-use attest_benches::log::{Figure, appends, fsync_probe, grown, peers, real};
+use attest_benches::log::{Figure, appends, fsync_probe, grown, peers, real, shared};
 use attest_benches::{Outcome, clock};
 use ed25519_dalek::{Signer as _, SigningKey};
 
@@ -23,6 +24,9 @@ fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().unwrap_or_else(|| std::env::temp_dir().to_string_lossy().into_owned());
     let what = arguments.next().unwrap_or_default();
+    if let "shared" | "shared-writer" = what.as_str() {
+        return shared(Path::new(&folder), &what, &arguments.collect::<Vec<_>>());
+    }
     let entries: Option<u64> = arguments.next().map(|text| text.parse()).transpose()?;
     let place = tempfile::tempdir_in(folder)?;
     if what.is_empty() || what == "append" {
@@ -33,6 +37,42 @@ fn main() -> Outcome<()> {
     }
     if what.is_empty() || what == "verify" {
         verify(place.path(), usize::try_from(entries.unwrap_or(100_000))?)?;
+    }
+    Ok(())
+}
+
+/// One log on PostgreSQL, with one verifier and with two, each a process of its own.
+fn shared(folder: &Path, what: &str, words: &[String]) -> Outcome<()> {
+    let word = |n: usize| words.get(n).map(String::as_str).ok_or("log [folder] shared URL");
+    let mut out = std::io::stdout().lock();
+    if what == "shared-writer" {
+        let times = shared::write(folder, word(0)?, word(1)?.parse()?, SPAN)?;
+        for time in times {
+            writeln!(out, "{}", time.as_nanos())?;
+        }
+        return Ok(());
+    }
+    let place = tempfile::tempdir_in(folder)?;
+    writeln!(out, "one log on PostgreSQL; median of {TURNS} turns")?;
+    writeln!(out, "verifiers  callers of each  appends/s   lowest–highest        p50        p99  fsync probe")?;
+    for verifiers in [1, 2] {
+        for callers in [1usize, 16, 64] {
+            let turns = (0..TURNS).map(|_| shared::turn(place.path(), word(0)?, verifiers, callers));
+            let turns = turns.collect::<Outcome<Vec<Figure>>>()?;
+            let rate = Spread::of(turns.iter().map(|f| f.rate));
+            let median = |of: fn(&Figure) -> Duration| quantile(&mut turns.iter().map(of).collect::<Vec<_>>(), 50);
+            writeln!(
+                out,
+                "{verifiers:>9}  {callers:>15}  {:>9.0}  {:>7.0}–{:<7.0}  {:>9.2?}  {:>9.2?}  {:>11.2?}",
+                rate.middle,
+                rate.low,
+                rate.high,
+                median(|f| f.p50),
+                median(|f| f.p99),
+                median(|f| f.fsync)
+            )?;
+            out.flush()?;
+        }
     }
     Ok(())
 }

@@ -59,12 +59,23 @@ pub fn plain(folder: &Path, group: usize, span: Duration) -> Outcome<Figure> {
 pub fn ours(folder: &Path, callers: usize, span: Duration) -> Outcome<Figure> {
     let fsync = fsync_probe(folder)?;
     let log = Arc::new(open(&folder.join("ours.db"))?);
+    let (mut times, took) = appended(&log, callers, span)?;
+    log.close()?;
+    let rate = times.len() as f64 / took.as_secs_f64();
+    Ok(Figure { rate, p50: quantile(&mut times, 50), p99: quantile(&mut times, 99), fsync })
+}
+
+/// How long each append took, and all of them together: `callers` tasks, each with one append at a time.
+///
+/// # Errors
+/// The log's.
+pub fn appended(log: &Arc<Log>, callers: usize, span: Duration) -> Outcome<(Vec<Duration>, Duration)> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let begun = Instant::now();
     let times: Result<Vec<Duration>, String> = runtime.block_on(async {
         let mut tasks = tokio::task::JoinSet::new();
         for caller in 0..callers {
-            tasks.spawn(call(Arc::clone(&log), caller, begun, span));
+            tasks.spawn(call(Arc::clone(log), caller, begun, span));
         }
         let mut times = Vec::new();
         while let Some(done) = tasks.join_next().await {
@@ -72,10 +83,7 @@ pub fn ours(folder: &Path, callers: usize, span: Duration) -> Outcome<Figure> {
         }
         Ok(times)
     });
-    let mut times = times?;
-    let rate = times.len() as f64 / begun.elapsed().as_secs_f64();
-    log.close()?;
-    Ok(Figure { rate, p50: quantile(&mut times, 50), p99: quantile(&mut times, 99), fsync })
+    Ok((times?, begun.elapsed()))
 }
 
 async fn call(log: Arc<Log>, caller: usize, begun: Instant, span: Duration) -> Result<Vec<Duration>, String> {

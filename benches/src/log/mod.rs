@@ -4,6 +4,7 @@ pub mod appends;
 pub mod grown;
 pub mod peers;
 pub mod real;
+pub mod shared;
 
 use std::fs::File;
 use std::io::Write as _;
