@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +22,7 @@ use attest_measure::ToolEntry;
 use attest_trail::observer::Draft;
 use attest_trail::{Judged, Session};
 use bytes::Bytes;
+use mcp_relay::local::{Users, listen};
 use tokio::io::{AsyncWriteExt as _, BufReader, BufWriter};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -78,7 +78,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Path)) -> Result<(), Daemon
     let (stop, stopped) = Stop::new(config.cancel.clone());
     stop.on_signals().map_err(|source| DaemonError::Listen { path: socket.clone(), source })?;
     let starting = starting(&socket, &config, &stop).await?;
-    let allowed = Allowed { own: rustix::process::geteuid().as_raw(), others: config.allow_users.clone() };
+    let allowed = Users::own_and(config.allow_users.clone());
     // The log's lock is what makes it one signer per agent; only its holder may take the socket's place.
     let signer = Arc::new(Signer::start(config).await?);
     let listener = listen(&socket, &allowed).map_err(|source| DaemonError::Listen { path: socket.clone(), source })?;
@@ -98,32 +98,9 @@ async fn starting(socket: &Path, config: &Config, stop: &Stop) -> Result<Option<
     if UnixStream::connect(&path).await.is_ok() {
         return Err(DaemonError::Measuring);
     }
-    let own = Allowed { own: rustix::process::geteuid().as_raw(), others: Vec::new() };
+    let own = Users::own_and(Vec::new());
     let starting = listen(&path, &own).and_then(|listener| Starting::new(&path, listener, config, stop.clone()));
     Ok(starting.inspect_err(|error| tracing::warn!("until it has measured, a signal alone ends it: {error}")).ok())
-}
-
-fn listen(socket: &Path, allowed: &Allowed) -> io::Result<UnixListener> {
-    match socket.symlink_metadata() {
-        // A socket that nobody listens at, left by a signer that was killed.
-        Ok(meta) if meta.file_type().is_socket() => std::fs::remove_file(socket)?,
-        Ok(_) => {
-            return Err(io::Error::other("there is a file there that is no socket; move it, or set another `socket`"));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let listener = UnixListener::bind(socket)?;
-    // With other users allowed, everybody may knock, and the peer's credentials decide.
-    let mode = if allowed.others.is_empty() { 0o600 } else { 0o666 };
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(mode))?;
-    Ok(listener)
-}
-
-/// Who may have calls signed.
-struct Allowed {
-    own: u32,
-    others: Vec<u32>,
 }
 
 /// Most connections of one user. A host starts one wrap per server; whoever wants more wants something else.
@@ -139,7 +116,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What all connections share.
 struct Daemon {
     signer: Arc<Signer>,
-    allowed: Allowed,
+    allowed: Users,
     /// Connections by user. A count at zero for long ends the signer.
     guests: watch::Sender<HashMap<u32, usize>>,
     /// Users that were turned away and reported.
@@ -153,7 +130,7 @@ struct Daemon {
 async fn serve(
     listener: &UnixListener,
     signer: &Arc<Signer>,
-    allowed: Allowed,
+    allowed: Users,
     idle: Duration,
     (stop, mut stopped): (&Stop, mpsc::Receiver<()>),
 ) {
@@ -191,7 +168,7 @@ async fn serve(
 impl Daemon {
     fn welcome(self: &Arc<Self>, stream: UnixStream, stop: &Stop) {
         let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
-        let known = uid == self.allowed.own || self.allowed.others.contains(&uid);
+        let known = self.allowed.admit(uid);
         let mut room = known;
         self.guests.send_if_modified(|guests| {
             room = known && guests.get(&uid).is_none_or(|count| *count < MOST_CONNECTIONS);
@@ -213,7 +190,7 @@ impl Daemon {
             return;
         }
         // Only the signer's own user may end it.
-        let stop = (uid == self.allowed.own).then(|| stop.clone());
+        let stop = self.allowed.is_own(uid).then(|| stop.clone());
         let daemon = self.clone();
         tokio::spawn(async move {
             let connection = daemon.connections.fetch_add(1, Ordering::Relaxed);

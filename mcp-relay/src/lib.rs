@@ -4,7 +4,8 @@
 //! revision of MCP alike. With [`PassThrough`] it cannot be told from the server itself, except that what is not one
 //! strict JSON object on one line never reaches the server.
 //!
-//! Transports are modules: [`stdio`] and [`http`]. [`Interceptor`] depends on neither.
+//! Transports are modules: [`stdio`] and [`http`]. [`Interceptor`] depends on neither. [`local`] is for what programs of one machine say to each other
+//! besides.
 
 mod answer;
 mod defect;
@@ -12,6 +13,7 @@ mod exit;
 pub mod http;
 mod in_flight;
 mod interceptor;
+pub mod local;
 mod message;
 pub mod probe;
 pub mod stdio;

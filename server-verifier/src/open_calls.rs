@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use mcp_relay::local::{Users, listen};
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
@@ -90,12 +90,11 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    /// Listens. The caller holds the log's lock, so that no other guard of this server does.
+    /// Listens.
     pub fn start(table: &OpenCallsTable) -> io::Result<Self> {
-        let listener = listen(table)?;
+        let allowed = Users::own_and(table.allow_users.clone());
+        let listener = listen(&table.socket, &allowed)?;
         let calls = Arc::new(OpenCalls::default());
-        let mut allowed = table.allow_users.clone();
-        allowed.push(rustix::process::geteuid().as_raw());
         let task = tokio::spawn(serve(listener, calls.clone(), allowed));
         Ok(Self { calls, path: table.socket.clone(), task })
     }
@@ -108,30 +107,14 @@ impl Drop for Shown {
     }
 }
 
-fn listen(table: &OpenCallsTable) -> io::Result<UnixListener> {
-    let OpenCallsTable { socket, allow_users } = table;
-    match socket.symlink_metadata() {
-        // Left by a guard that was killed.
-        Ok(meta) if meta.file_type().is_socket() => std::fs::remove_file(socket)?,
-        Ok(_) => return Err(io::Error::other("there is a file there that is no socket; move it, or name another")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let listener = UnixListener::bind(socket)?;
-    // With other users allowed, everybody may knock, and the peer's credentials decide.
-    let mode = if allow_users.is_empty() { 0o600 } else { 0o666 };
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(mode))?;
-    Ok(listener)
-}
-
-async fn serve(listener: UnixListener, calls: Arc<OpenCalls>, allowed: Vec<u32>) {
+async fn serve(listener: UnixListener, calls: Arc<OpenCalls>, allowed: Users) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
         match stream.peer_cred() {
-            Ok(peer) if allowed.contains(&peer.uid()) => {
+            Ok(peer) if allowed.admit(peer.uid()) => {
                 tokio::spawn(tokio::time::timeout(PATIENCE, answer(stream, calls.text())));
             }
             Ok(peer) => tracing::warn!("user {} asked which calls are open, and is not told", peer.uid()),

@@ -114,7 +114,6 @@ impl Gate {
         warn_of_staleness(&trust);
         warn_of_nobody(&trust, config.judging.as_ref());
         let (log, recovery) = Log::open(&config.log, key.clone(), attest_log::Options::default())?;
-        // The log's lock is what makes it one guard for each server; only its holder may take the socket's place.
         let open_calls = config.open_calls.as_ref().map(|table| {
             let failed = |source| GateError::OpenCalls { path: table.socket.clone(), source };
             OpenCalls::start(table).map_err(failed)
