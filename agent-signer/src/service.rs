@@ -203,16 +203,15 @@ impl Signer {
             Refusal::from(Reason::NotSigned)
         };
         let guard = self.config.flow.as_ref().and_then(|flow| flow.open_calls.as_deref());
-        // What the program says goes before what it may have forgotten.
-        let guard = guard.filter(|_| call.told().is_none());
         let (answer, parsed);
-        let told = match guard {
-            Some(guard) => {
+        // What the program says goes before what it may have forgotten.
+        let told = match (call.told(), guard) {
+            (None, Some(guard)) => {
                 answer = open_calls::ask(guard).await.map_err(unknown)?;
                 parsed = open_calls::parse(guard, &answer).map_err(unknown)?;
                 open_calls::read(guard, &parsed).map_err(unknown)?
             }
-            None => call.told(),
+            (told, _) => told,
         };
         if let Some(told) = &told {
             self.seen.works_for(told.cause);

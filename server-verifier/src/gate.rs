@@ -4,19 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use attest_core::cause::{Cause, Told};
 use attest_core::digest::{Digest, Salt};
-use attest_core::entry::{Entry, Status};
+use attest_core::entry::Entry;
 use attest_core::json::Value;
 use attest_core::labels::Labels;
-use attest_core::receipt::Receipt;
 use attest_core::refusal::{Check, Reason, Refusal};
 use attest_core::request;
-use attest_core::response::Outcome;
 use attest_core::seen::{Called, What};
-use attest_core::sign::Sign as _;
 use attest_core::status::Level;
-use attest_core::tlog_proof::TlogProof;
 use attest_core::verifier::{Accepted, CallId, Single};
 use attest_log::{AppendError, Appended, Inclusion, Log, LogKey, Record, ReplayKey, Token};
 use attest_trail::observer::Draft;
@@ -37,7 +32,9 @@ use crate::tally::{Due, Tally};
 use crate::witness::Witnessing;
 use attest_log::clock::{now, now_ms};
 
+mod ending;
 mod opening;
+mod telling;
 
 pub use opening::GateError;
 pub(crate) use opening::{Running, warn_of_nobody};
@@ -72,25 +69,10 @@ pub struct Gate {
     owed: Arc<tokio::sync::Semaphore>,
 }
 
-/// Most outcomes that wait for the log's database to come back.
-const OWED: usize = 4_096;
-/// How often one is tried, with what pause: an hour in all.
-const OWED_TRIES: u32 = 1_800;
-const OWED_PAUSE: std::time::Duration = std::time::Duration::from_secs(2);
-
 /// The trail of what passes, besides the decisions.
 struct Trail {
     recorder: Arc<Recorder>,
     session: Arc<Session>,
-}
-
-/// What is told of a call besides the answer to it.
-#[derive(Default)]
-pub(crate) struct Telling {
-    /// The canonical request with the member for the server behind; `None` where it is told nothing.
-    pub request: Option<Vec<u8>>,
-    /// That member, where the server's agent may ask for it.
-    member: Option<String>,
 }
 
 /// A call that was let through.
@@ -118,12 +100,6 @@ pub(crate) struct Shown {
     inclusion: Inclusion,
     /// The configuration it was judged by.
     policy: Digest,
-}
-
-/// A receipt with its proof, as both travel.
-pub(crate) struct Made {
-    pub receipt: String,
-    pub proof: String,
 }
 
 impl Gate {
@@ -192,8 +168,9 @@ impl Gate {
         })
     }
 
-    /// What would become of this request if it came now: every check up to the log, and the policies. Nothing is written and
-    /// nothing let through. Messages that need no proof are not refused.
+    /// What would become of this request if it came now: every check up to the log, and the policies. Nothing is let through, and
+    /// the log and what is counted stay as they are. Where a policy asks for people, they are asked. Messages that need no proof are
+    /// not refused.
     ///
     /// # Errors
     /// [`Refusal`], as its caller would be told.
@@ -348,119 +325,9 @@ impl Gate {
         Err(refused(accepted, reason))
     }
 
-    /// What the server behind is to be told of a call that was let through, and the agent that is that server.
-    pub(crate) async fn telling(&self, rules: &Rules, accepted: &Accepted) -> Result<Telling, Refusal> {
-        if !rules.flow.tell_server && self.open_calls.is_none() {
-            return Ok(Telling::default());
-        }
-        let now = now();
-        let cause = Cause {
-            audience: self.audience().to_owned(),
-            call: accepted.caller.call,
-            expires: now.saturating_add(CAUSE_SECONDS),
-            issued_at: now,
-            key: accepted.caller.key.clone(),
-            labels: accepted.flow.labels.clone(),
-            leaf: accepted.evidence.chain().leaf().token(),
-            log: self.key.origin().to_owned(),
-        };
-        let key = self.key.clone();
-        let signed = if key.may_wait() {
-            tokio::task::spawn_blocking(move || cause.sign(&key))
-                .await
-                .map_err(|_| refused(accepted, Reason::LogUnavailable))?
-        } else {
-            cause.sign(&key)
-        };
-        let token = signed.map_err(|error| {
-            tracing::error!("the server cannot be told of call {}: {error}", accepted.caller.call);
-            refused(accepted, Reason::LogUnavailable)
-        })?;
-        let grant = accepted.flow.grant.iter().map(|token| &**token).collect();
-        let told = Told { cause: &token, grant };
-        let mut telling = Telling::default();
-        if rules.flow.tell_server {
-            let request = told.put(&accepted.forward).ok_or_else(|| refused(accepted, Reason::BadRequest))?;
-            telling.request = Some(request);
-        }
-        telling.member = self.open_calls.is_some().then(|| told.to_json());
-        Ok(telling)
-    }
-
-    /// The call is open from now on, for whoever asks what the server behind works on.
-    pub(crate) fn list(&self, telling: &Telling) -> Option<Arc<Listed>> {
-        let open = self.open_calls.as_ref()?;
-        Some(Arc::new(open.calls.open(telling.member.as_deref()?)))
-    }
-
     /// The labels of the answer to a call: `None` in place of one that has no canonical form.
     pub(crate) fn labels_of(&self, call: &Call, answer: Option<&Value<'_>>) -> Labels {
         self.stores.of_answer(&self.rules().flow, call.tool.as_deref(), answer).and(&call.labels)
-    }
-
-    /// Check 15: how a call ended. On an error the caller must be told that the outcome is not written.
-    pub(crate) async fn outcome(&self, call: Digest, outcome: Outcome) -> Result<(), AppendError> {
-        let entry = Entry::outcome(call, outcome.status, outcome.digest, Some(self.audience()), now_ms());
-        let record = Record { closes: Some(call.0), ..Record::new(entry.to_bytes()) };
-        let written = self.log.append(record.clone(), now()).await;
-        if written == Err(AppendError::Unavailable) {
-            self.owe(record);
-        }
-        written.map(|_| self.metrics.ended(call, outcome.status))
-    }
-
-    /// Has an outcome written when the log's database is back: its caller is told that it is not in the log, and may find
-    /// it there later. What is given up here stays open until the log is opened anew.
-    fn owe(&self, record: Record) {
-        let Ok(place) = Arc::clone(&self.owed).try_acquire_owned() else { return };
-        let log = Arc::clone(&self.log);
-        tokio::spawn(async move {
-            for _ in 0..OWED_TRIES {
-                tokio::time::sleep(OWED_PAUSE).await;
-                if log.append(record.clone(), now()).await != Err(AppendError::Unavailable) {
-                    break;
-                }
-            }
-            drop(place);
-        });
-    }
-
-    /// The receipt of a call, to be handed out once its outcome is durable. `None` where none is made; then its caller may
-    /// refuse the answer.
-    pub(crate) async fn receipt(&self, call: &Call, outcome: Outcome, labels: Labels) -> Option<Made> {
-        let (key, shown) = (self.key.clone(), call.shown.as_ref()?);
-        let receipt = Receipt {
-            call: call.call,
-            issued_at: now(),
-            index: shown.index,
-            labels,
-            log: key.origin().to_owned(),
-            policy: shown.policy,
-            outcome,
-        };
-        let signed = if key.may_wait() {
-            tokio::task::spawn_blocking(move || receipt.sign(&key)).await.ok()?
-        } else {
-            receipt.sign(&key)
-        };
-        let receipt =
-            signed.inspect_err(|error| tracing::error!("call {} gets no receipt: {error}", call.call)).ok()?;
-        let proof = TlogProof {
-            entry: Some(shown.entry.clone()),
-            index: shown.index,
-            path: shown.inclusion.path.clone(),
-            checkpoint: (*shown.inclusion.checkpoint).to_owned(),
-        };
-        Some(Made { receipt, proof: proof.to_text() })
-    }
-
-    /// Calls that will never be answered.
-    pub(crate) async fn lost(&self, calls: &[Call]) {
-        for call in calls {
-            if let Err(error) = self.outcome(call.call, Outcome { status: Status::Unknown, digest: None }).await {
-                tracing::error!("the outcome of call {} is not written: {error}", call.call);
-            }
-        }
     }
 
     /// A call became a task: its outcome is the task's.
@@ -566,9 +433,6 @@ impl Gate {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Seconds for which an agent behind this guard can name a call as the cause of its own.
-const CAUSE_SECONDS: u64 = 3_600;
 
 /// A refusal of a call whose caller is known.
 fn refused(accepted: &Accepted, reason: Reason) -> Refusal {

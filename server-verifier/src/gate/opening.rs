@@ -16,7 +16,8 @@ use attest_log::{AppendError, Log, LogKey, LogKeyError, Place, Reader, Record};
 use attest_policy::{Need, Policy};
 use attest_trail::{Session, Writing};
 
-use super::{Gate, OWED, Trail};
+use super::ending::OWED;
+use super::{Gate, Trail};
 use crate::config::{Acceptance, Closing, Config, Fixed, TelemetryTable, accepted};
 use crate::held::Holds;
 use crate::judge::{Challenges, Desk};
