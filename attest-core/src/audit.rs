@@ -6,6 +6,7 @@
 
 mod basis;
 mod look;
+mod remembered;
 mod sequence;
 
 use crate::checkpoint::CheckpointError;

@@ -59,22 +59,19 @@ fn shared(folder: &Path, what: &str, words: &[String]) -> Outcome<()> {
         for callers in [1usize, 16, 64] {
             let turns = (0..TURNS).map(|_| shared::turn(place.path(), word(0)?, verifiers, callers));
             let turns = turns.collect::<Outcome<Vec<Figure>>>()?;
-            let rate = Spread::of(turns.iter().map(|f| f.rate));
-            let median = |of: fn(&Figure) -> Duration| quantile(&mut turns.iter().map(of).collect::<Vec<_>>(), 50);
-            writeln!(
-                out,
-                "{verifiers:>9}  {callers:>15}  {:>9.0}  {:>7.0}–{:<7.0}  {:>9.2?}  {:>9.2?}  {:>11.2?}",
-                rate.middle,
-                rate.low,
-                rate.high,
-                median(|f| f.p50),
-                median(|f| f.p99),
-                median(|f| f.fsync)
-            )?;
+            writeln!(out, "{verifiers:>9}  {callers:>15} {}", columns(&turns))?;
             out.flush()?;
         }
     }
     Ok(())
+}
+
+/// What turns of appends came to: rate with its spread, times, and the probe.
+fn columns(turns: &[Figure]) -> String {
+    let rate = Spread::of(turns.iter().map(|f| f.rate));
+    let median = |of: fn(&Figure) -> Duration| quantile(&mut turns.iter().map(of).collect::<Vec<_>>(), 50);
+    let (p50, p99, fsync) = (median(|f| f.p50), median(|f| f.p99), median(|f| f.fsync));
+    format!("{:>10.0}  {:>7.0}–{:<7.0}  {p50:>9.2?}  {p99:>9.2?}  {fsync:>11.2?}", rate.middle, rate.low, rate.high)
 }
 
 fn append(place: &Path) -> Outcome<()> {
@@ -92,18 +89,7 @@ fn append(place: &Path) -> Outcome<()> {
             }
         }
         for (name, turns) in ["plain SQLite", "attest-log"].iter().zip(&turns) {
-            let rate = Spread::of(turns.iter().map(|f| f.rate));
-            let median = |of: fn(&Figure) -> Duration| quantile(&mut turns.iter().map(of).collect::<Vec<_>>(), 50);
-            writeln!(
-                out,
-                "{callers:>7}  {name:<13} {:>10.0}  {:>7.0}–{:<7.0}  {:>9.2?}  {:>9.2?}  {:>11.2?}",
-                rate.middle,
-                rate.low,
-                rate.high,
-                median(|f| f.p50),
-                median(|f| f.p99),
-                median(|f| f.fsync)
-            )?;
+            writeln!(out, "{callers:>7}  {name:<13} {}", columns(turns))?;
         }
         let [plain, ours] = &turns;
         let ratio = Spread::of(ours.iter().zip(plain).map(|(ours, plain)| 100.0 * ours.rate / plain.rate));

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use attest_core::measurement::Component;
+
 use super::*;
 
 const KEY_A: &str = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
