@@ -1,4 +1,4 @@
-//! The durable log: entries, the tokens they name, and the replay window, in one SQLite file.
+//! The durable log: entries, the tokens they name, and the replay window, in one SQLite file, or in a database that several verifiers share.
 //!
 //! ```text
 //!   append() ──┐                        ┌── entry + tokens + replay key + open call ──┐
