@@ -71,7 +71,9 @@ pub enum MoveError {
         source: OpenError,
     },
     /// The log is not whole.
-    #[error("the entries of {path} are not those that its last checkpoint was signed over; run: attest log verify {path}")]
+    #[error(
+        "the entries of {path} are not those that its last checkpoint was signed over; run: attest log verify {path}"
+    )]
     NotWhole {
         /// The old place.
         path: PathBuf,

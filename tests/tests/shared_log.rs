@@ -299,6 +299,12 @@ fn a_log_that_is_moved_into_a_database_and_back_keeps_its_proofs_its_replays_and
 
     let moved = String::from_utf8(must(world.attest(&["log", "move", "guard.db", &url])).stdout).unwrap();
     assert!(moved.contains("1 calls have no outcome yet"), "{moved}");
+    // A move whose last step nobody heard of is done again by the same command, whether or not it went through.
+    assert_eq!(String::from_utf8(must(world.attest(&["log", "move", "guard.db", &url])).stdout).unwrap(), moved);
+    server.sql("log", "DROP SCHEMA attest_log CASCADE");
+    let elsewhere = must_fail(world.attest(&["log", "move", "guard.db", "other.db"]));
+    assert!(elsewhere.contains("was moved to postgresql:"), "{elsewhere}");
+    assert_eq!(String::from_utf8(must(world.attest(&["log", "move", "guard.db", &url])).stdout).unwrap(), moved);
     let mut two = [guard(&world, 0), guard(&world, 1)];
     for (n, client) in two.iter_mut().enumerate() {
         client.send(&first.line);
@@ -311,7 +317,9 @@ fn a_log_that_is_moved_into_a_database_and_back_keeps_its_proofs_its_replays_and
     let busy = must_fail(world.attest(&["log", "move", &url, "again.db"]));
     assert!(busy.contains("2 verifiers write this log"), "{busy}");
     assert!(!world.path("again.db").exists());
-    two.into_iter().for_each(Client::end);
+    for client in &mut two {
+        client.end();
+    }
     assert_eq!(key(&url), vkey);
     must(world.attest(&["log", "check-proof", "before.tlog-proof", "--key", vkey.trim()]));
     let entries = verified(&world, &url);

@@ -2,7 +2,7 @@
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::session::{PostgresError, Session};
+use super::session::Session;
 use super::{instance, refused, rows, schema};
 use crate::error::{OpenError, ReadError};
 use crate::moving::{EntryRow, KeyRow, MoveError, Source, Target};
@@ -135,19 +135,11 @@ impl Target for Arriving {
             (snapshot.size.cast_signed(), snapshot.horizon.cast_signed(), snapshot.since.cast_signed());
         self.add(
             "INSERT INTO state (id, size, horizon, since, checkpoint) VALUES (0, $1, $2, $3, $4)",
-            &[
-                (&size, Type::INT8),
-                (&horizon, Type::INT8),
-                (&since, Type::INT8),
-                (&snapshot.checkpoint, Type::TEXT),
-            ],
+            &[(&size, Type::INT8), (&horizon, Type::INT8), (&since, Type::INT8), (&snapshot.checkpoint, Type::TEXT)],
         )?;
         for (since, key) in &snapshot.keys {
             let since = since.cast_signed();
-            self.add(
-                "INSERT INTO log_key (since, vkey) VALUES ($1, $2)",
-                &[(&since, Type::INT8), (key, Type::TEXT)],
-            )?;
+            self.add("INSERT INTO log_key (since, vkey) VALUES ($1, $2)", &[(&since, Type::INT8), (key, Type::TEXT)])?;
         }
         for (size, note) in &snapshot.cosigned {
             let size = size.cast_signed();

@@ -152,14 +152,16 @@ impl Target for Arriving {
             statement.execute(given).map(drop)
         })?;
         self.add(super::NEXT_KEY, |statement| {
-            snapshot.keys.iter().try_for_each(|(since, key)| {
-                statement.execute(params![since.cast_signed(), key]).map(drop)
-            })
+            snapshot
+                .keys
+                .iter()
+                .try_for_each(|(since, key)| statement.execute(params![since.cast_signed(), key]).map(drop))
         })?;
         self.add(super::COSIGNED, |statement| {
-            snapshot.cosigned.iter().try_for_each(|(size, note)| {
-                statement.execute(params![size.cast_signed(), note]).map(drop)
-            })
+            snapshot
+                .cosigned
+                .iter()
+                .try_for_each(|(size, note)| statement.execute(params![size.cast_signed(), note]).map(drop))
         })?;
         self.add(super::OPEN_CALL, |statement| {
             snapshot.open.iter().try_for_each(|call| {

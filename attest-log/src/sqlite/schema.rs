@@ -82,9 +82,8 @@ pub(crate) fn create(connection: &mut Connection, vkey: &str, checkpoint: &str) 
 
 /// Tables and marks, in the running transaction.
 pub(super) fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!(
-        "{TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-    ))
+    connection
+        .execute_batch(&format!("{TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"))
 }
 
 /// Says for good that the log is elsewhere.

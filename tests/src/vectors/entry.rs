@@ -458,7 +458,14 @@ pub fn vectors() -> Vec<Vector> {
         ),
         with("start_shared_false", "a mark that is there, and false", start(), "shared", json!(false), "invalid"),
         with("start_shared_number", "a mark that is a number", start(), "shared", json!(1), "invalid"),
-        with("config_shared", "another configuration, of several verifiers", config(), "shared", json!(true), "unknown"),
+        with(
+            "config_shared",
+            "another configuration, of several verifiers",
+            config(),
+            "shared",
+            json!(true),
+            "unknown",
+        ),
         with("version_number", "a version that is no name", context(), "version", json!(1), "invalid"),
     ];
     for (kind, entry, missing) in [

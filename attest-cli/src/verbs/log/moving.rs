@@ -48,7 +48,10 @@ pub(crate) fn run(args: &Args) -> Ending {
         ));
     }
     for left in beside(&from) {
-        output::remark(format_args!("{} stays where it is; move it beside the log, or into the guard's side folder", left.display()));
+        output::remark(format_args!(
+            "{} stays where it is; move it beside the log, or into the guard's side folder",
+            left.display()
+        ));
     }
     Ok(0)
 }
