@@ -122,7 +122,6 @@ pub(crate) fn run(ask: &Ask<'_>, progress: impl Fn(u64, u64)) -> Result<Report, 
         horizon: snapshot.horizon,
         since: snapshot.since,
         keys: keys.clone(),
-        shared: is_shared(ask.log),
     };
     let shared = Shared::new(ask.trust);
     let (tree, counts) = walk(ask, &reader, size, tables, &points, &shared, &mut findings, &progress)?;

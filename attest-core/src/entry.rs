@@ -63,6 +63,9 @@ pub enum Entry {
         audience: String,
         /// Digest of the configuration's exact bytes.
         policy: String,
+        /// Whether others may be writing this log too: then it ends no call of theirs.
+        #[serde(skip_serializing_if = "core::ops::Not::not")]
+        shared: bool,
         /// When.
         time: u64,
         /// Version of the software.

@@ -124,7 +124,7 @@ fn not_used(declassified: &[Digest], between: &[(Digest, Digest)]) -> Vec<Fault>
 
     let (mut names, mut faults) = (Names::new(), Vec::new());
     let audience = names.number("files");
-    let mut facts = vec![Fact::Start { audience, policy: Digest::of("config") }];
+    let mut facts = vec![Fact::Start { audience, policy: Digest::of("config"), shared: false }];
     facts.extend(between.iter().map(|(call, token)| Fact::Used { audience, call: *call, token: *token, proof: None }));
     let mut store = Store { basis, beside: [accepted.proof.parents[0].0].into() };
     let noted = look(9, &jcs(&entry), Some(&accepted.proof_text), &mut store, &mut names, &mut faults);
@@ -163,7 +163,7 @@ fn what_was_used_serves_one_decision_and_is_not_waited_for_longer_than_a_call_ca
         }
         faults.into_iter().map(|finding| (finding.index.unwrap(), finding.fault)).collect::<Vec<_>>()
     };
-    let start = || (0, Fact::Start { audience: 0, policy });
+    let start = || (0, Fact::Start { audience: 0, policy, shared: false });
     let missing = |index| vec![(index, Fault::NotUsed(Token::Declassification(0)))];
     assert_eq!(found(vec![start(), (0, used()), (300, allow())]), []);
     assert_eq!(found(vec![start(), (0, used()), (0, allow()), (0, allow())]), missing(3));

@@ -128,7 +128,7 @@ fn an_alert_rests_on_entries_before_it() {
 #[test]
 fn a_watched_hosts_log_has_no_entry_of_another_kind_of_log_and_no_other_log_has_a_trail() {
     let (audience, policy) = ("files".to_owned(), Digest::of("policy").to_b64());
-    let start = Entry::Start { audience, policy, time: TIME, version: "0.1.0".to_owned() };
+    let start = Entry::Start { audience, policy, shared: false, time: TIME, version: "0.1.0".to_owned() };
     let others = [
         start.clone(),
         Entry::refused(Reason::NoProof, 1, TIME, "files", TIME),

@@ -55,6 +55,16 @@ pub enum OpenError {
         /// Version this crate writes.
         known: i64,
     },
+    /// The log was moved elsewhere; what lies here does not go on.
+    #[error(
+        "{path} was moved to {to}, and goes on there; if nothing is there, the move was cut off: run it again: attest log move {path} {to}"
+    )]
+    Moved {
+        /// Where it was.
+        path: PathBuf,
+        /// Where it is.
+        to: String,
+    },
     /// Tables, indexes or triggers are not the ones this format has.
     #[error("{path} has tables that are not those of an attest log; somebody changed it: keep it, restore a copy")]
     Altered {
@@ -264,6 +274,9 @@ pub enum StopReason {
     /// Another verifier, or `attest log rotate`, gave the shared log another key.
     #[error("the log has another key now; restart with that")]
     Retired,
+    /// The log was moved elsewhere while this verifier could not reach it.
+    #[error("the log was moved elsewhere; restart with the place where it is now")]
+    Moved,
     /// The database took something that contradicts what the writer knows.
     #[error("the database contradicts the log's own state; keep the file and report this")]
     Inconsistent,

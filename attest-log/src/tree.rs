@@ -135,6 +135,11 @@ struct Open {
 pub(crate) struct NotAtHand;
 
 impl Edge {
+    /// The edge of the tree of no entries.
+    pub(crate) fn empty(keep: usize) -> Self {
+        Self { size: 0, heights: vec![Recent::default(); HEIGHTS], tiles: vec![Open::default()], keep }
+    }
+
     /// The edge of the tree of `size` entries in `nodes`. `open` has the hashes of the tile that is not full, of each
     /// level. Proofs can be made of the last `keep` entries that are appended from now on.
     pub(crate) fn load<N: Nodes>(

@@ -79,7 +79,8 @@ class _Log:
                 if name and before and before["type"] == kind and before[name] != entry[name]:
                     wrong.append("context")
                 self.writer = entry
-                self.policies = {entry.get("policy")}
+                joins = kind == "start" and entry.get("shared") and before is not None and before.get("shared")
+                self.policies = (self.policies if joins else set()) | {entry.get("policy")}
                 if kind == "trail":
                     self.sessions.add(entry["session"])
             case "decision" | "refused" | "accepted" | "closed" | "config" | "used":

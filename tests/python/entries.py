@@ -58,7 +58,7 @@ _RESTS = {"attestation": digest, "context": session, "delegation": _chain, "para
 _LINEAGE = {"cause": digest, "declassified": _hashes(4), "labels": read_some, "receipts": _hashes(16)}
 _DECISION = {"agent": name, "audience": name, "call": digest, "key": digest, "policy": digest, "time": whole}
 _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
-    "start": ({"audience": name, "policy": digest} | _WRITER, {}),
+    "start": ({"audience": name, "policy": digest} | _WRITER, {"shared": true}),
     "config": ({"audience": name, "policy": digest, "time": whole}, {}),
     "allow": (_DECISION | _RESTS, _CALLED | _LINEAGE | {"notification": true, "facts": digest, "approved": _hashes(64)}),
     "deny": (_DECISION | {"reason": one_of(REASONS)}, _CALLED | {"about": name, "facts": digest}),

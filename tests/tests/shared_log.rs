@@ -270,3 +270,80 @@ fn what_is_wrong_about_a_place_in_a_database_is_said() {
         assert!(!failed.contains("s3cret"), "{failed}");
     }
 }
+
+/// The proof that entry `index` is in the log, as a file.
+fn prove(world: &World, log: &str, index: &str, file: &str) {
+    must(world.attest(&["log", "prove", log, index, "--out", file]));
+}
+
+#[test]
+fn a_log_that_is_moved_into_a_database_and_back_keeps_its_proofs_its_replays_and_its_end() {
+    let server = Server::start();
+    let url = server.url("log");
+    let world = world(&url, 2);
+    let (forge, other) = (Forge::of(&world), Forge::of(&world));
+    let key = |log: &str| String::from_utf8(must(world.attest(&["log", "key", log])).stdout).unwrap();
+
+    let mut alone = Client::start(world.command(&world.guard()));
+    let first = echo(&forge, 1, "in a file");
+    alone.send(&first.line);
+    assert!(text(&alone.answer(1)).contains("in a file"));
+    // Its outcome is missing when the guard goes.
+    alone.send(forge.call(2, "hold", json!({})).line);
+    eventually("the call that is held", || world.runs().iter().any(|run| run["tool"] == "hold").then_some(()));
+    let in_use = must_fail(world.attest(&["log", "move", "guard.db", &url]));
+    assert!(in_use.contains("another process writes this log"), "{in_use}");
+    alone.kill();
+    prove(&world, "guard.db", "1", "before.tlog-proof");
+    let vkey = key("guard.db");
+
+    let moved = String::from_utf8(must(world.attest(&["log", "move", "guard.db", &url])).stdout).unwrap();
+    assert!(moved.contains("1 calls have no outcome yet"), "{moved}");
+    // A move whose last step nobody heard of is done again by the same command, whether or not it went through.
+    assert_eq!(String::from_utf8(must(world.attest(&["log", "move", "guard.db", &url])).stdout).unwrap(), moved);
+    server.sql("log", "DROP SCHEMA attest_log CASCADE");
+    let elsewhere = must_fail(world.attest(&["log", "move", "guard.db", "other.db"]));
+    assert!(elsewhere.contains("was moved to postgresql:"), "{elsewhere}");
+    assert_eq!(String::from_utf8(must(world.attest(&["log", "move", "guard.db", &url])).stdout).unwrap(), moved);
+    let mut two = [guard(&world, 0), guard(&world, 1)];
+    for (n, client) in two.iter_mut().enumerate() {
+        client.send(&first.line);
+        assert_eq!(reason(&client.answer(1)), "replay");
+        client.send(echo(&other, 10, &format!("in the database {n}")).line);
+        assert!(text(&client.answer(10)).contains("in the database"));
+    }
+    let closed = must_fail(world.command(&world.guard()));
+    assert!(closed.contains("was moved to postgresql:"), "{closed}");
+    let busy = must_fail(world.attest(&["log", "move", &url, "again.db"]));
+    assert!(busy.contains("2 verifiers write this log"), "{busy}");
+    assert!(!world.path("again.db").exists());
+    for client in &mut two {
+        client.end();
+    }
+    assert_eq!(key(&url), vkey);
+    must(world.attest(&["log", "check-proof", "before.tlog-proof", "--key", vkey.trim()]));
+    let entries = verified(&world, &url);
+    assert_eq!(with(&entries, &[("type", "outcome"), ("status", "unknown")]).len(), 1);
+    prove(&world, &url, "5", "between.tlog-proof");
+
+    must(world.attest(&["log", "move", &url, "again.db"]));
+    let closed = must_fail(world.attest(&["log", "list", &url]));
+    assert!(closed.contains("was moved to") && closed.contains("again.db"), "{closed}");
+    let taken = must_fail(world.attest(&["log", "move", "again.db", &url]));
+    assert!(taken.contains("is not empty") && taken.contains("drop schema"), "{taken}");
+    world.write("guard.toml", world.read("guard.toml").replacen("guard.db", "again.db", 1));
+    let mut alone = Client::start(world.command(&world.guard()));
+    alone.send(&first.line);
+    assert_eq!(reason(&alone.answer(1)), "replay");
+    alone.send(echo(&forge, 20, "in a file again").line);
+    assert!(text(&alone.answer(20)).contains("again"));
+    alone.end();
+    for proof in ["before.tlog-proof", "between.tlog-proof"] {
+        must(world.attest(&["log", "check-proof", proof, "--key", vkey.trim()]));
+    }
+    must(world.attest(&["log", "verify", "again.db", "--key", vkey.trim(), "--trust", "guard.toml"]));
+    let listed = String::from_utf8(must(world.attest(&["log", "list", "again.db", "--json"])).stdout).unwrap();
+    assert!(listed.lines().count() > entries.len());
+    // Whoever was told of the tree in the database finds it continued in the file.
+    assert!(listed.contains(r#""shared":true"#), "{listed}");
+}

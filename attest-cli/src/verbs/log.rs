@@ -8,6 +8,7 @@ mod convert;
 mod export;
 mod key;
 mod list;
+mod moving;
 pub(crate) mod pins;
 mod prove;
 mod reconcile;
@@ -42,6 +43,7 @@ enum Action {
     Key(key::Args),
     Rotate(rotate::Args),
     Adopt(adopt::Args),
+    Move(moving::Args),
     Reconcile(reconcile::Args),
     Attack(attack::Args),
     /// Serves it for anybody to read and check
@@ -66,6 +68,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Key(args) => key::run(&args),
         Action::Rotate(args) => rotate::run(&args),
         Action::Adopt(args) => adopt::run(&args),
+        Action::Move(args) => moving::run(&args),
         Action::Reconcile(args) => reconcile::run(&args),
         Action::Attack(args) => attack::run(&args),
         Action::Serve(args) => serve::run(&args),

@@ -35,6 +35,8 @@ pub enum Fact {
         audience: u32,
         /// Its configuration.
         policy: Digest,
+        /// Whether others may be at work as well.
+        shared: bool,
     },
     /// A verifier goes on with another configuration.
     Config {
@@ -240,7 +242,9 @@ pub fn look(
         wrong(Fault::OwnTokenExtra);
     }
     let fact = match written {
-        Written::Start { audience, policy, .. } => Fact::Start { audience: names.number(&audience), policy },
+        Written::Start { audience, policy, shared, .. } => {
+            Fact::Start { audience: names.number(&audience), policy, shared }
+        }
         Written::Config { audience, policy, .. } => Fact::Config { audience: names.number(&audience), policy },
         Written::Decision { audience, facts, policy, verdict: Verdict::Deny { .. }, .. } => {
             facts.map_or(Ok(()), |facts| bases.beside(&facts, Token::Facts)).unwrap_or_else(&mut wrong);

@@ -52,8 +52,6 @@ pub struct Tables {
     pub since: u64,
     /// The log's keys.
     pub keys: Option<LogKeys>,
-    /// Whether several verifiers write it at the same time: then one that starts ends nothing of the others'.
-    pub shared: bool,
 }
 
 /// Whose log it is.
@@ -71,6 +69,8 @@ enum Writer {
     Verifier {
         audience: u32,
         policies: HashSet<Digest>,
+        /// Whether it said that others may be at work as well.
+        shared: bool,
     },
     Caller {
         agent: u32,
@@ -172,17 +172,18 @@ impl Sequence {
         self.side = self.side.or(side);
         match fact {
             Fact::Nothing => {}
-            Fact::Start { audience, policy } => {
+            Fact::Start { audience, policy, shared } => {
                 let audience = name(*audience);
                 if matches!(self.writer, Some(Writer::Verifier { audience: before, .. }) if before != audience) {
                     wrong(Fault::Context("audience"));
                 }
                 match &mut self.writer {
-                    Some(Writer::Verifier { policies, .. }) if self.tables.shared => {
+                    Some(Writer::Verifier { policies, shared: true, .. }) if *shared => {
                         policies.insert(*policy);
                     }
                     _ => {
-                        self.writer = Some(Writer::Verifier { audience, policies: HashSet::from([*policy]) });
+                        let policies = HashSet::from([*policy]);
+                        self.writer = Some(Writer::Verifier { audience, policies, shared: *shared });
                         self.all_ended(faults);
                     }
                 }
@@ -427,7 +428,7 @@ mod tests {
         let open = vec![Listed { index: 1, call: Digest::of("an alert's name") }];
         let mut sequence = Sequence::new(Tables { open, ..Tables::default() });
         let mut faults = Vec::new();
-        let facts = [Fact::Start { audience: 0, policy: Digest::of("p") }, Fact::Alert { last: 0 }];
+        let facts = [Fact::Start { audience: 0, policy: Digest::of("p"), shared: false }, Fact::Alert { last: 0 }];
         for fact in facts.into_iter().chain(more) {
             sequence.next(&Noted { time: 1_800_000_000_000, fact }, |name| name, &mut faults);
         }

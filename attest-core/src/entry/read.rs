@@ -133,6 +133,8 @@ pub enum Written<'a> {
         audience: Cow<'a, str>,
         /// Digest of its configuration.
         policy: Digest,
+        /// Whether others may be writing this log too.
+        shared: bool,
         /// When, in milliseconds since 1970; so too below.
         time: u64,
         /// Of the software.

@@ -80,6 +80,16 @@ pub(super) fn dead(session: &Session, own: i32) -> Result<BTreeSet<i32>, Postgre
     Ok(dead)
 }
 
+/// How many verifiers are at work. The locks of all others are held here from then on.
+pub(super) fn alive(session: &Session) -> Result<usize, PostgresError> {
+    let sql = format!("SELECT pg_try_advisory_lock({CLASS}, id) FROM instance");
+    let mut count = 0;
+    for row in session.rows(&sql, &[])? {
+        count += usize::from(!row.try_get::<_, bool>(0)?);
+    }
+    Ok(count)
+}
+
 /// Whether this verifier's batch `number` is committed, and stays so. Calls that were opened in it, and that nobody was told
 /// of, are nobody's from here on, so that whoever opens the log next closes them; where somebody still waits, `calls` is empty.
 pub(super) fn settle(session: &Session, id: i32, number: i64, calls: &[&[u8]]) -> Result<bool, PostgresError> {

@@ -9,6 +9,7 @@
 
 mod batch;
 mod instance;
+mod moving;
 mod opening;
 mod rows;
 mod schema;
@@ -18,6 +19,7 @@ mod store;
 use crate::error::OpenError;
 use crate::place::Shared;
 
+pub(crate) use moving::{Arriving, Leaving};
 pub(crate) use opening::open;
 pub(crate) use rows::Reading;
 pub use session::PostgresError;

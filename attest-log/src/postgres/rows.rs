@@ -180,7 +180,8 @@ impl Rows for Session {
     }
 }
 
-fn take(session: &Session, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snapshot, ReadError> {
+/// To be called in a transaction.
+pub(super) fn take(session: &Session, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snapshot, ReadError> {
     let state = session.rows("SELECT horizon, since, checkpoint FROM state WHERE id = 0", &[])?;
     let state = state.first().ok_or(ReadError::Keys)?;
     let tiles = session.rows("SELECT level::int8, count(*), max(idx) FROM tile GROUP BY level ORDER BY level", &[])?;

@@ -35,6 +35,9 @@ CREATE TABLE attest_log.instance (id integer GENERATED ALWAYS AS IDENTITY PRIMAR
 INSERT INTO attest_log.meta (id, version) VALUES (0, 1);
 "];
 
+/// What stands in the version's place once the log was moved elsewhere.
+const MOVED: i64 = -1;
+
 /// Columns, constraints, triggers, rules and policies of the schema, in words: what could change what an append does.
 const OBJECTS: &str = r#"
 SELECT coalesce(string_agg(line, E'\n' ORDER BY line COLLATE "C"), '') FROM (
@@ -107,7 +110,7 @@ const VERSION: i64 = MIGRATIONS.len() as i64;
 /// Makes a log where there is none, or brings an older one to this version: all or nothing, and one verifier at a time.
 pub(super) fn ensure(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenError> {
     let failed = |source| refused(shared, source);
-    if version(session, shared)?.is_some_and(|version| version == VERSION) {
+    if version(session, shared)?.is_some_and(|version| version == VERSION || version == MOVED) {
         return judge(session, shared);
     }
     session.execute("BEGIN").map_err(failed)?;
@@ -123,9 +126,7 @@ fn make(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenErro
     // Once more: another verifier may have been faster.
     let found = version(session, shared)?;
     let done = usize::try_from(found.unwrap_or(0)).unwrap_or(usize::MAX);
-    for migration in MIGRATIONS.iter().skip(done) {
-        session.execute(migration).map_err(failed)?;
-    }
+    migrate(session, done).map_err(failed)?;
     if found.is_none() {
         let empty = Checkpoint { origin: key.origin().to_owned(), size: 0, root: EMPTY_ROOT };
         let note = key.checkpoint(&empty);
@@ -147,10 +148,40 @@ fn make(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenErro
     Ok(())
 }
 
+fn migrate(session: &Session, done: usize) -> Result<(), PostgresError> {
+    MIGRATIONS.iter().skip(done).try_for_each(|migration| session.execute(migration))
+}
+
+/// Makes the tables of a log in the running transaction; `false` where something is there already, a log that was moved away too.
+pub(super) fn make_tables(session: &Session, shared: &Shared) -> Result<bool, OpenError> {
+    let failed = |source| refused(shared, source);
+    session.execute(&format!("SELECT pg_advisory_xact_lock({CLASS}, 0)")).map_err(failed)?;
+    if version(session, shared)?.is_some() {
+        return Ok(false);
+    }
+    migrate(session, 0).map_err(failed)?;
+    session.execute(&format!("UPDATE attest_log.meta SET version = {VERSION}")).map_err(failed)?;
+    Ok(true)
+}
+
+/// Says for good that the log is elsewhere, in the running transaction. The row `state` tells those who had it open.
+pub(super) fn retire(session: &Session, to: &str) -> Result<(), PostgresError> {
+    session.execute(&format!(
+        "CREATE TABLE IF NOT EXISTS moved (place text NOT NULL); DELETE FROM moved;
+         UPDATE meta SET version = {MOVED}; UPDATE state SET size = -1"
+    ))?;
+    session.rows("INSERT INTO moved (place) VALUES ($1)", &[(&to, Type::TEXT)]).map(drop)
+}
+
 /// Refuses what is no log of this version. Changes nothing.
 pub(super) fn judge(session: &Session, shared: &Shared) -> Result<(), OpenError> {
     match version(session, shared)? {
         Some(VERSION) => {}
+        Some(MOVED) => {
+            let to: Option<String> =
+                session.one("SELECT place FROM attest_log.moved", &[]).map_err(|source| refused(shared, source))?;
+            return Err(OpenError::Moved { path: shared.name(), to: to.unwrap_or_default() });
+        }
         Some(found) => return Err(OpenError::Schema { path: shared.name(), found, known: VERSION }),
         None => return Err(OpenError::NotALog { path: shared.name() }),
     }

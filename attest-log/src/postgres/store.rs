@@ -277,7 +277,8 @@ impl PostgresStore {
         if self.keys.all().last().is_none_or(|(last, _)| last.to_string() != key) {
             return Err(StopReason::Retired.into());
         }
-        let size = said.head.try_get::<_, i64>(0).map_err(PostgresError::from)?.cast_unsigned();
+        let size = said.head.try_get::<_, i64>(0).map_err(PostgresError::from)?;
+        let size = u64::try_from(size).map_err(|_| StopReason::Moved)?;
         let horizon = said.head.try_get::<_, i64>(1).map_err(PostgresError::from)?;
         let note: &str = said.head.try_get(2).map_err(PostgresError::from)?;
         let gap = size.checked_sub(edge.size()).ok_or(StopReason::Forked)?;

@@ -2,6 +2,7 @@
 
 mod file;
 mod load;
+mod moving;
 mod rows;
 mod schema;
 
@@ -27,6 +28,7 @@ use crate::store::{Failed, Found, Loaded, Staged, Store};
 use crate::tree::{Edge, Tile};
 
 pub(crate) use file::{WriterLock, resolve};
+pub(crate) use moving::{Arriving, Leaving};
 use schema::{Identity, identify};
 
 /// Write-ahead pages (4 KiB each) after which they are copied into the database: 16 MiB, a few ten thousand entries.

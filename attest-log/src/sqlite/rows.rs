@@ -104,7 +104,8 @@ fn number(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(at).map(i64::cast_unsigned)
 }
 
-fn snapshot(connection: &Connection, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snapshot, ReadError> {
+/// To be called in a transaction, or where nobody writes.
+pub(super) fn snapshot(connection: &Connection, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snapshot, ReadError> {
     let last: Option<i64> = connection.query_row("SELECT max(idx) FROM entry", [], |row| row.get(0))?;
     let (horizon, since, checkpoint) =
         connection.query_row("SELECT horizon, since, checkpoint FROM state WHERE id = 0", [], |row| {

@@ -11,6 +11,9 @@ const APPLICATION_ID: i64 = 0x4154_4C47;
 /// Goes up with any change to [`TABLES`].
 const VERSION: i64 = 2;
 
+/// What stands in the version's place once the log was moved elsewhere.
+const MOVED: i64 = -1;
+
 /// What grows is keyed by the index of the entry it came with, so that every insert lands at the right end of its table
 /// and every removal at its left: the rate at ten million entries is that of the first ones. `state` has one row.
 ///
@@ -55,6 +58,11 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<Identity,
             let expected = made.map_err(|source| OpenError::Sqlite { path: path.into(), source })?.objects;
             if objects == expected { Ok(Identity::Ours) } else { Err(OpenError::Altered { path: path.into() }) }
         }
+        Marks { application: APPLICATION_ID, version: MOVED, .. } => {
+            let to = connection.query_row("SELECT place FROM moved", [], |row| row.get(0));
+            let to = to.map_err(|source| OpenError::Sqlite { path: path.into(), source })?;
+            Err(OpenError::Moved { path: path.into(), to })
+        }
         Marks { application: APPLICATION_ID, version, .. } => {
             Err(OpenError::Schema { path: path.into(), found: version, known: VERSION })
         }
@@ -66,11 +74,25 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<Identity,
 /// or a whole log.
 pub(crate) fn create(connection: &mut Connection, vkey: &str, checkpoint: &str) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(&format!(
-        "{TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"
-    ))?;
+    make_tables(&transaction)?;
     transaction.execute("INSERT INTO state (id, horizon, since, checkpoint) VALUES (0, 0, 0, ?1)", [checkpoint])?;
     transaction.execute("INSERT INTO log_key (since, vkey) VALUES (0, ?1)", [vkey])?;
+    transaction.commit()
+}
+
+/// Tables and marks, in the running transaction.
+pub(super) fn make_tables(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .execute_batch(&format!("{TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"))
+}
+
+/// Says for good that the log is elsewhere.
+pub(super) fn retire(connection: &mut Connection, to: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(&format!(
+        "CREATE TABLE IF NOT EXISTS moved (place TEXT NOT NULL) STRICT; DELETE FROM moved; PRAGMA user_version = {MOVED};"
+    ))?;
+    transaction.execute("INSERT INTO moved (place) VALUES (?1)", [to])?;
     transaction.commit()
 }
 

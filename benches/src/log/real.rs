@@ -28,6 +28,7 @@ pub fn write(path: &Path, calls: usize) -> Outcome<String> {
         let start = Entry::Start {
             audience: AUDIENCE.to_owned(),
             policy: policy.to_b64(),
+            shared: false,
             time: now * 1_000,
             version: "0".to_owned(),
         };

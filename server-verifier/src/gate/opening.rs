@@ -175,6 +175,7 @@ impl Gate {
         let start = Entry::Start {
             audience: gate.audience().to_owned(),
             policy: config.policy.to_b64(),
+            shared: matches!(config.log, Place::Shared(_)),
             time: now_ms(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };

@@ -17,6 +17,16 @@ fn start() -> Value {
     json!({"audience": "files", "policy": DIGEST, "time": TIME, "type": "start", "version": "0.1.0"})
 }
 
+/// Of one of several verifiers that write a log.
+fn shared_start() -> Value {
+    with(start(), &json!({"shared": true}))
+}
+
+/// Under the other configuration.
+fn shared_start_after() -> Value {
+    with(shared_start(), &json!({"policy": ROOT}))
+}
+
 fn deny() -> Value {
     json!({"agent": "a1", "audience": "files", "call": CALL, "decision": "deny", "key": DIGEST, "policy": DIGEST,
         "reason": "replay", "time": TIME, "tool": "read_file", "type": "decision"})
@@ -249,6 +259,27 @@ pub fn vectors() -> Vec<Vector> {
             3,
         ),
         wrong(
+            "shared_start_alone",
+            "a decision under the configuration of the one verifier that wrote the log before several do",
+            &[start(), shared_start_after(), deny()],
+            "context",
+            2,
+        ),
+        wrong(
+            "shared_start_over",
+            "a decision under the configuration of one of several, after the log has one writer again",
+            &[shared_start(), with(start(), &json!({"policy": ROOT})), deny()],
+            "context",
+            2,
+        ),
+        wrong(
+            "shared_start_other_audience",
+            "one of several verifiers that serves another audience",
+            &[shared_start(), with(shared_start(), &json!({"audience": "mail"}))],
+            "context",
+            1,
+        ),
+        wrong(
             "time_back",
             "dated more than 360 s before an earlier entry",
             &[at(trail(), TIME + 360_001), at(server(), TIME)],
@@ -287,6 +318,11 @@ fn good() -> Vec<Vector> {
             "config",
             "another configuration, and a call that was under way",
             &[start(), deny(), config("files"), deny_after(), deny()],
+        ),
+        whole(
+            "shared_start",
+            "two verifiers that write one log, each under its configuration",
+            &[shared_start(), deny(), shared_start_after(), deny(), deny_after(), deny()],
         ),
         whole("key", "a change of keys before anything else", &[key(), trail(), server()]),
         whole(

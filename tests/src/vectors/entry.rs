@@ -18,6 +18,12 @@ fn start() -> Value {
     json!({"audience": "files", "policy": POLICY, "time": 1_800_000_000_000u64, "type": "start", "version": "0.1.0"})
 }
 
+fn shared_start() -> Value {
+    let mut entry = start();
+    entry["shared"] = json!(true);
+    entry
+}
+
 fn config() -> Value {
     json!({"audience": "files", "policy": POLICY, "time": 1_800_000_000_500u64, "type": "config"})
 }
@@ -153,6 +159,7 @@ pub fn vectors() -> Vec<Vector> {
     };
     let mut all = vec![
         good("start", "a verifier starts", &start()),
+        good("start_shared", "a verifier starts, and others may be writing too", &shared_start()),
         good("config", "a verifier goes on with another configuration", &config()),
         with(
             "config_no_policy",
@@ -447,6 +454,16 @@ pub fn vectors() -> Vec<Vector> {
             bad_receipt(),
             "index",
             json!(1),
+            "unknown",
+        ),
+        with("start_shared_false", "a mark that is there, and false", start(), "shared", json!(false), "invalid"),
+        with("start_shared_number", "a mark that is a number", start(), "shared", json!(1), "invalid"),
+        with(
+            "config_shared",
+            "another configuration, of several verifiers",
+            config(),
+            "shared",
+            json!(true),
             "unknown",
         ),
         with("version_number", "a version that is no name", context(), "version", json!(1), "invalid"),

@@ -80,7 +80,7 @@ type Reader = fn(&mut Members<'_, '_>) -> Read<Written<'static>>;
 pub(super) fn read(object: &Object<'_>) -> Read<Written<'static>> {
     let kind = object.get("type").ok_or(EntryError::Missing("type"))?;
     let (read, members): (_, &[&str]) = match kind.as_str() {
-        Some("start") => (start as Reader, &["audience", "policy", "time", "type", "version"]),
+        Some("start") => (start as Reader, &["audience", "policy", "shared", "time", "type", "version"]),
         Some("config") => (config as Reader, &["audience", "policy", "time", "type"]),
         Some("decision") => match object.get("decision").and_then(Value::as_str) {
             Some("allow") => (allow as Reader, &ALLOW),
@@ -194,12 +194,20 @@ impl Members<'_, '_> {
         if method == TOOLS_CALL { Err(EntryError::Invalid("method")) } else { Ok(Called::Method(method)) }
     }
 
-    /// `true`, or absent. A `tools/call` is no notification (request.md, rule 15).
+    /// `true`, or absent.
+    fn mark(&mut self, name: &'static str) -> Read<bool> {
+        match self.0.optional(name).map(Value::as_bool) {
+            None => Ok(false),
+            Some(Some(true)) => Ok(true),
+            _ => Err(EntryError::Invalid(name)),
+        }
+    }
+
+    /// A `tools/call` is no notification (request.md, rule 15).
     fn notification(&mut self, called: &Called<'_>) -> Read<bool> {
-        match (self.0.optional("notification").map(Value::as_bool), called) {
-            (None, _) => Ok(false),
-            (Some(Some(true)), Called::Method(_)) => Ok(true),
-            _ => Err(EntryError::Invalid("notification")),
+        match (self.mark("notification")?, called) {
+            (true, Called::Tool(_)) => Err(EntryError::Invalid("notification")),
+            (mark, _) => Ok(mark),
         }
     }
 
@@ -227,6 +235,7 @@ fn start(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
     Ok(Written::Start {
         audience: members.name("audience")?,
         policy: members.digest("policy")?,
+        shared: members.mark("shared")?,
         time: members.number("time")?,
         version: members.name("version")?,
     })
