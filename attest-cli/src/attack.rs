@@ -14,7 +14,7 @@ use attest_core::log_policy::LogPolicy;
 use attest_core::sign::Sign;
 use attest_core::trust::Trust;
 use attest_log::danger::{self, Copy};
-use attest_log::{Log, LogKey, Options, Reader};
+use attest_log::{Log, LogKey, Options, Place, Reader};
 
 use crate::audit::{self, Ask};
 
@@ -32,6 +32,8 @@ pub(crate) struct Arms<'a> {
     pub policy: Option<LogPolicy>,
     /// Whose attestations and roots count.
     pub trust: Option<Trust>,
+    /// A database that the copies are put into before they are judged: its log, if it has one, is lost.
+    pub through: Option<&'a Path>,
 }
 
 /// Who could do it.
@@ -98,10 +100,10 @@ impl Stage<'_> {
         // Made without a write-ahead file, and opened by nobody but readers: it can be copied as a file from here on.
         danger::copy(self.arms.log, &base)?;
         let original = Original::read(&base, &self.arms.pinned)?;
-        if !self.verify(&base)?.is_empty() {
+        if !self.verify(&Place::from(&base))?.is_empty() {
             return Err("this log is not whole as it is: see `attest log verify`".into());
         }
-        let cases = cases::all(&original, self.arms.key.as_ref());
+        let cases = cases::all(&original, self.arms.key.as_ref(), self.arms.through.is_some());
         let total = cases.len() as u64;
         let mut rows = Vec::new();
         for (n, case) in (1..).zip(cases) {
@@ -132,8 +134,19 @@ impl Stage<'_> {
                 return Ok(Some(Row { attack, who: case.who, caught_by: caught, found: None, as_it_should }));
             }
         };
+        let (path, place) = match self.arms.through {
+            None => (path.clone(), Place::File(path)),
+            Some(url) => {
+                let place = Place::from(url).with_side(self.folder.join("side"));
+                match &place {
+                    Place::Shared(shared) if danger::pour(&copy, shared)? => (url.to_owned(), place),
+                    // What it was turned into cannot be in such a database.
+                    _ => return Ok(None),
+                }
+            }
+        };
         drop(copy);
-        let found = self.verify(&path)?;
+        let found = self.verify(&place)?;
         if !found.is_empty() {
             caught_by.push(By::Verify);
         }
@@ -144,7 +157,7 @@ impl Stage<'_> {
             caught_by.push(By::Witness);
         }
         // Last, since a start writes.
-        if !self.starts(&path) {
+        if !self.starts(&place) {
             caught_by.insert(0, By::Start);
         }
         let as_it_should = case.must.iter().any(|by| caught_by.contains(by)) || case.must.is_empty();
@@ -152,7 +165,7 @@ impl Stage<'_> {
         Ok(Some(Row { attack: case.name.clone(), who: case.who, caught_by, found, as_it_should }))
     }
 
-    fn verify(&self, log: &Path) -> Done<Vec<String>> {
+    fn verify(&self, log: &Place) -> Done<Vec<String>> {
         let ask = Ask {
             log,
             pinned: Some(&self.arms.pinned),
@@ -175,7 +188,7 @@ impl Stage<'_> {
     }
 
     /// Whether a guard or signer with the log's right key would start with this.
-    fn starts(&self, log: &Path) -> bool {
+    fn starts(&self, log: &Place) -> bool {
         let Some((vkey, _)) = self.arms.pinned.all().last() else { return false };
         // Opening a log that exists signs nothing.
         let mute = LogKey::new(vkey.name(), Mute(vkey.key().clone()));

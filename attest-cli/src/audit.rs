@@ -11,7 +11,6 @@ mod tree;
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::path::Path;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -39,7 +38,7 @@ const WAITING: usize = 2;
 /// What a log is checked with.
 pub(crate) struct Ask<'a> {
     /// The log.
-    pub log: &'a Path,
+    pub log: &'a Place,
     /// Its keys, from whoever pins them.
     pub pinned: Option<&'a LogKeys>,
     /// Its witnesses.
@@ -246,8 +245,8 @@ fn points(
     match head {
         None | Some(Published::Unreadable) => of_head(HeadFault::Unreadable),
         // A log that has never been open for writing since it was made has none; nor has it entries.
-        // Of a shared log each verifier has a record of its own.
-        Some(Published::None) if snapshot.size > 0 && !is_shared(ask.log) => of_head(HeadFault::Missing),
+        // Of a shared log each verifier has a record of its own, and one that is new has none.
+        Some(Published::None) if snapshot.size > 0 && matches!(ask.log, Place::File(_)) => of_head(HeadFault::Missing),
         Some(Published::None) => {}
         Some(Published::Checkpoint(head)) if head.size > snapshot.size => of_head(HeadFault::Ahead),
         Some(Published::Checkpoint(head)) => {
@@ -256,10 +255,6 @@ fn points(
     }
     points.sort_by_key(|point| point.size);
     (points, witnessed)
-}
-
-fn is_shared(log: &Path) -> bool {
-    matches!(Place::new(log), Place::Shared(_))
 }
 
 fn cosigned(

@@ -13,9 +13,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::error::{OpenError, ReadError};
 use crate::head::Head;
 use crate::key::LogKey;
+use crate::moving::{self, Target as _};
+use crate::place::{Place, Shared};
+use crate::postgres;
+use crate::reader::Reader;
 use crate::record::Hash;
-use crate::sqlite::resolve;
-use crate::tree::{self, Edge, Nodes, Tile};
+use crate::sqlite::{self, resolve};
+use crate::tree::{self, Edge, Tile};
 
 /// A copy of a log, open to everything.
 pub struct Copy {
@@ -57,13 +61,24 @@ impl From<rusqlite::Error> for CopyError {
 
 type Done<T = ()> = Result<T, CopyError>;
 
-/// Copies the log at `log`, also while it is written, to `to`, which must not exist: the database and the record of what was
-/// published. The key stays where it is.
+/// Copies the log at `log`, also while it is written, to the file `to`, which must not exist: the database and the record of what
+/// was published. The key stays where it is.
 ///
 /// # Errors
 /// [`CopyError`].
-pub fn copy(log: &Path, to: &Path) -> Done<Copy> {
-    let (from, to) = (resolve(log)?, resolve(to)?);
+pub fn copy(log: impl Into<Place>, to: &Path) -> Done<Copy> {
+    let to = resolve(to)?;
+    let from = match log.into() {
+        Place::File(path) => resolve(&path)?,
+        place @ Place::Shared(_) => {
+            let reader = Reader::open(place)?;
+            let keys = reader.log_keys()?;
+            let mut target = sqlite::Arriving::open(&to, reader.rows(), &keys).map_err(|_| CopyError::Tree)?;
+            moving::copy_unchecked(reader.rows(), &mut target)?;
+            Box::new(target).commit()?;
+            return Copy::open(&to);
+        }
+    };
     let io = |path: &Path| {
         let path = path.to_owned();
         move |source| CopyError::Io { path, source }
@@ -79,6 +94,30 @@ pub fn copy(log: &Path, to: &Path) -> Done<Copy> {
     source.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
     private(&to).map_err(io(&to))?;
     Copy::open(&to)
+}
+
+/// Puts a copy, whatever was done to it, into the database `to` in the place of the log that is there, and its record into the folder
+/// beside it. `false` where such a database cannot hold it.
+///
+/// # Errors
+/// [`CopyError`].
+pub fn pour(copy: &Copy, to: &Shared) -> Done<bool> {
+    postgres::forget(to)?;
+    let mut target = postgres::Arriving::open(to).map_err(|_| CopyError::Tree)?;
+    if moving::copy_unchecked(&copy.connection, &mut target).is_err() {
+        return Ok(false);
+    }
+    Box::new(target).commit()?;
+    if let Some(side) = to.side() {
+        let (from, head) = (beside(&copy.path, ".head"), side.join("log.head"));
+        let done = fs::create_dir_all(side).and_then(|()| match fs::copy(&from, &head) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => fs::remove_file(&head).or(Ok(())),
+            done => done.map(drop),
+        });
+        done.and_then(|()| fs::set_permissions(side, std::os::unix::fs::PermissionsExt::from_mode(0o700)))
+            .map_err(|source| CopyError::Io { path: head, source })?;
+    }
+    Ok(true)
 }
 
 fn private(path: &Path) -> std::io::Result<()> {
@@ -261,7 +300,7 @@ impl Copy {
 
     /// Makes all tiles anew from the entries as they are, without a signature: what anybody can do. Answers size and root.
     pub fn retile(&self) -> Done<(u64, Hash)> {
-        let mut edge = Edge::load(&Empty, 0, 1, |_| Ok(Vec::new())).map_err(|Never| CopyError::Tree)?;
+        let mut edge = Edge::empty(1);
         let mut tiles = Vec::new();
         {
             let mut statement = self.connection.prepare("SELECT idx, body FROM entry ORDER BY idx")?;
@@ -318,19 +357,5 @@ impl Copy {
         let path = beside(&self.path, ".head");
         let written = fs::File::create(&path).and_then(|mut file| file.write_all(b"not a checkpoint"));
         written.map_err(|source| CopyError::Io { path, source })
-    }
-}
-
-/// A tree without entries.
-struct Empty;
-
-#[derive(Debug)]
-struct Never;
-
-impl Nodes for Empty {
-    type Error = Never;
-
-    fn node(&self, _: u8, _: u64) -> Result<Hash, Never> {
-        Err(Never)
     }
 }

@@ -14,6 +14,7 @@ use attest_core::merkle;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{OpenError, ReadError};
+use crate::load;
 use crate::place::Place;
 use crate::reader::Reader;
 use crate::record::Hash;
@@ -217,6 +218,39 @@ fn copy(
     moved.tokens = copy_tokens(source, target)?.ok_or_else(not_whole)?;
     target.state(&snapshot)?;
     Ok(moved)
+}
+
+/// Copies what is there, whatever it is.
+pub(crate) fn copy_unchecked(rows: &dyn Rows, target: &mut dyn Target) -> Result<(), OpenError> {
+    let failed = |error| load::of_read(error, std::path::Path::new("the copy"));
+    let mut window = Vec::new();
+    let snapshot = rows.snapshot(&mut |row| {
+        window.push((row.index, row.scope.to_vec(), row.jti.to_vec(), row.expires));
+    });
+    let snapshot = snapshot.map_err(failed)?;
+    target.replay(&window)?;
+    let (mut entries, mut tokens, mut tiles) = (Vec::new(), Vec::new(), Vec::new());
+    rows.walk(i64::MIN, i64::MAX, &mut |index, body, token| {
+        entries.push((index, body.to_vec(), token.map(str::to_owned)));
+        true
+    })
+    .map_err(failed)?;
+    target.entries(&entries)?;
+    rows.tokens(&mut |hash, text| {
+        tokens.extend(Hash::try_from(hash).ok().map(|hash| (hash, text.to_owned())));
+        true
+    })
+    .map_err(failed)?;
+    target.tokens(&tokens)?;
+    for found in &snapshot.tiles {
+        let Ok(level) = u8::try_from(found.level) else { continue };
+        for index in 0..=found.last {
+            let hashes = rows.tile(level, index).map_err(failed)?;
+            tiles.extend(hashes.map(|hashes| Tile { level, index: index.cast_unsigned(), hashes }));
+        }
+    }
+    target.tiles(&tiles)?;
+    target.state(&snapshot)
 }
 
 /// `None` where a token is not under its hash.

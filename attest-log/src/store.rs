@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::StopReason;
-use crate::record::{Hash, OpenCall, Record, ReplayId, ReplayKey};
+use crate::record::{Hash, OpenCall, Record, ReplayKey};
 use crate::tree::{Edge, Tile};
 
 /// A transaction at a time, used by one thread.
@@ -79,8 +79,8 @@ impl From<StopReason> for Failed {
 pub(crate) struct Found {
     /// Highest expiry among the replay keys that were pruned, Unix seconds.
     pub(crate) horizon: u64,
-    /// Those of the batch's replay keys that are held.
-    pub(crate) taken: HashSet<ReplayId>,
+    /// The replay keys that others took since the size that was known here, with the entries that took them.
+    pub(crate) used: Vec<(u64, ReplayKey)>,
     /// Those of the calls that the batch opens or closes that are open.
     pub(crate) open: HashSet<Hash>,
 }

@@ -248,7 +248,7 @@ impl Core {
     fn attempt(&mut self, jobs: &[Job], cosigned: &[Cosigned]) -> Result<(), Failed> {
         self.ended.clear();
         if let Some(found) = self.store.begin(&mut self.edge, &mut jobs.iter().map(|job| &job.record))? {
-            self.go_by(found, jobs);
+            self.go_by(found);
         }
         let before = self.edge.size();
         let mut now = 0;
@@ -291,14 +291,13 @@ impl Core {
     }
 
     /// A log that others write too: what they did is known from here on, until the batch ends.
-    fn go_by(&mut self, found: Found, jobs: &[Job]) {
-        let Found { horizon, taken, open } = found;
+    fn go_by(&mut self, found: Found) {
+        let Found { horizon, used, open } = found;
         self.open = open;
-        self.shared.window.prune([], horizon);
-        let keys = jobs.iter().filter_map(|job| job.record.replay.as_ref());
-        for key in keys.filter(|key| taken.contains(key.id())) {
-            self.take(0, key);
+        for (entry, key) in &used {
+            self.take(*entry, key);
         }
+        self.shared.window.prune([], horizon);
         self.undo = Some(Undo { edge: self.edge.clone(), taken: Vec::new() });
     }
 

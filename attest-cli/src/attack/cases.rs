@@ -40,12 +40,13 @@ const START: &[By] = &[By::Start];
 const OUTSIDE: &[By] = &[By::Receipt, By::Witness];
 const RECEIPT: &[By] = &[By::Receipt];
 
-/// All that can be tried on this log. What needs the key is left out where it is not there.
-pub(super) fn all(original: &Original, key: Option<&LogKey>) -> Vec<Case> {
+/// All that can be tried on this log. What needs the key is left out where it is not there; `shared` says that it is judged as one that several
+/// verifiers write.
+pub(super) fn all(original: &Original, key: Option<&LogKey>, shared: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     edited(original, key.is_some(), &mut cases);
     moved(key.is_some(), &mut cases);
-    beside(&mut cases);
+    beside(shared, &mut cases);
     asked(&mut cases);
     if key.is_some() {
         signed(&mut cases);
@@ -171,11 +172,11 @@ fn moved(key: bool, cases: &mut Vec<Case>) {
 }
 
 /// What stands beside the entries.
-fn beside(cases: &mut Vec<Case>) {
+fn beside(shared: bool, cases: &mut Vec<Case>) {
     let mut add = |name: &str, must, act: fn(&Copy, &Original) -> Done<bool>| {
         cases.push(case(name, Who::Writer, must, move |copy, original, _| done(act(copy, original)?)));
     };
-    fn shared(original: &Original) -> Option<(Digest, Digest)> {
+    fn two_tokens(original: &Original) -> Option<(Digest, Digest)> {
         original.entries.iter().find_map(|kept| {
             let entry = Written::read(&kept.body).ok()?;
             let mut tokens = entry.tokens();
@@ -186,13 +187,13 @@ fn beside(cases: &mut Vec<Case>) {
         original.entries.iter().position(|kept| kept.token.is_some()).map(|at| at as u64)
     }
     add("replace a token in the store by another", VERIFY, |copy, original| {
-        let Some((a, b)) = shared(original) else { return Ok(false) };
+        let Some((a, b)) = two_tokens(original) else { return Ok(false) };
         let other = reader(copy.path())?.token(&b.0)?.unwrap_or_default();
         copy.set_token(&a.0, &other)?;
         Ok(true)
     });
     add("take a token out of the store", VERIFY, |copy, original| {
-        let Some((a, _)) = shared(original) else { return Ok(false) };
+        let Some((a, _)) = two_tokens(original) else { return Ok(false) };
         copy.remove_token(&a.0)?;
         Ok(true)
     });
@@ -254,10 +255,13 @@ fn beside(cases: &mut Vec<Case>) {
         copy.set_since(1)?;
         Ok(true)
     });
-    add("remove the record of what was published", START, |copy, _| {
-        copy.remove_head()?;
-        Ok(true)
-    });
+    // Of several verifiers one that has no record may be new.
+    if !shared {
+        add("remove the record of what was published", START, |copy, _| {
+            copy.remove_head()?;
+            Ok(true)
+        });
+    }
     add("garble the record of what was published", START, |copy, _| {
         copy.garble_head()?;
         Ok(true)

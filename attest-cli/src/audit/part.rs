@@ -1,10 +1,8 @@
 //! One worker's share: entries read, hashed and looked at by themselves.
 
-use std::path::Path;
-
 use attest_core::audit::{Fact, Fault, Finding, Names, Noted, look};
 use attest_core::merkle::{self, Growing, Hash};
-use attest_log::{Reader, TILE_WIDTH};
+use attest_log::{Place, Reader, TILE_WIDTH};
 
 use super::Unverified;
 use super::bases::{Mine, Shared};
@@ -31,7 +29,7 @@ pub(super) struct Part {
 
 /// Works through `parts` until they end or nobody wants them.
 pub(super) fn work(
-    log: &Path,
+    log: &Place,
     parts: impl Iterator<Item = u64>,
     size: u64,
     shared: &Shared<'_>,

@@ -15,7 +15,7 @@ const PRUNE_FEW: i64 = 64;
 pub(super) struct Statements {
     pub(super) head: Statement,
     pub(super) leaves: Statement,
-    pub(super) taken: Statement,
+    pub(super) used: Statement,
     pub(super) open: Statement,
     pub(super) key: Statement,
     entry: Statement,
@@ -43,12 +43,7 @@ impl Statements {
         Ok(Self {
             head: client.prepare("SELECT size, horizon, checkpoint FROM state WHERE id = 0 FOR UPDATE").await?,
             leaves: client.prepare(&leaves).await?,
-            taken: client
-                .prepare(
-                    "SELECT scope, jti FROM unnest($1::bytea[], $2::bytea[]) AS asked (scope, jti)
-                     WHERE EXISTS (SELECT FROM replay WHERE replay.scope = asked.scope AND replay.jti = asked.jti)",
-                )
-                .await?,
+            used: client.prepare("SELECT idx, scope, jti, expires FROM replay WHERE idx >= $1 ORDER BY idx").await?,
             open: client.prepare("SELECT hash FROM open_call WHERE hash = ANY($1)").await?,
             key: client.prepare("SELECT vkey FROM log_key ORDER BY since DESC LIMIT 1").await?,
             entry: client
@@ -171,8 +166,8 @@ impl Batch {
         self.tokens.iter().map(Token::hash)
     }
 
-    /// Writes it all, in one go. Answers whether the tables took exactly what they should have: else they contradict what
-    /// they said at the batch's beginning.
+    /// Writes it all and commits, in one go: where a statement fails, the server undoes the rest instead. Answers whether the tables took exactly
+    /// what they should have: else they contradict what they said at the batch's beginning, and nobody is to be told that anything is there.
     pub(super) async fn write(
         &self,
         client: &Client,
@@ -204,7 +199,7 @@ impl Batch {
             Ok(())
         };
         // Sent in this order, before the first answer is there.
-        let (entries, _, replay, close, opens, _, _, state, _, (), me) = tokio::try_join!(
+        let (entries, _, replay, close, opens, _, _, state, _, (), me, ()) = tokio::try_join!(
             biased;
             async { when(!self.indexes.is_empty(), client, &statements.entry, &[&self.indexes, &bodies, &own]).await },
             async { when(!hashes.is_empty(), client, &statements.token, &[&hashes, &texts]).await },
@@ -217,6 +212,7 @@ impl Batch {
             async { when(self.prune.is_some(), client, &statements.prune, &[&horizon, &few]).await },
             cosign,
             async { client.execute(&statements.instance, &[&instance, &number]).await },
+            client.batch_execute("COMMIT"),
         )?;
         Ok(entries == self.indexes.len() as u64
             && replay == self.replay.len() as u64

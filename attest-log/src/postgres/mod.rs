@@ -2,7 +2,8 @@
 //!
 //! Each batch is one transaction. It takes the row `state` for itself, learns what others did meanwhile, gives the indexes,
 //! writes, signs the checkpoint and commits; so there is one sequence and one tree, whoever writes. What is in memory about
-//! replay keys and open calls is an early answer only: under that row's lock the database has the last word.
+//! replay keys and open calls is an early answer only: under that row's lock it is brought up to what others did, and a unique
+//! constraint has the last word.
 //!
 //! Trust: as of a log's file. Whoever can write the tables and has not the log's key can destroy, free replay keys and keep
 //! the log from going on; what he changes contradicts the signed checkpoint, and what every verifier remembers of it.
@@ -19,7 +20,7 @@ mod store;
 use crate::error::OpenError;
 use crate::place::Shared;
 
-pub(crate) use moving::{Arriving, Leaving};
+pub(crate) use moving::{Arriving, Leaving, forget};
 pub(crate) use opening::open;
 pub(crate) use rows::Reading;
 pub use session::PostgresError;

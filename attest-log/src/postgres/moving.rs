@@ -57,6 +57,13 @@ impl Source for Leaving {
     }
 }
 
+/// Removes the log that is there.
+pub(crate) fn forget(shared: &Shared) -> Result<(), OpenError> {
+    let gone =
+        Session::connect(shared, true).and_then(|session| session.execute("DROP SCHEMA IF EXISTS attest_log CASCADE"));
+    gone.map_err(|source| refused(shared, source))
+}
+
 /// A database without a log that one comes into, in one transaction.
 pub(crate) struct Arriving {
     shared: Shared,

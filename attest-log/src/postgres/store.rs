@@ -219,29 +219,11 @@ impl PostgresStore {
     }
 }
 
-/// What was asked of a batch's records.
-#[derive(Default)]
-struct Asked {
-    keys: Vec<ReplayKey>,
-    calls: Vec<Hash>,
-}
-
-impl Asked {
-    fn of(records: &mut dyn Iterator<Item = &Record>) -> Self {
-        let mut asked = Self::default();
-        for record in records {
-            asked.keys.extend(record.replay.clone());
-            asked.calls.extend(record.closes.iter().chain(&record.opens));
-        }
-        asked
-    }
-}
-
 /// What the database said, its row `state` now held.
 struct Said {
     head: Row,
     leaves: Vec<Row>,
-    taken: Vec<Row>,
+    used: Vec<Row>,
     open: Vec<Row>,
     key: Row,
 }
@@ -249,10 +231,9 @@ struct Said {
 impl Live {
     /// Begins a transaction, takes the head row, and asks everything else under it, in one round trip: each statement sees
     /// what was committed before it began, and the first one begins once the row is ours.
-    fn begin(&self, size: u64, asked: &Asked) -> Result<Said, PostgresError> {
+    fn begin(&self, size: u64, calls: &[Hash]) -> Result<Said, PostgresError> {
         let (client, statements) = (self.session.client(), &self.statements);
-        let (scopes, jtis): (Vec<&[u8]>, Vec<&[u8]>) = asked.keys.iter().map(|key| key.id().parts()).unzip();
-        let calls: Vec<&[u8]> = asked.calls.iter().map(<[u8; 32]>::as_slice).collect();
+        let calls: Vec<&[u8]> = calls.iter().map(<[u8; 32]>::as_slice).collect();
         let size = size.cast_signed();
         let answers = async {
             tokio::try_join!(
@@ -260,13 +241,13 @@ impl Live {
                 client.batch_execute(BEGIN),
                 client.query_one(&statements.head, &[]),
                 async { client.query(&statements.leaves, &[&size]).await },
-                async { client.query(&statements.taken, &[&scopes, &jtis]).await },
+                async { client.query(&statements.used, &[&size]).await },
                 async { client.query(&statements.open, &[&calls]).await },
                 client.query_one(&statements.key, &[]),
             )
         };
-        let ((), head, leaves, taken, open, key) = self.session.wait(answers)?;
-        Ok(Said { head, leaves, taken, open, key })
+        let ((), head, leaves, used, open, key) = self.session.wait(answers)?;
+        Ok(Said { head, leaves, used, open, key })
     }
 }
 
@@ -304,10 +285,8 @@ impl PostgresStore {
             note.clone_into(&mut self.note);
         }
         let mut found = Found { horizon: u64::try_from(horizon).unwrap_or(u64::MAX), ..Found::default() };
-        for row in &said.taken {
-            let (scope, jti) =
-                (row.try_get(0).map_err(PostgresError::from)?, row.try_get(1).map_err(PostgresError::from)?);
-            found.taken.extend(ReplayKey::new(scope, jti, 0).ok().map(|key| key.id().clone()));
+        for row in &said.used {
+            found.used.push(used(row)?.ok_or(StopReason::Inconsistent)?);
         }
         for row in &said.open {
             let hash: &[u8] = row.try_get(0).map_err(PostgresError::from)?;
@@ -337,6 +316,13 @@ impl PostgresStore {
     }
 }
 
+/// A replay key with the entry that took it; `None` where it is none.
+fn used(row: &Row) -> Result<Option<(u64, ReplayKey)>, PostgresError> {
+    let (index, expires): (i64, i64) = (row.try_get(0)?, row.try_get(3)?);
+    let (Ok(index), Ok(expires)) = (u64::try_from(index), u64::try_from(expires)) else { return Ok(None) };
+    Ok(ReplayKey::new(row.try_get(1)?, row.try_get(2)?, expires).ok().map(|key| (index, key)))
+}
+
 /// Why a batch cannot begin.
 enum Problem {
     Database(PostgresError),
@@ -358,12 +344,12 @@ impl From<StopReason> for Problem {
 impl Store for PostgresStore {
     fn begin(&mut self, edge: &mut Edge, records: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
         self.batch = Batch::default();
-        let asked = Asked::of(records);
+        let calls: Vec<Hash> = records.flat_map(|record| record.closes.into_iter().chain(record.opens)).collect();
         // A connection that went while nobody used it is no reason to refuse: nothing was asked yet.
         let was_there = self.live.is_some();
         self.connect()?;
         let begin = |store: &Self| match &store.live {
-            Some(live) => live.begin(edge.size(), &asked),
+            Some(live) => live.begin(edge.size(), &calls),
             None => Err(PostgresError::Slow),
         };
         let mut said = begin(self);
@@ -412,15 +398,11 @@ impl Store for PostgresStore {
         let Some(live) = &self.live else { return Err(Failed::Away) };
         self.number += 1;
         let (client, session) = (live.session.client(), &live.session);
-        match session.wait(self.batch.write(client, &live.statements, self.instance, self.number)) {
-            Ok(true) => {}
-            Ok(false) => return Err(StopReason::Inconsistent.into()),
-            Err(error) => return Err(self.lost(&error)),
-        }
         session.was_warned();
-        match session.wait(client.batch_execute("COMMIT")) {
+        match session.wait(self.batch.write(client, &live.statements, self.instance, self.number)) {
+            Ok(false) => return Err(StopReason::Inconsistent.into()),
             // A warning says that the commit is on this server's disk, and perhaps not on its standby's.
-            Ok(()) if !session.was_warned() => {}
+            Ok(true) if !session.was_warned() => {}
             Err(error) if is_refusal(&error) => return Err(self.lost(&error)),
             _ => self.resolve()?,
         }

@@ -41,6 +41,11 @@ impl Between {
     }
 }
 
+/// The statement, or the answer to it.
+fn says_commit(part: &[u8]) -> bool {
+    part.windows(7).any(|text| text == b"COMMIT\0")
+}
+
 fn relay(mut client: UnixStream, mut server: UnixStream, cut: &Arc<AtomicU8>) {
     let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
     let silent = Arc::<AtomicU8>::default();
@@ -51,8 +56,8 @@ fn relay(mut client: UnixStream, mut server: UnixStream, cut: &Arc<AtomicU8>) {
             if quiet.load(Ordering::SeqCst) == PASS && to.write_all(&bytes[..count]).is_err() {
                 break;
             }
-            if quiet.load(Ordering::SeqCst) == AFTER {
-                // The server has answered; the answer goes nowhere.
+            // The server says that it has committed; that goes nowhere.
+            if quiet.load(Ordering::SeqCst) == AFTER && says_commit(&bytes[..count]) {
                 break;
             }
         }
@@ -64,7 +69,7 @@ fn relay(mut client: UnixStream, mut server: UnixStream, cut: &Arc<AtomicU8>) {
     let mut bytes = [0; 16_384];
     while let Ok(count @ 1..) = client.read(&mut bytes) {
         let part = &bytes[..count];
-        if part.windows(7).any(|text| text == b"COMMIT\0") {
+        if says_commit(part) {
             match cut.swap(PASS, Ordering::SeqCst) {
                 BEFORE => break,
                 way @ (AFTER | HUNG) => silent.store(way, Ordering::SeqCst),

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use attest_tests::world::{output, tests_folder};
+use attest_tests::postgres::Server;
+use attest_tests::world::{must_fail, output, tests_folder};
 use serde_json::Value;
 
 use super::{GUARD, GUARD_KEY, SIGNER, busy, told};
@@ -78,6 +79,43 @@ fn every_attack_on_a_verifiers_log_is_noticed_by_what_the_specification_says() {
 }
 
 #[test]
+fn every_attack_on_a_log_in_a_database_is_noticed_by_what_the_specification_says() {
+    let server = Server::start();
+    let url = server.url("log");
+    let world = busy(180);
+    let (code, rows) = told(output(world.attest(&[
+        "log",
+        "attack",
+        GUARD,
+        "--key-file",
+        GUARD_KEY,
+        "--trust",
+        "guard.toml",
+        "--through",
+        &url,
+        "--json",
+    ])));
+    assert_eq!(code, 0);
+    let (specified, tried) = (specified(), tried(&rows));
+    let mut differ = Vec::new();
+    for ((attack, who), caught) in &tried {
+        if is_generated(attack) {
+            let must = if who == "writer" { &["verify"][..] } else { &["receipt", "witness"] };
+            assert!(must.iter().all(|by| caught.contains(*by)), "{attack} by a {who}: {caught:?}");
+        } else {
+            let says = specified.get(&(attack.clone(), who.clone()));
+            if says != Some(caught) {
+                differ.push((attack, who, says, caught));
+            }
+        }
+    }
+    assert!(differ.is_empty(), "{differ:#?}");
+    assert!(tried.len() > 100, "{}", tried.len());
+    let full = must_fail(world.attest(&["log", "attack", GUARD, "--through", &url]));
+    assert!(full.contains("name an empty database"), "{full}");
+}
+
+#[test]
 fn every_attack_on_a_callers_log_is_noticed_but_by_receipts_of_which_it_gives_none() {
     let world = busy(12);
     let (code, rows) = told(output(world.attest(&["log", "attack", SIGNER, "--key-file", "signer.db.key", "--json"])));
@@ -105,6 +143,6 @@ fn a_log_that_is_not_whole_is_not_attacked() {
     let copy = super::copy(&world, GUARD, "bad.db");
     copy.set_body(1, b"{}").unwrap();
     drop(copy);
-    let said = attest_tests::world::must_fail(world.attest(&["log", "attack", "bad.db"]));
+    let said = must_fail(world.attest(&["log", "attack", "bad.db"]));
     assert!(said.contains("not whole"), "{said}");
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use attest_keys::KeySource;
-use attest_log::{LogKey, Reader};
+use attest_log::{LogKey, OpenError, Place, Reader};
 use server_verifier::Config;
 
 use super::WRONG;
@@ -29,12 +29,25 @@ pub(crate) struct Args {
     /// The configuration whose attesters and roots count
     #[arg(long, value_name = "FILE")]
     trust: Option<PathBuf>,
+    /// Judge each copy in this PostgreSQL database, as a log that several verifiers share; there must be no log in it yet
+    #[arg(long, value_name = "URL")]
+    through: Option<PathBuf>,
     /// For machines: JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: &Args) -> Ending {
+    if let Some(through) = &args.through {
+        match Place::from(through) {
+            Place::File(path) => return Err(format!("{} is no address of a database", path.display()).into()),
+            place => match Reader::open(&place) {
+                Err(OpenError::NotALog { .. }) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => return Err(format!("{place} has a log, which would be lost; name an empty database").into()),
+            },
+        }
+    }
     let own = Reader::open(&args.log)?.log_keys()?;
     let key = args.key_file.as_ref().map(|source| LogKey::of_log(&args.log, Some(source), own.origin())).transpose()?;
     // What others pin is what the log has today, where nobody says otherwise: the attacks come after that.
@@ -44,6 +57,7 @@ pub(crate) fn run(args: &Args) -> Ending {
         pinned: args.pins.keys()?.unwrap_or(own),
         policy: args.pins.policy()?,
         trust: args.trust.as_deref().map(Config::read).transpose()?.map(|config| config.trust),
+        through: args.through.as_deref(),
     };
     let bar = output::Bar::of_entries();
     let rows = attack::run(&arms, |done, total| bar.show("attacks", done, total));

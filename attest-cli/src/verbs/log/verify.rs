@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use attest_core::audit::Finding;
+use attest_log::Place;
 use serde::Serialize;
 use server_verifier::Config;
 
@@ -20,6 +21,9 @@ pub(crate) struct Args {
     /// The log's file
     #[arg(value_name = "LOG", default_value = "guard.db")]
     log: PathBuf,
+    /// Of a log in a database, the folder that one of its guards keeps beside it: it says what that guard has published
+    #[arg(long, value_name = "FOLDER")]
+    side: Option<PathBuf>,
     #[command(flatten)]
     pins: Pins,
     /// Take the log's own word for its key
@@ -76,7 +80,8 @@ fn verify(args: &Args) -> Ending {
     let (pinned, policy) = (args.pins.keys()?, args.pins.policy()?);
     let trust = args.trust.as_deref().map(Config::read).transpose()?.map(|config| config.trust);
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok().map(Into::into)).unwrap_or(1);
-    let ask = Ask { log: &args.log, pinned: pinned.as_ref(), policy: policy.as_ref(), trust: trust.as_ref(), threads };
+    let log = args.side.iter().fold(Place::from(&args.log), |log, side| log.with_side(side));
+    let ask = Ask { log: &log, pinned: pinned.as_ref(), policy: policy.as_ref(), trust: trust.as_ref(), threads };
     let bar = output::Bar::of_entries();
     let report = audit::run(&ask, |done, total| bar.show("entries", done, total));
     bar.clear();

@@ -10,6 +10,7 @@ use attest_core::checkpoint::LogKeys;
 use attest_core::trust::Trust;
 use attest_forensics::timeline::{Moment, Past};
 use attest_forensics::{Evidence, Timeline};
+use attest_log::Place;
 use attest_log::clock::now_ms;
 use serde::Serialize;
 
@@ -155,7 +156,7 @@ impl Background {
                 }
                 let begun = Instant::now();
                 let trust = self.trust.as_ref();
-                let ask = Ask { log, pinned: pinned.as_ref(), policy: None, trust, threads: 1 };
+                let ask = Ask { log: &Place::from(log), pinned: pinned.as_ref(), policy: None, trust, threads: 1 };
                 let report = audit::run(&ask, |done, total| self.told(n, |check| check.running = Some((done, total))));
                 *at = Instant::now() + REST.max(begun.elapsed() * SHARE);
                 *size = report.as_ref().ok().map(|report| report.entries);
