@@ -8,6 +8,7 @@ pub mod log;
 pub mod parties;
 pub mod peer;
 pub mod policies;
+pub mod scale;
 pub mod stdio;
 pub mod tenuo;
 
