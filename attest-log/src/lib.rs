@@ -42,6 +42,7 @@ mod reader;
 mod record;
 mod replay;
 mod rows;
+pub mod sealed;
 mod site;
 mod snapshot;
 mod sqlite;

@@ -12,6 +12,7 @@ mod instance;
 mod opening;
 mod rows;
 mod schema;
+mod seal;
 mod session;
 mod store;
 
@@ -20,6 +21,7 @@ use crate::place::Shared;
 
 pub(crate) use opening::open;
 pub(crate) use rows::Reading;
+pub(crate) use seal::PostgresSealer;
 pub use session::PostgresError;
 
 /// `ATLG`: the first half of our advisory locks' numbers.
