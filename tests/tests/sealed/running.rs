@@ -54,6 +54,24 @@ fn proofs(reader: &Reader, index: u64, size: u64) -> String {
     format!("{all:?}")
 }
 
+fn same(after: &[String], before: &[String]) {
+    assert_eq!(after.len(), before.len());
+    for (n, (after, before)) in after.iter().zip(before).enumerate() {
+        let at = after.bytes().zip(before.bytes()).position(|(a, b)| a != b).unwrap_or(after.len().min(before.len()));
+        let around = |text: &str| text.get(at.saturating_sub(200)..text.len().min(at + 200)).map(str::to_owned);
+        assert!(after == before, "{n} at {at}: {:?} was {:?}", around(after), around(before));
+    }
+}
+
+/// Has the caller end also where a test fails meanwhile.
+struct Ends<'o>(&'o AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 fn the_same_before_and_after(store: Store) {
     let stage = Stage::new(store);
     let forge = Forge::of(&stage.world);
@@ -66,6 +84,7 @@ fn the_same_before_and_after(store: Store) {
     let before = all_of(&stage, size, call);
     let (over, begun) = (AtomicBool::new(false), AtomicBool::new(false));
     let (made, longest) = thread::scope(|scope| {
+        let _ends = Ends(&over);
         let calling = scope.spawn(|| {
             begun.store(true, Ordering::SeqCst);
             calls_until(&mut client, &forge, 1_000, &over)
@@ -73,7 +92,7 @@ fn the_same_before_and_after(store: Store) {
         eventually("calls", || begun.load(Ordering::SeqCst).then_some(()));
         let half = stage.seal(&["--before", "600"]);
         assert_eq!(half, (0, 512));
-        assert_eq!(all_of(&stage, size, call), before);
+        same(&all_of(&stage, size, call), &before);
         let (first, until) = stage.seal(&[]);
         assert!(first == 512 && until > 1_200, "{first} to {until}");
         assert_eq!(stage.rows().1, until);
@@ -84,7 +103,7 @@ fn the_same_before_and_after(store: Store) {
     assert!(made > 20, "{made} calls were made while the log was sealed");
     // The writer gives up after five seconds; a sealing holds it up for much less.
     assert!(longest < Duration::from_secs(2), "a call took {longest:?}");
-    assert_eq!(all_of(&stage, size, call), before);
+    same(&all_of(&stage, size, call), &before);
     // The guard that was there all the time goes on, and so does one that opens the log as it is now.
     calls(&mut client, &forge, 5_000..5_040);
     client.end();
@@ -94,7 +113,7 @@ fn the_same_before_and_after(store: Store) {
     stage.seal(&[]);
     let report = stage.verified();
     assert_eq!(report["entries"].as_u64(), Some(stage.reader().len().unwrap()));
-    assert_eq!(all_of(&stage, size, call), before);
+    same(&all_of(&stage, size, call), &before);
     // Nothing is left to seal, and nothing is done again.
     let (first, until) = stage.seal(&["--older-than", "1h"]);
     assert_eq!(first, until);

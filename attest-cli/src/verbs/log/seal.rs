@@ -2,11 +2,10 @@
 
 use std::error::Error;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use attest_core::digest::Digest;
 use attest_core::entry::Written;
-use attest_forensics::Evidence;
 use attest_log::Reader;
 use attest_log::sealed::{Knows, Sealing, Step};
 use serde_json::json as document;
@@ -47,7 +46,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Ending {
     let mut sealing = Sealing::open(&args.log)?;
-    let mut beside = Beside(Evidence::open(&args.log)?);
+    let mut beside = Beside(&args.log);
     let bar = Bar::of_entries();
     let mut tell = |step, done, all| bar.show(words(step), done, all);
     let mut said = Vec::new();
@@ -110,10 +109,10 @@ fn first_since(reader: &Reader, from: u64, time: u64) -> Result<u64, Box<dyn Err
     Ok(low)
 }
 
-/// What entries name, and their table.
-struct Beside(Evidence);
+/// What the entries of this log name, and their table.
+struct Beside<'l>(&'l Path);
 
-impl Knows for Beside {
+impl Knows for Beside<'_> {
     fn fits(&mut self, body: &[u8], token: Option<&str>) -> bool {
         match Written::read(body) {
             Ok(entry) => entry.own_token() == token.map(Digest::of),
@@ -124,10 +123,11 @@ impl Knows for Beside {
 
     #[cfg(feature = "parquet")]
     fn table(&mut self, part: &Range<u64>) -> Result<Option<Vec<u8>>, Box<dyn Error + Send + Sync>> {
+        use attest_forensics::Evidence;
         use attest_forensics::export::{Table, pass_on_part};
 
         let mut file = Vec::new();
-        pass_on_part(&self.0, part, &mut Table::with_tokens(&mut file)?)?;
+        pass_on_part(&Evidence::open(self.0)?, part, &mut Table::with_tokens(&mut file)?)?;
         Ok(Some(file))
     }
 
