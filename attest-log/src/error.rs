@@ -57,7 +57,9 @@ pub enum OpenError {
         known: i64,
     },
     /// A shared log in a format of before, where only this one will do.
-    #[error("{path} has log format {found}, and this needs {known}: start a guard of this version once, which changes it")]
+    #[error(
+        "{path} has log format {found}, and this needs {known}: start a guard of this version once, which changes it"
+    )]
     Older {
         /// The database.
         path: PathBuf,

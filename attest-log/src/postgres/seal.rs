@@ -35,7 +35,8 @@ impl Sealer for PostgresSealer {
         let (first, until) = (part.first.cast_signed(), part.until.cast_signed());
         let place = part.place.to_string_lossy();
         let place: &str = &place;
-        let given: [(&(dyn ToSql + Sync), Type); 3] = [(&first, Type::INT8), (&until, Type::INT8), (&place, Type::TEXT)];
+        let given: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&first, Type::INT8), (&until, Type::INT8), (&place, Type::TEXT)];
         let added = self.count(
             "WITH added AS (INSERT INTO sealed (first, until, place) SELECT $1, $2, $3
              WHERE $1 = (SELECT coalesce(max(until), 0) FROM sealed) ON CONFLICT DO NOTHING RETURNING 1)

@@ -6,8 +6,8 @@
 use std::env;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};

@@ -76,9 +76,7 @@ fn wait<T: Send + 'static>(
 ) -> Result<T, PartError> {
     let mut work = runtime()?.spawn(work);
     match block_on_for(&mut work, PATIENCE) {
-        Some(done) => {
-            Ok(done.map_err(std::io::Error::other)?.map_err(|error| Box::new(ExportError::from(error)))?)
-        }
+        Some(done) => Ok(done.map_err(std::io::Error::other)?.map_err(|error| Box::new(ExportError::from(error)))?),
         None => {
             work.abort();
             Err(PartError::Slow)

@@ -179,5 +179,9 @@ impl Sealed {
 }
 
 fn altered(part: &SealedPart, index: u64) -> ReadError {
-    ReadError::SealedEntry { index, place: part.place.clone(), name: form::entries(index / WIDTH).unwrap_or_default().into() }
+    ReadError::SealedEntry {
+        index,
+        place: part.place.clone(),
+        name: form::entries(index / WIDTH).unwrap_or_default().into(),
+    }
 }

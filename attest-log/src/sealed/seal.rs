@@ -107,13 +107,17 @@ pub enum SealError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// An entry is not the one that was appended.
-    #[error("entry {index}, read back from where it was sealed, is not the one that the tree was made of; nothing was removed from the log for it; run: attest log verify")]
+    #[error(
+        "entry {index}, read back from where it was sealed, is not the one that the tree was made of; nothing was removed from the log for it; run: attest log verify"
+    )]
     Entry {
         /// Its index.
         index: u64,
     },
     /// A token is not that of its entry.
-    #[error("the token beside entry {index} is not the one that the entry names; nothing was removed from the log for it; run: attest log verify")]
+    #[error(
+        "the token beside entry {index} is not the one that the entry names; nothing was removed from the log for it; run: attest log verify"
+    )]
     Token {
         /// The entry's index.
         index: u64,
@@ -219,12 +223,7 @@ impl Sealing {
     ///
     /// # Errors
     /// [`SealError`].
-    pub fn moved(
-        &mut self,
-        to: &str,
-        knows: &mut dyn Knows,
-        tell: &mut Tell<'_>,
-    ) -> Result<u64, SealError> {
+    pub fn moved(&mut self, to: &str, knows: &mut dyn Knows, tell: &mut Tell<'_>) -> Result<u64, SealError> {
         let parts = self.reader.rows().sealed()?;
         let end = end_of(&parts).ok_or(ReadError::Parts)?;
         let home = Home::named(to)?;
@@ -276,7 +275,13 @@ impl Sealing {
     }
 
     /// Writes what an export does not have.
-    fn write(&self, home: &Home, part: &SealedPart, knows: &mut dyn Knows, tell: &mut Tell<'_>) -> Result<(), SealError> {
+    fn write(
+        &self,
+        home: &Home,
+        part: &SealedPart,
+        knows: &mut dyn Knows,
+        tell: &mut Tell<'_>,
+    ) -> Result<(), SealError> {
         let (first, until) = (part.first, part.until);
         let put = |name: Option<String>, bytes| {
             let failed = |source| failed(part, name.clone(), source);

@@ -32,8 +32,10 @@ pub(super) fn read(connection: &Connection) -> Result<Option<Read>, ReadError> {
     let mut statement = connection.prepare("SELECT hash, idx FROM open_call ORDER BY idx")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (Ok(hash), Ok(index)) = (row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?.try_into(), u64::try_from(row.get::<_, i64>(1)?))
-        else {
+        let (Ok(hash), Ok(index)) = (
+            row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?.try_into(),
+            u64::try_from(row.get::<_, i64>(1)?),
+        ) else {
             return Ok(None);
         };
         if index >= next {

@@ -140,7 +140,9 @@ impl SqliteStore {
         };
         connection.wal_hook(Some(hook)).map_err(refused)?;
 
-        let read = load::read(&connection).map_err(|error| loading::of_read(error, path))?.ok_or_else(|| OpenError::Damaged { path: path.into() })?;
+        let read = load::read(&connection)
+            .map_err(|error| loading::of_read(error, path))?
+            .ok_or_else(|| OpenError::Damaged { path: path.into() })?;
         let mut loaded = loading::load(&connection, path, read, &keys, keep)?;
         match doubt {
             Doubt::Refuse => {

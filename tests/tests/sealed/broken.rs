@@ -42,7 +42,11 @@ fn a_byte_of_a_sealed_body_is_noticed_wherever_it_is_read() {
         let (code, said) = verify(&stage);
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("259"), "{said}");
-        for words in [&["log", "show", &stage.log, "259"][..], &["log", "list", &stage.log], &["log", "convert", &stage.log, "--as", "jsonl"]] {
+        for words in [
+            &["log", "show", &stage.log, "259"][..],
+            &["log", "list", &stage.log],
+            &["log", "convert", &stage.log, "--as", "jsonl"],
+        ] {
             let refused = must_fail(stage.world.attest(words));
             assert!(refused.contains("entry 259, which is sealed at") && refused.contains("not the one"), "{refused}");
         }
@@ -121,10 +125,16 @@ fn a_log_with_a_wrong_token_or_entry_is_not_sealed() {
     calls(&mut client, &Forge::of(&stage.world), 1..301);
     client.end();
     for (what, said) in [
-        ("UPDATE entry SET token = replace(token, '.', '_')
-          WHERE idx = (SELECT min(idx) FROM entry WHERE idx > 300 AND token IS NOT NULL)", "token beside entry"),
-        ("UPDATE entry SET body = CAST(replace(body, 'echo', 'ohce') AS BLOB) 
-          WHERE idx = (SELECT min(idx) FROM entry WHERE idx > 300 AND token IS NOT NULL)", "is not the one that the tree"),
+        (
+            "UPDATE entry SET token = replace(token, '.', '_')
+          WHERE idx = (SELECT min(idx) FROM entry WHERE idx > 300 AND token IS NOT NULL)",
+            "token beside entry",
+        ),
+        (
+            "UPDATE entry SET body = CAST(replace(body, 'echo', 'ohce') AS BLOB) 
+          WHERE idx = (SELECT min(idx) FROM entry WHERE idx > 300 AND token IS NOT NULL)",
+            "is not the one that the tree",
+        ),
     ] {
         fs::copy(stage.world.path("guard.db"), stage.world.path("changed.db")).unwrap();
         fs::copy(stage.world.path("guard.db.head"), stage.world.path("changed.db.head")).unwrap();

@@ -49,7 +49,8 @@ impl Stage {
 
     /// What a verb that reads says.
     pub fn said(&self, words: &[&str]) -> String {
-        let words: Vec<&str> = words.iter().map(|word| if *word == "LOG" { self.log.as_str() } else { *word }).collect();
+        let words: Vec<&str> =
+            words.iter().map(|word| if *word == "LOG" { self.log.as_str() } else { *word }).collect();
         String::from_utf8(must(self.world.attest(&words)).stdout).unwrap()
     }
 

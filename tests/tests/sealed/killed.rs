@@ -22,8 +22,7 @@ fn killed(store: Store) {
         let _ = sealing.kill();
         cut += u32::from(!sealing.wait().unwrap().success());
         // Whatever it was doing: every entry is there, with its token, and the guard goes on.
-        let after: Vec<_> =
-            stage.reader().entries(0..before.len() as u64).map(|entry| entry.unwrap()).collect();
+        let after: Vec<_> = stage.reader().entries(0..before.len() as u64).map(|entry| entry.unwrap()).collect();
         assert!(before == after, "round {round}");
     }
     client.end();
