@@ -94,7 +94,7 @@ fn read(
 ) -> Result<Option<Read>, PostgresError> {
     let ends = session.rows("SELECT min(idx), max(idx) FROM entry", &[])?;
     let Some(ends) = ends.first() else { return Ok(None) };
-    let Some(next) = load::next_index(ends.try_get(0)?, ends.try_get(1)?, &sealed) else { return Ok(None) };
+    let Some(next) = load::next_index(ends.try_get(0)?, ends.try_get(1)?, sealed) else { return Ok(None) };
     let state = session.rows("SELECT size, horizon, since, checkpoint FROM state WHERE id = 0", &[])?;
     let Some(state) = state.first() else { return Ok(None) };
     let (size, horizon, since): (i64, i64, i64) = (state.try_get(0)?, state.try_get(1)?, state.try_get(2)?);

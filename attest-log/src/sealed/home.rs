@@ -1,5 +1,7 @@
 //! Where parts are: reached from any thread, inside a runtime too.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,8 +48,12 @@ impl Home {
         Ok(Self(destination.map_err(Box::new)?))
     }
 
-    /// Opens the place that whoever seals names.
+    /// Opens the place that whoever seals names. A folder that is made here is its owner's alone, as a log is.
     pub(super) fn named(text: &str) -> Result<Self, ExportError> {
+        if !text.contains("://") {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(text);
+            made.map_err(|source| ExportError::Folder { path: text.into(), source })?;
+        }
         Destination::named(text).map(Self)
     }
 

@@ -13,7 +13,7 @@ use crate::error::{OpenError, ReadError};
 use crate::export::{ExportError, export};
 use crate::place::Place;
 use crate::postgres::{PostgresError, PostgresSealer};
-use crate::reader::Reader;
+use crate::reader::{Entry, Reader};
 use crate::site::Shown;
 use crate::sqlite::SqliteSealer;
 use crate::tree::TILE_WIDTH;
@@ -289,7 +289,7 @@ impl Sealing {
         };
         for bundle in first / WIDTH..until / WIDTH {
             tell(Step::Writing, bundle * WIDTH - first, until - first);
-            let tokens: Vec<_> = self.rows(bundle)?.into_iter().map(|(_, token)| token).collect();
+            let tokens: Vec<_> = self.rows(bundle)?.into_iter().map(|row| row.token).collect();
             let file = form::write_tokens(&tokens).ok_or(ReadError::Gap { index: bundle * WIDTH })?;
             put(form::tokens(bundle), file)?;
         }
@@ -339,10 +339,10 @@ impl Sealing {
         }
         if with_rows {
             for (index, ((body, token), row)) in (first..).zip(bodies.iter().zip(&tokens).zip(self.rows(bundle)?)) {
-                if **body != *row.0 {
+                if **body != *row.body {
                     return Err(SealError::Entry { index });
                 }
-                if *token != row.1 {
+                if *token != row.token {
                     return Err(SealError::Token { index });
                 }
             }
@@ -351,11 +351,11 @@ impl Sealing {
     }
 
     /// The rows of a bundle, which are all there.
-    fn rows(&self, bundle: u64) -> Result<Vec<(Vec<u8>, Option<String>)>, SealError> {
+    fn rows(&self, bundle: u64) -> Result<Vec<Entry>, SealError> {
         let (first, end) = (bundle * WIDTH, bundle * WIDTH + WIDTH);
         let mut rows = Vec::with_capacity(TILE_WIDTH);
-        self.reader.rows().walk(first.cast_signed(), end.cast_signed(), &mut |_, body, token| {
-            rows.push((body.to_owned(), token.map(str::to_owned)));
+        self.reader.rows().walk(first.cast_signed(), end.cast_signed(), &mut |index, body, token| {
+            rows.push(Entry { index, body: body.to_owned(), token: token.map(str::to_owned) });
             true
         })?;
         if rows.len() == TILE_WIDTH { Ok(rows) } else { Err(SealError::Raced) }

@@ -1,6 +1,7 @@
 //! What is changed or missing where entries are sealed.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use attest_core::merkle::check_inclusion;
 use attest_core::tile::read_bundle;
@@ -17,6 +18,8 @@ fn sealed(store: Store) -> Stage {
     calls(&mut client, &Forge::of(&stage.world), 1..301);
     client.end();
     assert_eq!(stage.seal(&["--before", "512"]), (0, 512));
+    let mode = fs::metadata(stage.world.path("sealed")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "tokens are for whoever may read the log");
     stage
 }
 

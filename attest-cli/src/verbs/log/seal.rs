@@ -50,13 +50,13 @@ pub(crate) fn run(args: &Args) -> Ending {
     let bar = Bar::of_entries();
     let mut tell = |step, done, all| bar.show(words(step), done, all);
     let mut said = Vec::new();
-    let mut shown = document!({});
+    let mut shown = serde_json::Map::new();
     if let Some(to) = &args.moved_to {
         let moved = sealing.moved(to, &mut beside, &mut tell);
         bar.clear();
         let moved = moved?;
         said.push(format!("{moved} sealed entries are read from {to} from now on"));
-        shown["moved"] = moved.into();
+        shown.insert("moved".into(), moved.into());
     }
     if let Some(to) = &args.to {
         let before = match args.older_than {
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Args) -> Ending {
         let sealed = sealing.seal(to, before, &mut beside, &mut tell);
         bar.clear();
         let Range { start, end } = sealed?;
-        shown["sealed"] = document!({ "first": start, "until": end });
+        shown.insert("sealed".into(), document!({ "first": start, "until": end }));
         said.push(match end - start {
             0 => format!("nothing to seal; entries before {end} are sealed"),
             count => format!("{count} entries sealed, {start} to {}", end - 1),
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &Args) -> Ending {
         sealing.shrink()?;
     }
     if args.json {
-        output::json(&shown)?;
+        output::json(&serde_json::Value::Object(shown))?;
     } else {
         said.iter().for_each(output::line);
     }
