@@ -104,7 +104,6 @@ fn the_same_before_and_after(store: Store) {
         calling.join().unwrap()
     });
     assert!(made > 20, "{made} calls were made while the log was sealed");
-    println!("{made} calls meanwhile, the longest took {longest:?}");
     // The writer gives up after five seconds; a sealing holds it up for much less.
     assert!(longest < Duration::from_secs(2), "a call took {longest:?}");
     same(&all_of(&stage, size, call), &before);
