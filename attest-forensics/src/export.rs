@@ -33,6 +33,8 @@ pub struct Passed<'p> {
     pub row: &'p Row,
     /// Its bytes.
     pub body: &'p [u8],
+    /// The token that came with it alone, as it stands.
+    pub token: Option<&'p str>,
 }
 
 /// A form that entries are passed on in.
@@ -87,7 +89,7 @@ pub fn pass_on(
         tree.push(leaf(&entry.body));
         let mut row = Row::of(entry.index, &entry.body);
         evidence.owned(&mut row);
-        let passed = Passed { log: evidence.origin(), row: &row, body: &entry.body };
+        let passed = Passed { log: evidence.origin(), row: &row, body: &entry.body, token: entry.token.as_deref() };
         if time.contains(&row.time) {
             match form.entry(passed).map_err(ForensicsError::Write)? {
                 true => count.written += 1,
@@ -104,4 +106,20 @@ pub fn pass_on(
         return Err(not_whole());
     }
     Ok(count)
+}
+
+/// Passes on entries of a log as they stand in it, for whoever holds them against the tree himself.
+///
+/// # Errors
+/// [`ForensicsError`]: as the log, or as whatever is written to.
+pub fn pass_on_part(evidence: &Evidence, part: &Range<u64>, form: &mut dyn Form) -> Result<(), ForensicsError> {
+    for entry in evidence.reader.entries(part.clone()) {
+        let entry = entry?;
+        let mut row = Row::of(entry.index, &entry.body);
+        evidence.owned(&mut row);
+        let token = entry.token.as_deref();
+        let passed = Passed { log: evidence.origin(), row: &row, body: &entry.body, token };
+        form.entry(passed).map_err(ForensicsError::Write)?;
+    }
+    form.end().map_err(ForensicsError::Write)
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::key::KeyFailed;
 use crate::postgres::PostgresError;
 use crate::record::Hash;
+use crate::sealed::PartError;
 
 /// Why a log was not opened. Nothing in an existing file was changed.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +65,18 @@ pub enum OpenError {
         path: PathBuf,
         /// Where it is.
         to: String,
+    },
+    /// A shared log in a format of before, where only this one will do.
+    #[error(
+        "{path} has log format {found}, and this needs {known}: start a guard of this version once, which changes it"
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// Version in it.
+        found: i64,
+        /// Version this crate writes.
+        known: i64,
     },
     /// Tables, indexes or triggers are not the ones this format has.
     #[error("{path} has tables that are not those of an attest log; somebody changed it: keep it, restore a copy")]
@@ -309,6 +322,37 @@ pub enum ReadError {
         /// Its index within the level.
         index: u64,
     },
+    /// A file of sealed entries cannot be read.
+    #[error(
+        "entries {first} to {last} are sealed at {place}, and {name} cannot be read there: {source}. Bring it back, or say where they are now: attest log seal LOG --moved-to PLACE", place = place.display(), name = name.display()
+    )]
+    Sealed {
+        /// Index of the file's first entry.
+        first: u64,
+        /// Of its last.
+        last: u64,
+        /// The folder or the store.
+        place: PathBuf,
+        /// The file there.
+        name: PathBuf,
+        /// What is wrong.
+        source: PartError,
+    },
+    /// A sealed entry was changed.
+    #[error(
+        "entry {index}, which is sealed at {place} in {name}, is not the one that the tree was made of; keep the file as evidence and restore a copy", place = place.display(), name = name.display()
+    )]
+    SealedEntry {
+        /// Its index.
+        index: u64,
+        /// The folder or the store.
+        place: PathBuf,
+        /// The file there.
+        name: PathBuf,
+    },
+    /// The table of sealed parts says what none says.
+    #[error("the log's table of sealed entries has gaps; the file was changed from outside")]
+    Parts,
     /// Sizes or an index beyond the log's end.
     #[error("the log has no such tree: it has {size} entries")]
     Outside {

@@ -117,6 +117,23 @@ pub enum ExportError {
 }
 
 impl Destination {
+    /// What a text names: `s3://bucket/prefix` as [`Destination::s3`], where this was built with it, or a folder.
+    ///
+    /// # Errors
+    /// [`ExportError`].
+    pub fn named(text: &str) -> Result<Self, ExportError> {
+        #[cfg(feature = "s3")]
+        if text.starts_with("s3://") {
+            return Self::s3(text, &[]);
+        }
+        if text.contains("://") {
+            return Err(ExportError::Address(format!(
+                "{text:?} is no folder, and this program was built without stores of that kind (s3:// takes the feature s3)"
+            )));
+        }
+        Self::folder(Path::new(text))
+    }
+
     /// A folder, which is made where there is none.
     ///
     /// # Errors
@@ -124,6 +141,14 @@ impl Destination {
     pub fn folder(path: &Path) -> Result<Self, ExportError> {
         let refused = |source| ExportError::Folder { path: path.into(), source };
         std::fs::create_dir_all(path).map_err(refused)?;
+        Self::existing(path)
+    }
+
+    /// A folder that is there.
+    ///
+    /// # Errors
+    /// [`ExportError::Store`].
+    pub(crate) fn existing(path: &Path) -> Result<Self, ExportError> {
         // Off unless it is said: files and their folders synced, in this order.
         let store = LocalFileSystem::new_with_prefix(path)?.with_fsync(true);
         Ok(Self { store: Arc::new(store), prefix: Key::default(), attributes: false })
@@ -163,6 +188,20 @@ impl Destination {
         PutOptions { attributes, ..PutOptions::default() }
     }
 
+    /// The bytes of a file; `None` where there is none.
+    pub(crate) async fn get(&self, name: &str) -> Result<Option<bytes::Bytes>, object_store::Error> {
+        self.read(&self.key(name)).await
+    }
+
+    /// Writes a file that never changes, unless it is there. Answers whether it did.
+    pub(crate) async fn keep(&self, name: &str, bytes: Vec<u8>) -> Result<bool, object_store::Error> {
+        let key = self.key(name);
+        if self.read(&key).await?.is_some_and(|there| there == bytes) {
+            return Ok(false);
+        }
+        self.store.put_opts(&key, bytes.into(), self.options(BYTES, FOR_EVER)).await.map(|_| true)
+    }
+
     async fn read(&self, key: &Key) -> Result<Option<bytes::Bytes>, object_store::Error> {
         match self.store.get(key).await {
             Ok(found) => found.bytes().await.map(Some),
@@ -171,13 +210,8 @@ impl Destination {
         }
     }
 
-    /// Writes a file that never changes, unless it is there. Answers whether it did.
     async fn put(self, resource: Resource, bytes: Vec<u8>) -> Result<bool, object_store::Error> {
-        let key = self.key(&resource.to_string());
-        if self.read(&key).await?.is_some_and(|there| there == bytes) {
-            return Ok(false);
-        }
-        self.store.put_opts(&key, bytes.into(), self.options(BYTES, FOR_EVER)).await.map(|_| true)
+        self.keep(&resource.to_string(), bytes).await
     }
 }
 

@@ -43,6 +43,7 @@ mod reader;
 mod record;
 mod replay;
 mod rows;
+pub mod sealed;
 mod site;
 mod snapshot;
 mod sqlite;

@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use attest_core::checkpoint::{Checkpoint, LogKeys};
+use attest_core::merkle::MAX_SIZE;
 
 use crate::error::{OpenError, ReadError};
 use crate::head::{Found, Head};
 use crate::key::LogKey;
 use crate::record::{OpenCall, ReplayKey};
 use crate::rows::{Rows, read_keys};
+use crate::sealed::{self, SealedPart};
 use crate::store::Loaded;
 use crate::stored::{Stored, Tiles};
 use crate::tree::{self, Edge, Unproved};
@@ -31,6 +33,22 @@ pub(crate) struct Read {
     pub(crate) replay: Vec<(u64, ReplayKey)>,
     pub(crate) open: Vec<OpenCall>,
     pub(crate) others: Vec<OpenCall>,
+}
+
+/// The next index, by the first and the last of the entries that are in the database; `None` where they contradict what is
+/// sealed. Entries before the first are sealed; some that are, may be in the database still.
+pub(crate) fn next_index(first: Option<i64>, last: Option<i64>, parts: &[SealedPart]) -> Option<u64> {
+    let sealed = sealed::end_of(parts)?;
+    match (first, last) {
+        // The last entries are never sealed.
+        (None, None) => (sealed == 0).then_some(0),
+        (Some(first), Some(last)) => {
+            let (first, last) = (u64::try_from(first).ok()?, u64::try_from(last).ok()?);
+            // No larger tree exists, and none is made edges and proofs of.
+            (first <= sealed && last >= sealed && last < MAX_SIZE).then_some(last + 1)
+        }
+        _ => None,
+    }
 }
 
 /// Loads the tree and holds it against the last signed checkpoint. The entries themselves are not walked: that is for a

@@ -7,7 +7,8 @@
 //! Order: all is written at the new place, in one transaction; the old place is marked; the transaction is committed. A move that is cut off between
 //! the last two leaves a marked log and an empty place, and is done again by the same command.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use attest_core::checkpoint::{Checkpoint, LogKeys};
 use attest_core::merkle;
@@ -19,8 +20,9 @@ use crate::place::Place;
 use crate::reader::Reader;
 use crate::record::Hash;
 use crate::rows::{Rows, read_keys};
+use crate::sealed::{self, SealedPart};
 use crate::snapshot::{ReplayRow, Snapshot};
-use crate::tree::{self, Edge, Tile};
+use crate::tree::{self, Tile};
 use crate::{postgres, sqlite};
 
 /// Rows that are written at once.
@@ -91,6 +93,9 @@ pub(crate) trait Source {
     /// Says for good that the log is at `to` now.
     fn retire(&mut self, to: &str) -> Result<(), OpenError>;
 
+    /// The table of sealed parts, each place by a name that means the same from anywhere.
+    fn sealed(&self) -> Result<Vec<SealedPart>, ReadError>;
+
     /// Whether it says so already: a move to there was cut off.
     fn is_retired(&self) -> bool;
 }
@@ -106,6 +111,7 @@ pub(crate) trait Target {
     fn tokens(&mut self, rows: &[(Hash, String)]) -> Result<(), OpenError>;
     fn tiles(&mut self, rows: &[Tile]) -> Result<(), OpenError>;
     fn replay(&mut self, rows: &[KeyRow]) -> Result<(), OpenError>;
+    fn sealed(&mut self, parts: &[SealedPart]) -> Result<(), OpenError>;
     /// Keys, checkpoints, the window's end and open calls.
     fn state(&mut self, snapshot: &Snapshot) -> Result<(), OpenError>;
     fn commit(self: Box<Self>) -> Result<(), OpenError>;
@@ -184,11 +190,16 @@ fn copy(
         open_calls: snapshot.open.len() as u64,
         ..Moved::default()
     };
-    let mut edge = Edge::empty(1);
+    // What is sealed is not read: its tiles are held against the checkpoint like all others.
+    let sealed = source.sealed()?;
+    let begin = sealed::end_of(&sealed).ok_or(ReadError::Parts)?;
+    target.sealed(&sealed)?;
+    let mut edge = load::edge(source.rows(), begin, 1)?;
+    let mut made = BTreeSet::new();
     let mut rows = Vec::with_capacity(ROWS);
     let mut tiles = Vec::new();
     let step = ROWS as u64;
-    for first in (0..snapshot.size).step_by(ROWS) {
+    for first in (begin..snapshot.size).step_by(ROWS) {
         let end = first.saturating_add(step).min(snapshot.size);
         source.rows().walk(first.cast_signed(), end.cast_signed(), &mut |index, body, token| {
             rows.push((index, body.to_vec(), token.map(str::to_owned)));
@@ -204,12 +215,15 @@ fn copy(
         }
         target.entries(&rows)?;
         target.tiles(&tiles)?;
+        made.extend(tiles.iter().map(|tile| (tile.level, tile.index)));
         rows.clear();
         tiles.clear();
         progress(end, snapshot.size);
     }
     let partial: Vec<Tile> = edge.partial().collect();
     target.tiles(&partial)?;
+    made.extend(partial.iter().map(|tile| (tile.level, tile.index)));
+    copy_tiles(source.rows(), target, &snapshot, |level, index| !made.contains(&(level, index)))?;
     let root = tree::root(&edge, snapshot.size).map_err(|_| not_whole())?;
     let expected = Checkpoint { origin: keys.origin().to_owned(), size: snapshot.size, root };
     if snapshot.stray != 0 || keys.open(snapshot.checkpoint.as_bytes()).ok() != Some(expected) {
@@ -222,14 +236,14 @@ fn copy(
 
 /// Copies what is there, whatever it is.
 pub(crate) fn copy_unchecked(rows: &dyn Rows, target: &mut dyn Target) -> Result<(), OpenError> {
-    let failed = |error| load::of_read(error, std::path::Path::new("the copy"));
+    let failed = |error| load::of_read(error, Path::new("the copy"));
     let mut window = Vec::new();
     let snapshot = rows.snapshot(&mut |row| {
         window.push((row.index, row.scope.to_vec(), row.jti.to_vec(), row.expires));
     });
     let snapshot = snapshot.map_err(failed)?;
     target.replay(&window)?;
-    let (mut entries, mut tokens, mut tiles) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut entries, mut tokens) = (Vec::new(), Vec::new());
     rows.walk(i64::MIN, i64::MAX, &mut |index, body, token| {
         entries.push((index, body.to_vec(), token.map(str::to_owned)));
         true
@@ -242,15 +256,30 @@ pub(crate) fn copy_unchecked(rows: &dyn Rows, target: &mut dyn Target) -> Result
     })
     .map_err(failed)?;
     target.tokens(&tokens)?;
+    copy_tiles(rows, target, &snapshot, |_, _| true).map_err(|error| match error {
+        MoveError::Open(error) => error,
+        MoveError::Read(error) => failed(error),
+        _ => OpenError::Tree { path: PathBuf::from("the copy") },
+    })?;
+    target.state(&snapshot)
+}
+
+/// The stored tiles of which `wanted` holds, by level and index.
+fn copy_tiles(
+    rows: &dyn Rows,
+    target: &mut dyn Target,
+    snapshot: &Snapshot,
+    wanted: impl Fn(u8, u64) -> bool,
+) -> Result<(), MoveError> {
     for found in &snapshot.tiles {
         let Ok(level) = u8::try_from(found.level) else { continue };
-        for index in 0..=found.last {
-            let hashes = rows.tile(level, index).map_err(failed)?;
-            tiles.extend(hashes.map(|hashes| Tile { level, index: index.cast_unsigned(), hashes }));
+        for index in (0..=found.last.cast_unsigned()).filter(|index| wanted(level, *index)) {
+            if let Some(hashes) = rows.tile(level, index.cast_signed())? {
+                target.tiles(&[Tile { level, index, hashes }])?;
+            }
         }
     }
-    target.tiles(&tiles)?;
-    target.state(&snapshot)
+    Ok(())
 }
 
 /// `None` where a token is not under its hash.

@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::error::{OpenError, ReadError};
 use crate::place::Place;
 use crate::record::{Hash, OpenCall};
-use crate::rows::{Rows, read_keys};
+use crate::rows::{EachEntry, Rows, read_keys};
+use crate::sealed::Sealed;
 use crate::stored::{Stored, Tiles};
 use crate::tree::{self, TILE_WIDTH, Unproved};
 use crate::{postgres, sqlite};
@@ -36,6 +37,7 @@ pub struct Entry {
 /// connects anew by itself after the connection was lost, and calls made meanwhile fail.
 pub struct Reader {
     rows: Box<dyn Rows>,
+    sealed: Sealed,
     /// For proofs of different entries, and of different sizes.
     tiles: Tiles,
 }
@@ -46,11 +48,12 @@ impl Reader {
     /// # Errors
     /// [`OpenError`]: no such file or database, not a log, another format.
     pub fn open(place: impl Into<Place>) -> Result<Self, OpenError> {
-        let rows: Box<dyn Rows> = match place.into() {
-            Place::File(path) => Box::new(sqlite::read(&path)?),
-            Place::Shared(shared) => Box::new(postgres::read(&shared)?),
+        let place = place.into();
+        let rows: Box<dyn Rows> = match &place {
+            Place::File(path) => Box::new(sqlite::read(path)?),
+            Place::Shared(shared) => Box::new(postgres::read(shared)?),
         };
-        Ok(Self { rows, tiles: Tiles::default() })
+        Ok(Self { rows, sealed: Sealed::of(place), tiles: Tiles::default() })
     }
 
     pub(crate) fn rows(&self) -> &dyn Rows {
@@ -76,12 +79,18 @@ impl Reader {
     /// The bytes of entry `index`; `None` at or beyond the end.
     ///
     /// # Errors
-    /// [`ReadError::Gap`] when it is missing below the end.
+    /// [`ReadError::Gap`] when it is missing below the end; [`ReadError::Sealed`], [`ReadError::SealedEntry`].
     pub fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, ReadError> {
         let Ok(key) = i64::try_from(index) else { return Ok(None) };
-        match self.rows.body(key)? {
-            None if index < self.len()? => Err(ReadError::Gap { index }),
-            body => Ok(body),
+        if let Some(body) = self.rows.body(key)? {
+            return Ok(Some(body));
+        }
+        if index >= self.len()? {
+            return Ok(None);
+        }
+        match self.sealed.part(self.rows(), index)? {
+            Some(part) => self.sealed.body(self.rows(), &part, index).map(Some),
+            None => Err(ReadError::Gap { index }),
         }
     }
 
@@ -93,23 +102,80 @@ impl Reader {
     }
 
     /// Shows `each` the entries of a range, as far as they exist, in order, with the token that came with each alone: index,
-    /// body, token. Nothing is copied, nothing is checked, gaps are passed over, and the range is read in one transaction:
-    /// keep it small. A token that is no UTF-8 is shown as the empty text, which no token is.
+    /// body, token. Nothing is copied, nothing is checked but that sealed entries are those of the tree, gaps are passed over, and
+    /// what is in the database is read in one transaction: keep the range small. A token that is no UTF-8 is shown as the empty text, which no token is.
     ///
     /// # Errors
     /// The database's, from this or from `each`.
     pub fn walk<E: From<ReadError>>(
         &self,
         range: Range<u64>,
+        each: impl FnMut(u64, &[u8], Option<&str>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.show(range, true, each)
+    }
+
+    /// [`Reader::walk`] that also shows sealed entries which are not those of the tree: for whoever says what is wrong.
+    ///
+    /// # Errors
+    /// As [`Reader::walk`].
+    pub fn walk_as_found<E: From<ReadError>>(
+        &self,
+        range: Range<u64>,
+        each: impl FnMut(u64, &[u8], Option<&str>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.show(range, false, each)
+    }
+
+    fn show<E: From<ReadError>>(
+        &self,
+        range: Range<u64>,
+        checked: bool,
         mut each: impl FnMut(u64, &[u8], Option<&str>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let bound = |index: u64| i64::try_from(index).unwrap_or(i64::MAX);
         let mut failed = None;
-        self.rows.walk(bound(range.start), bound(range.end), &mut |index, body, token| {
+        self.visit(range, checked, &mut |index, body, token| {
             failed = each(index, body, token).err();
             failed.is_none()
         })?;
         failed.map_or(Ok(()), Err)
+    }
+
+    /// Goes through sealed parts and rows in order. A part may be sealed meanwhile, and its rows removed under a walk.
+    fn visit(&self, range: Range<u64>, checked: bool, each: &mut EachEntry<'_>) -> Result<(), ReadError> {
+        let (mut next, end) = (range.start, range.end.min(i64::MAX.cast_unsigned()));
+        loop {
+            while next < end
+                && let Some(part) = self.sealed.known(next)
+            {
+                let until = part.until.min(end);
+                if !self.sealed.walk(self.rows(), &part, next..until, checked, each)? {
+                    return Ok(());
+                }
+                next = until;
+            }
+            if next >= end {
+                return Ok(());
+            }
+            let (mut behind, mut goes_on) = (None, true);
+            self.rows.walk(next.cast_signed(), end.cast_signed(), &mut |index, body, token| {
+                if index != next {
+                    behind = Some(index);
+                    return false;
+                }
+                next = index.saturating_add(1);
+                goes_on = each(index, body, token);
+                goes_on
+            })?;
+            if !goes_on || next >= end {
+                return Ok(());
+            }
+            match (self.sealed.part(self.rows(), next)?, behind) {
+                (Some(_), _) => {}
+                (None, Some(index)) => next = index,
+                (None, None) => return Ok(()),
+            }
+        }
     }
 
     /// The token with this hash, checked against it; `None` when the log has none.
@@ -130,10 +196,16 @@ impl Reader {
     /// Whoever believes it compares its hash with the one that the entry names.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's; [`ReadError::Sealed`].
     pub fn own_token(&self, index: u64) -> Result<Option<String>, ReadError> {
         let Ok(key) = i64::try_from(index) else { return Ok(None) };
-        self.rows.own_token(key)
+        if let Some(token) = self.rows.own_token(key)? {
+            return Ok(Some(token));
+        }
+        match self.sealed.part(self.rows(), index)? {
+            Some(part) => self.sealed.token(&part, index),
+            None => Ok(None),
+        }
     }
 
     /// Every token that was stored once for many entries, with the hash it is stored under, as it stands. In no order that
@@ -249,10 +321,7 @@ impl Reader {
     }
 
     fn fetch(&self, from: u64, to: u64, into: &mut VecDeque<Entry>) -> Result<(), ReadError> {
-        let (Ok(low), high) = (i64::try_from(from), i64::try_from(to).unwrap_or(i64::MAX)) else {
-            return Ok(());
-        };
-        self.rows.walk(low, high, &mut |index, body, token| {
+        self.visit(from..to, true, &mut |index, body, token| {
             into.push_back(Entry { index, body: body.to_owned(), token: token.map(str::to_owned) });
             true
         })

@@ -5,6 +5,7 @@ use attest_core::note::Vkey;
 
 use crate::error::ReadError;
 use crate::record::{Hash, OpenCall};
+use crate::sealed::SealedPart;
 use crate::snapshot::{ReplayRow, Snapshot};
 
 /// Shown an entry: its index, its body, the token that came with it alone. `false` ends the walk.
@@ -41,6 +42,9 @@ pub(crate) trait Rows: Send {
     fn keys(&self) -> Result<Vec<(i64, String)>, ReadError>;
 
     fn tile(&self, level: u8, index: i64) -> Result<Option<Vec<u8>>, ReadError>;
+
+    /// The table of sealed parts, in order; none where the log is of a version before there were any.
+    fn sealed(&self) -> Result<Vec<SealedPart>, ReadError>;
 
     fn snapshot(&self, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snapshot, ReadError>;
 }

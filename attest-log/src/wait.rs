@@ -1,11 +1,14 @@
-//! Waiting for a future on a plain thread, without a runtime.
+//! Waiting for a future on a plain thread; and the one runtime, a thread of its own, for what needs the network.
 
 use std::future::Future;
+use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
 
 struct Unpark(Thread);
 
@@ -45,4 +48,11 @@ pub(crate) fn block_on_for<F: Future>(future: F, limit: Duration) -> Option<F::O
         }
         thread::park_timeout(left);
     }
+}
+
+/// The process's one thread for databases and stores elsewhere: whoever waits for them blocks, inside another runtime too.
+pub(crate) fn runtime() -> io::Result<&'static Runtime> {
+    static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
+    let made = || Builder::new_multi_thread().worker_threads(1).thread_name("attest-io").enable_all().build().ok();
+    RUNTIME.get_or_init(made).as_ref().ok_or_else(|| io::Error::other("the system gives no thread for the network"))
 }

@@ -124,11 +124,11 @@ fn a_directory_is_refused() {
 fn a_newer_format_is_refused_and_not_changed() {
     let (_place, path) = place();
     a_log(&path);
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 4).unwrap();
     let before = fs::read(&path).unwrap();
     let error = refused(&path);
-    assert!(matches!(error, OpenError::Schema { found: 3, known: 2, .. }), "{error:?}");
-    assert!(matches!(Reader::open(&path), Err(OpenError::Schema { found: 3, .. })));
+    assert!(matches!(error, OpenError::Schema { found: 4, known: 3, .. }), "{error:?}");
+    assert!(matches!(Reader::open(&path), Err(OpenError::Schema { found: 4, .. })));
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

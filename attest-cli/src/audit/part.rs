@@ -67,7 +67,7 @@ fn read(reader: &Reader, bases: &mut Mine<'_, '_>, from: u64, to: u64) -> Result
             *next += 1;
         }
     };
-    reader.walk(from..to, |index, body, own| -> Result<(), Unverified> {
+    reader.walk_as_found(from..to, |index, body, own| -> Result<(), Unverified> {
         fill(&mut part, &mut next, index);
         part.leaves.push(merkle::leaf(body));
         part.notes.push(look(index, body, own, bases, &mut names, &mut part.findings));

@@ -13,6 +13,7 @@ pub(crate) mod pins;
 mod prove;
 mod reconcile;
 mod rotate;
+mod seal;
 pub(crate) mod search;
 mod serve;
 mod show;
@@ -50,6 +51,8 @@ enum Action {
     Serve(serve::Args),
     /// Writes what `serve` serves as static files
     Export(export::Args),
+    /// Moves old entries out of the log to a folder or a store, where they are read from then on
+    Seal(seal::Args),
     /// Has witnesses cosign the newest checkpoint
     Witness(witness::Args),
 }
@@ -73,6 +76,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Attack(args) => attack::run(&args),
         Action::Serve(args) => serve::run(&args),
         Action::Export(args) => export::run(&args),
+        Action::Seal(args) => seal::run(&args),
         Action::Witness(args) => witness::run(&args),
     }
 }

@@ -28,7 +28,7 @@ impl<W: Write> Lines<W> {
 }
 
 impl<W: Write> Form for Lines<W> {
-    fn entry(&mut self, Passed { log, row, body }: Passed<'_>) -> io::Result<bool> {
+    fn entry(&mut self, Passed { log, row, body, .. }: Passed<'_>) -> io::Result<bool> {
         serde_json::to_writer(&mut self.0, &Line { log, row, entry: json::parse(body).ok() })?;
         self.0.write_all(b"\n")?;
         Ok(true)

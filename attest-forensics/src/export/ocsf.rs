@@ -40,7 +40,7 @@ impl<W: Write> Ocsf<W> {
 impl<W: Write> Form for Ocsf<W> {
     fn entry(&mut self, entry: Passed<'_>) -> io::Result<bool> {
         self.passed_over(entry);
-        let Passed { log, row, body } = entry;
+        let Passed { log, row, body, .. } = entry;
         let event = match row.kind {
             "decision" | "refused" | "outcome" => self.activity(row, body),
             "seen:call" | "seen:answer" | "seen:refused" if self.audit => self.activity(row, body),

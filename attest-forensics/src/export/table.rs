@@ -37,6 +37,9 @@ const SCHEMA: &str = "message entry {
     OPTIONAL BYTE_ARRAY entry (STRING);
 }";
 
+/// What a table of sealed entries has besides, as its last column: the token that came with the entry alone.
+const TOKEN: &str = "    OPTIONAL BYTE_ARRAY token (STRING);\n}";
+
 /// What a row group holds at most: rows, and bytes of entries. All of one is held until it is written.
 const ROWS: usize = 1 << 16;
 const BYTES: usize = 32 << 20;
@@ -120,6 +123,7 @@ fn write<T: DataType>(
 pub struct Table<W: Write + Send> {
     file: SerializedFileWriter<W>,
     columns: [Column; 16],
+    tokens: Option<Column>,
     rows: usize,
     bytes: usize,
 }
@@ -130,9 +134,22 @@ impl<W: Write + Send> Table<W> {
     /// # Errors
     /// As `to`.
     pub fn new(to: W) -> io::Result<Self> {
-        let schema = parse_message_type(SCHEMA).map_err(io::Error::other)?;
+        Self::of(to, SCHEMA, None)
+    }
+
+    /// A table with one more column, `token`: what came with each entry alone.
+    ///
+    /// # Errors
+    /// As `to`.
+    pub fn with_tokens(to: W) -> io::Result<Self> {
+        let schema = SCHEMA.trim_end_matches('}').to_owned() + TOKEN;
+        Self::of(to, &schema, Some(Column::text()))
+    }
+
+    fn of(to: W, schema: &str, tokens: Option<Column>) -> io::Result<Self> {
+        let schema = parse_message_type(schema).map_err(io::Error::other)?;
         // A value for each row: a dictionary of these would be a second copy.
-        let single = ["index", "time", "call", "words", "entry"];
+        let single = ["index", "time", "call", "words", "entry", "token"];
         let properties = single.into_iter().fold(
             WriterProperties::builder()
                 .set_writer_version(WriterVersion::PARQUET_1_0)
@@ -142,7 +159,7 @@ impl<W: Write + Send> Table<W> {
         );
         let file = SerializedFileWriter::new(to, Arc::new(schema), Arc::new(properties.build()));
         let columns = std::array::from_fn(|n| if matches!(n, 1 | 2) { Column::number() } else { Column::text() });
-        Ok(Self { file: file.map_err(io::Error::other)?, columns, rows: 0, bytes: 0 })
+        Ok(Self { file: file.map_err(io::Error::other)?, columns, tokens, rows: 0, bytes: 0 })
     }
 
     fn write(&mut self) -> Result<(), ParquetError> {
@@ -150,7 +167,7 @@ impl<W: Write + Send> Table<W> {
             return Ok(());
         }
         let mut group: SerializedRowGroupWriter<'_, W> = self.file.next_row_group()?;
-        for column in &mut self.columns {
+        for column in self.columns.iter_mut().chain(&mut self.tokens) {
             let to =
                 group.next_column()?.ok_or_else(|| ParquetError::General("a column more than the schema".into()))?;
             column.write(to)?;
@@ -162,7 +179,7 @@ impl<W: Write + Send> Table<W> {
 }
 
 impl<W: Write + Send> Form for Table<W> {
-    fn entry(&mut self, Passed { log, row, body }: Passed<'_>) -> io::Result<bool> {
+    fn entry(&mut self, Passed { log, row, body, token }: Passed<'_>) -> io::Result<bool> {
         let call = row.call.map(|call| call.to_b64());
         let [
             c_log,
@@ -200,8 +217,11 @@ impl<W: Write + Send> Form for Table<W> {
         c_words.push(Some(&row.words));
         // What cannot be read as an entry need be no text either.
         c_entry.push(std::str::from_utf8(body).ok().filter(|_| row.kind != "unreadable"));
+        if let Some(tokens) = &mut self.tokens {
+            tokens.push(token);
+        }
         self.rows += 1;
-        self.bytes += body.len();
+        self.bytes += body.len() + token.map_or(0, str::len);
         if self.rows >= ROWS || self.bytes >= BYTES {
             self.write().map_err(io::Error::other)?;
         }

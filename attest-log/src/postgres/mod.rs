@@ -14,6 +14,7 @@ mod moving;
 mod opening;
 mod rows;
 mod schema;
+mod seal;
 mod session;
 mod store;
 
@@ -23,6 +24,7 @@ use crate::place::Shared;
 pub(crate) use moving::{Arriving, Leaving, forget};
 pub(crate) use opening::open;
 pub(crate) use rows::Reading;
+pub(crate) use seal::PostgresSealer;
 pub use session::PostgresError;
 
 /// `ATLG`: the first half of our advisory locks' numbers.

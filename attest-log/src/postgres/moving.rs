@@ -9,6 +9,7 @@ use crate::moving::{EntryRow, KeyRow, MoveError, Source, Target};
 use crate::place::Shared;
 use crate::record::Hash;
 use crate::rows::Rows;
+use crate::sealed::SealedPart;
 use crate::snapshot::{ReplayRow, Snapshot};
 use crate::tree::Tile;
 
@@ -24,7 +25,7 @@ impl Leaving {
     pub(crate) fn open(shared: &Shared, to: &str) -> Result<Self, MoveError> {
         let failed = |source| refused(shared, source);
         let session = Session::connect(shared, true).map_err(failed)?;
-        let again = match schema::judge(&session, shared) {
+        let again = match schema::judge_newest(&session, shared) {
             Ok(()) => false,
             Err(OpenError::Moved { to: there, .. }) if there == to => true,
             Err(error) => return Err(error.into()),
@@ -50,6 +51,10 @@ impl Source for Leaving {
     fn retire(&mut self, to: &str) -> Result<(), OpenError> {
         let marked = schema::retire(&self.session, to).and_then(|()| self.session.execute("COMMIT"));
         marked.map_err(|source| refused(&self.shared, source))
+    }
+
+    fn sealed(&self) -> Result<Vec<SealedPart>, ReadError> {
+        self.session.sealed()
     }
 
     fn is_retired(&self) -> bool {
@@ -135,6 +140,18 @@ impl Target for Arriving {
                 (&ends, Type::INT8_ARRAY),
             ],
         )
+    }
+
+    fn sealed(&mut self, parts: &[SealedPart]) -> Result<(), OpenError> {
+        for part in parts {
+            let (first, until) = (part.first.cast_signed(), part.until.cast_signed());
+            let place = part.place.to_string_lossy().into_owned();
+            self.add(
+                "INSERT INTO sealed (first, until, place) VALUES ($1, $2, $3)",
+                &[(&first, Type::INT8), (&until, Type::INT8), (&place, Type::TEXT)],
+            )?;
+        }
+        Ok(())
     }
 
     fn state(&mut self, snapshot: &Snapshot) -> Result<(), OpenError> {

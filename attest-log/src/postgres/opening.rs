@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use attest_core::merkle::MAX_SIZE;
 use tokio_postgres::types::Type;
 
 use super::instance::{self, Backend};
@@ -18,6 +17,8 @@ use crate::key::LogKey;
 use crate::load::{self, Doubt, Read};
 use crate::place::Shared;
 use crate::record::{OpenCall, ReplayKey};
+use crate::rows::Rows as _;
+use crate::sealed::SealedPart;
 use crate::sqlite::WriterLock;
 use crate::store::Loaded;
 
@@ -38,7 +39,8 @@ pub(crate) fn open(
     // Before anything is read: what is open then and is of none of these, is of somebody who was at work since.
     let dead = instance::dead(&session, own).map_err(failed)?;
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").map_err(failed)?;
-    let read = read(&session, |instance| dead.contains(&instance)).map_err(failed)?;
+    let sealed = session.sealed().map_err(|error| load::of_read(error, &path))?;
+    let read = read(&session, &sealed, |instance| dead.contains(&instance)).map_err(failed)?;
     let read = read.ok_or_else(|| OpenError::Damaged { path: path.clone() })?;
     let mut loaded = load::load(&session, &path, read, &keys, keep)?;
     if let (Doubt::Refuse, Some(side)) = (doubt, &side) {
@@ -85,14 +87,14 @@ impl Side {
 }
 
 /// `None` when the parts contradict each other.
-fn read(session: &Session, is_dead: impl Fn(i32) -> bool) -> Result<Option<Read>, PostgresError> {
+fn read(
+    session: &Session,
+    sealed: &[SealedPart],
+    is_dead: impl Fn(i32) -> bool,
+) -> Result<Option<Read>, PostgresError> {
     let ends = session.rows("SELECT min(idx), max(idx) FROM entry", &[])?;
     let Some(ends) = ends.first() else { return Ok(None) };
-    let next = match (ends.try_get::<_, Option<i64>>(0)?, ends.try_get::<_, Option<i64>>(1)?) {
-        (None, None) => 0,
-        (Some(0), Some(last)) if last.cast_unsigned() < MAX_SIZE => last.cast_unsigned() + 1,
-        _ => return Ok(None),
-    };
+    let Some(next) = load::next_index(ends.try_get(0)?, ends.try_get(1)?, sealed) else { return Ok(None) };
     let state = session.rows("SELECT size, horizon, since, checkpoint FROM state WHERE id = 0", &[])?;
     let Some(state) = state.first() else { return Ok(None) };
     let (size, horizon, since): (i64, i64, i64) = (state.try_get(0)?, state.try_get(1)?, state.try_get(2)?);

@@ -10,6 +10,7 @@ use crate::error::ReadError;
 use crate::place::Shared;
 use crate::record::{Hash, OpenCall};
 use crate::rows::{EachEntry, EachToken, Rows};
+use crate::sealed::SealedPart;
 use crate::snapshot::{ReplayRow, Snapshot, TileCount};
 
 /// Rows fetched at once: at most 16 MiB of bodies.
@@ -172,6 +173,23 @@ impl Rows for Session {
         Ok(self.one("SELECT hashes FROM tile WHERE level = $1 AND idx = $2", &given)?)
     }
 
+    fn sealed(&self) -> Result<Vec<SealedPart>, ReadError> {
+        let there: Option<i64> = self.one(
+            "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+             WHERE n.nspname = 'attest_log' AND c.relname = 'sealed'",
+            &[],
+        )?;
+        if there.is_none_or(|there| there == 0) {
+            return Ok(Vec::new());
+        }
+        let rows = self.rows("SELECT first, until, place FROM sealed ORDER BY first", &[])?;
+        let part = |row: &Row| {
+            let place: &str = row.try_get(2).map_err(PostgresError::from)?;
+            Ok(SealedPart { first: number(row, 0)?, until: number(row, 1)?, place: place.into() })
+        };
+        rows.iter().map(part).collect()
+    }
+
     fn snapshot(&self, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snapshot, ReadError> {
         self.execute(SNAPSHOT)?;
         let snapshot = take(self, replay)?;
@@ -273,6 +291,10 @@ impl Rows for Reading {
 
     fn tile(&self, level: u8, index: i64) -> Result<Option<Vec<u8>>, ReadError> {
         self.with(|session| session.tile(level, index))
+    }
+
+    fn sealed(&self) -> Result<Vec<SealedPart>, ReadError> {
+        self.with(Rows::sealed)
     }
 
     fn snapshot(&self, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snapshot, ReadError> {

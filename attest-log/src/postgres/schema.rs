@@ -16,7 +16,8 @@ use crate::place::Shared;
 /// that whoever appends takes for himself; a `jti` is unique; `instance` has a row for each verifier that opened the log,
 /// whose number is in the calls that it opened. Texts that come from outside are bytes, since PostgreSQL's texts cannot hold
 /// every character.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
 CREATE SCHEMA attest_log;
 CREATE TABLE attest_log.meta (id smallint PRIMARY KEY CHECK (id = 0), version integer NOT NULL);
 CREATE TABLE attest_log.state (id smallint PRIMARY KEY CHECK (id = 0), size bigint NOT NULL, horizon bigint NOT NULL,
@@ -33,7 +34,11 @@ CREATE TABLE attest_log.cosigned (size bigint PRIMARY KEY, note text NOT NULL);
 CREATE TABLE attest_log.instance (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, batch bigint NOT NULL DEFAULT 0,
     touched timestamptz NOT NULL DEFAULT now());
 INSERT INTO attest_log.meta (id, version) VALUES (0, 1);
-"];
+",
+    "
+CREATE TABLE attest_log.sealed (first bigint PRIMARY KEY, until bigint NOT NULL, place text NOT NULL);
+",
+];
 
 /// What stands in the version's place once the log was moved elsewhere.
 const MOVED: i64 = -1;
@@ -60,7 +65,9 @@ SELECT coalesce(string_agg(line, E'\n' ORDER BY line COLLATE "C"), '') FROM (
     FROM pg_class c WHERE c.relnamespace = to_regnamespace('attest_log') AND c.relkind = 'r' AND c.relpersistence <> 'p'
 ) AS objects"#;
 
-const EXPECTED: &str = "\
+/// What each version's tables say to that, beside those of the versions before it.
+const EXPECTED: [&str; MIGRATIONS.len()] = [
+    "\
 cosigned.note text not null
 cosigned.size bigint not null
 cosigned: PRIMARY KEY (size)
@@ -102,7 +109,13 @@ tile.level smallint not null
 tile: PRIMARY KEY (level, idx)
 token.hash bytea not null
 token.text bytea not null
-token: PRIMARY KEY (hash)";
+token: PRIMARY KEY (hash)",
+    "\
+sealed.first bigint not null
+sealed.place text not null
+sealed.until bigint not null
+sealed: PRIMARY KEY (first)",
+];
 
 /// Version that this program writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -125,6 +138,9 @@ fn make(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenErro
     session.execute(&format!("SELECT pg_advisory_xact_lock({CLASS}, 0)")).map_err(failed)?;
     // Once more: another verifier may have been faster.
     let found = version(session, shared)?;
+    if found.is_some() {
+        judge(session, shared)?;
+    }
     let done = usize::try_from(found.unwrap_or(0)).unwrap_or(usize::MAX);
     migrate(session, done).map_err(failed)?;
     if found.is_none() {
@@ -142,7 +158,7 @@ fn make(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenErro
             .rows("INSERT INTO attest_log.log_key (since, vkey) VALUES (0, $1)", &[(&vkey, Type::TEXT)])
             .map_err(failed)?;
     }
-    if done < MIGRATIONS.len() && found.is_some() {
+    if done < MIGRATIONS.len() {
         session.execute(&format!("UPDATE attest_log.meta SET version = {VERSION}")).map_err(failed)?;
     }
     Ok(())
@@ -173,22 +189,30 @@ pub(super) fn retire(session: &Session, to: &str) -> Result<(), PostgresError> {
     session.rows("INSERT INTO moved (place) VALUES ($1)", &[(&to, Type::TEXT)]).map(drop)
 }
 
-/// Refuses what is no log of this version. Changes nothing.
+/// Refuses what is no log of this version or one before it. Changes nothing.
 pub(super) fn judge(session: &Session, shared: &Shared) -> Result<(), OpenError> {
-    match version(session, shared)? {
-        Some(VERSION) => {}
-        Some(MOVED) => {
-            let to: Option<String> =
-                session.one("SELECT place FROM attest_log.moved", &[]).map_err(|source| refused(shared, source))?;
-            return Err(OpenError::Moved { path: shared.name(), to: to.unwrap_or_default() });
-        }
-        Some(found) => return Err(OpenError::Schema { path: shared.name(), found, known: VERSION }),
-        None => return Err(OpenError::NotALog { path: shared.name() }),
+    let Some(version) = version(session, shared)? else { return Err(OpenError::NotALog { path: shared.name() }) };
+    if version == MOVED {
+        let to: Option<String> =
+            session.one("SELECT place FROM attest_log.moved", &[]).map_err(|source| refused(shared, source))?;
+        return Err(OpenError::Moved { path: shared.name(), to: to.unwrap_or_default() });
     }
-    if objects(session).map_err(|source| refused(shared, source))? == EXPECTED {
+    let versions = usize::try_from(version).unwrap_or_default();
+    let mut expected: Vec<&str> = EXPECTED.iter().take(versions).flat_map(|lines| lines.lines()).collect();
+    expected.sort_unstable();
+    if objects(session).map_err(|source| refused(shared, source))? == expected.join("\n") {
         return Ok(());
     }
     Err(OpenError::Altered { path: shared.name() })
+}
+
+/// Refuses what is no log of this very version. Changes nothing.
+pub(super) fn judge_newest(session: &Session, shared: &Shared) -> Result<(), OpenError> {
+    judge(session, shared)?;
+    match version(session, shared)? {
+        Some(VERSION) => Ok(()),
+        found => Err(OpenError::Older { path: shared.name(), found: found.unwrap_or_default(), known: VERSION }),
+    }
 }
 
 /// The version of the log that is there; an error where it is newer than this program, or something else has the name.

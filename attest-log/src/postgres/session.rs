@@ -6,12 +6,11 @@
 use std::env;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
-use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{AsyncMessage, Client, Config};
@@ -20,7 +19,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::error::StopReason;
 use crate::place::Shared;
 use crate::store::Failed;
-use crate::wait::block_on_for;
+use crate::wait::{block_on_for, runtime};
 
 /// For one address of several.
 const CONNECT_ONE: Duration = Duration::from_secs(3);
@@ -218,11 +217,4 @@ fn tls(config: &Config) -> Result<MakeRustlsConnect, PostgresError> {
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let config = config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
-}
-
-fn runtime() -> io::Result<&'static Runtime> {
-    static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
-    let made =
-        || Builder::new_multi_thread().worker_threads(1).thread_name("attest-postgres").enable_all().build().ok();
-    RUNTIME.get_or_init(made).as_ref().ok_or_else(|| io::Error::other("the system gives no thread for PostgreSQL"))
 }

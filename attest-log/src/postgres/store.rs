@@ -17,6 +17,8 @@ use crate::head::Head;
 use crate::load;
 use crate::place::Shared;
 use crate::record::{Record, ReplayKey};
+use crate::rows::Rows as _;
+use crate::sealed;
 use crate::sqlite::{HEAD_SYNC, KNOWN_TOKENS, WriterLock, head_failed};
 use crate::store::{Failed, Found, Staged, Store};
 use crate::stored::{Stored, Tiles};
@@ -263,12 +265,12 @@ impl PostgresStore {
         let horizon = said.head.try_get::<_, i64>(1).map_err(PostgresError::from)?;
         let note: &str = said.head.try_get(2).map_err(PostgresError::from)?;
         let gap = size.checked_sub(edge.size()).ok_or(StopReason::Forked)?;
-        if gap > LEAVES as u64 {
+        let all_there = said.leaves.len() as u64 == gap;
+        if gap > LEAVES as u64 || (!all_there && self.is_sealed(edge.size())?) {
             *edge = self.overtaken(edge, size)?;
-        } else if said.leaves.len() as u64 != gap {
+        } else if !all_there {
             return Err(StopReason::Inconsistent.into());
-        }
-        if gap <= LEAVES as u64 {
+        } else {
             // Whoever filled a tile has written it.
             let mut written = Vec::new();
             for leaf in &said.leaves {
@@ -293,6 +295,16 @@ impl PostgresStore {
             found.open.extend(Hash::try_from(hash));
         }
         Ok(found)
+    }
+
+    /// Whether an entry was sealed, and so may be no row any more.
+    fn is_sealed(&self, index: u64) -> Result<bool, Problem> {
+        let Some(live) = &self.live else { return Err(PostgresError::Slow.into()) };
+        match live.session.sealed() {
+            Ok(parts) => Ok(sealed::end_of(&parts).is_some_and(|end| index < end)),
+            Err(crate::ReadError::Postgres(error)) => Err(error.into()),
+            Err(_) => Err(StopReason::Inconsistent.into()),
+        }
     }
 
     /// The edge of a log that went far on without this verifier, from its tiles, if it is the same log.

@@ -90,6 +90,14 @@ pub(crate) fn prepare(path: &Path) -> Result<(), OpenError> {
     }
 }
 
+/// Judges a file that must be there.
+pub(super) fn existing(path: &Path) -> Result<(), OpenError> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) => judge(path, &meta),
+        Err(source) => Err(OpenError::Io { path: path.into(), source }),
+    }
+}
+
 fn create(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.sync_all()?;
     // SQLite syncs the directory for its own journals only; without this the file's name may be lost in a power cut.

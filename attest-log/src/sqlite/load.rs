@@ -2,23 +2,19 @@
 
 use rusqlite::{Connection, Row};
 
-use crate::load::Read;
+use crate::error::ReadError;
+use crate::load::{Read, next_index};
 use crate::record::{OpenCall, ReplayKey};
-use attest_core::merkle::MAX_SIZE;
+use crate::rows::Rows as _;
 
 /// `None` when the parts contradict each other.
-pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<Read>> {
+pub(super) fn read(connection: &Connection) -> Result<Option<Read>, ReadError> {
     // Both ends come from the tree's edges; a count would read every page.
     let (first, last) =
         connection.query_row("SELECT (SELECT min(idx) FROM entry), (SELECT max(idx) FROM entry)", [], |r| {
             Ok((r.get::<_, Option<i64>>(0)?, r.get::<_, Option<i64>>(1)?))
         })?;
-    let next = match (first, last) {
-        (None, None) => 0,
-        // No larger tree exists, and none is made edges and proofs of.
-        (Some(0), Some(last)) if last.cast_unsigned() < MAX_SIZE => last.cast_unsigned() + 1,
-        _ => return Ok(None),
-    };
+    let Some(next) = next_index(first, last, &connection.sealed()?) else { return Ok(None) };
     let (horizon, since, checkpoint): (i64, i64, String) =
         connection.query_row("SELECT horizon, since, checkpoint FROM state WHERE id = 0", [], |r| {
             Ok((r.get(0)?, r.get(1)?, r.get(2)?))
@@ -36,8 +32,10 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Option<Read>> {
     let mut statement = connection.prepare("SELECT hash, idx FROM open_call ORDER BY idx")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (Ok(hash), Ok(index)) = (row.get_ref(0)?.as_blob()?.try_into(), u64::try_from(row.get::<_, i64>(1)?))
-        else {
+        let (Ok(hash), Ok(index)) = (
+            row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?.try_into(),
+            u64::try_from(row.get::<_, i64>(1)?),
+        ) else {
             return Ok(None);
         };
         if index >= next {

@@ -5,6 +5,7 @@ mod load;
 mod moving;
 mod rows;
 mod schema;
+mod seal;
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
@@ -30,6 +31,7 @@ use crate::tree::{Edge, Tile};
 pub(crate) use file::{WriterLock, resolve};
 pub(crate) use moving::{Arriving, Leaving};
 use schema::{Identity, identify};
+pub(crate) use seal::SqliteSealer;
 
 /// Write-ahead pages (4 KiB each) after which they are copied into the database: 16 MiB, a few ten thousand entries.
 const CHECKPOINT_PAGES: u32 = 4_000;
@@ -120,6 +122,9 @@ impl SqliteStore {
             let note = note.map_err(|source| OpenError::KeyFailed { path: path.into(), source })?;
             schema::create(&mut connection, &key.vkey().to_string(), &note).map_err(refused)?;
         }
+        if let Identity::Older(version) = identity {
+            schema::migrate(&mut connection, version).map_err(refused)?;
+        }
         let keys = loading::keys(&connection, path, key)?;
         if let Some(pages) = testing.max_pages {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(refused)?;
@@ -137,7 +142,9 @@ impl SqliteStore {
         };
         connection.wal_hook(Some(hook)).map_err(refused)?;
 
-        let read = load::read(&connection).map_err(refused)?.ok_or_else(|| OpenError::Damaged { path: path.into() })?;
+        let read = load::read(&connection)
+            .map_err(|error| loading::of_read(error, path))?
+            .ok_or_else(|| OpenError::Damaged { path: path.into() })?;
         let mut loaded = loading::load(&connection, path, read, &keys, keep)?;
         match doubt {
             Doubt::Refuse => {
@@ -304,7 +311,7 @@ pub(crate) fn read(path: &Path) -> Result<Connection, OpenError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(refused)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(refused)?;
     match identify(&connection, &path)? {
-        Identity::Ours => Ok(connection),
+        Identity::Ours | Identity::Older(_) => Ok(connection),
         Identity::Empty => Err(OpenError::NotALog { path: path.clone() }),
     }
 }

@@ -15,6 +15,7 @@ use crate::load;
 use crate::moving::{EntryRow, KeyRow, MoveError, Source, Target};
 use crate::record::Hash;
 use crate::rows::{Rows, read_keys};
+use crate::sealed::SealedPart;
 use crate::snapshot::{ReplayRow, Snapshot};
 use crate::tree::Tile;
 
@@ -34,11 +35,15 @@ impl Leaving {
         let refused = |source| OpenError::Sqlite { path: path.clone(), source };
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(&path, flags).map_err(refused)?;
+        let mut connection = Connection::open_with_flags(&path, flags).map_err(refused)?;
         connection.busy_timeout(BUSY).map_err(refused)?;
         super::configure(&connection).map_err(refused)?;
         let again = match identify(&connection, &path) {
             Ok(Identity::Ours) => false,
+            Ok(Identity::Older(version)) => {
+                schema::migrate(&mut connection, version).map_err(refused)?;
+                false
+            }
             Ok(Identity::Empty) => return Err(OpenError::NotALog { path }.into()),
             Err(OpenError::Moved { to: there, .. }) if there == to => true,
             Err(error) => return Err(error.into()),
@@ -62,6 +67,18 @@ impl Source for Leaving {
     fn retire(&mut self, to: &str) -> Result<(), OpenError> {
         let refused = |source| OpenError::Sqlite { path: self.path.clone(), source };
         schema::retire(&mut self.connection, to).map_err(refused)
+    }
+
+    fn sealed(&self) -> Result<Vec<SealedPart>, ReadError> {
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
+        let mut parts = Rows::sealed(&self.connection)?;
+        for part in &mut parts {
+            // An address is no path below a folder.
+            if !part.place.to_string_lossy().contains("://") {
+                part.place = folder.join(&part.place);
+            }
+        }
+        Ok(parts)
     }
 
     fn is_retired(&self) -> bool {
@@ -93,7 +110,7 @@ impl Arriving {
         let connection = Connection::open_with_flags(&path, flags).map_err(refused)?;
         match identify(&connection, &path) {
             Ok(Identity::Empty) => {}
-            Ok(Identity::Ours) => return Err(MoveError::NotEmpty { path, left: false }),
+            Ok(Identity::Ours | Identity::Older(_)) => return Err(MoveError::NotEmpty { path, left: false }),
             Err(OpenError::Moved { .. }) => return Err(MoveError::NotEmpty { path, left: true }),
             Err(error) => return Err(error.into()),
         }
@@ -140,6 +157,15 @@ impl Target for Arriving {
         self.add(super::ADD_REPLAY, |statement| {
             rows.iter().try_for_each(|(index, scope, jti, expires)| {
                 statement.execute(params![index.cast_signed(), scope, jti, expires.cast_signed()]).map(drop)
+            })
+        })
+    }
+
+    fn sealed(&mut self, parts: &[SealedPart]) -> Result<(), OpenError> {
+        self.add("INSERT INTO sealed (first, until, place) VALUES (?1, ?2, ?3)", |statement| {
+            parts.iter().try_for_each(|part| {
+                let place = part.place.to_string_lossy();
+                statement.execute(params![part.first.cast_signed(), part.until.cast_signed(), place]).map(drop)
             })
         })
     }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::error::ReadError;
 use crate::record::{Hash, OpenCall};
 use crate::rows::{EachEntry, EachToken, Rows};
+use crate::sealed::SealedPart;
 use crate::snapshot::{ReplayRow, Snapshot, TileCount};
 
 impl Rows for Connection {
@@ -90,6 +91,19 @@ impl Rows for Connection {
     fn tile(&self, level: u8, index: i64) -> Result<Option<Vec<u8>>, ReadError> {
         let mut statement = self.prepare_cached("SELECT hashes FROM tile WHERE level = ?1 AND idx = ?2")?;
         Ok(statement.query_row((level, index), |row| row.get(0)).optional()?)
+    }
+
+    fn sealed(&self) -> Result<Vec<SealedPart>, ReadError> {
+        let mut there = self.prepare_cached("SELECT count(*) FROM sqlite_schema WHERE name = 'sealed'")?;
+        if there.query_row([], |row| row.get::<_, i64>(0))? == 0 {
+            return Ok(Vec::new());
+        }
+        let mut statement = self.prepare_cached("SELECT first, until, place FROM sealed ORDER BY first")?;
+        let rows = statement.query_map([], |row| {
+            let place = row.get_ref(2)?.as_str().unwrap_or_default().into();
+            Ok(SealedPart { first: number(row, 0)?, until: number(row, 1)?, place })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn snapshot(&self, replay: &mut dyn FnMut(ReplayRow<'_>)) -> Result<Snapshot, ReadError> {

@@ -1,6 +1,6 @@
 //! `attest log export`: a log as static files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use attest_log::Reader;
 use attest_log::export::{Destination, export};
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Ending {
-    let to = destination(&args.to)?;
+    let to = Destination::named(&args.to)?;
     let reader = Reader::open(&args.log)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let bar = Bar::of_entries();
@@ -40,18 +40,4 @@ pub(crate) fn run(args: &Args) -> Ending {
         exported.written
     ));
     Ok(0)
-}
-
-fn destination(to: &str) -> Result<Destination, Box<dyn std::error::Error>> {
-    if !to.contains("://") {
-        return Ok(Destination::folder(Path::new(to))?);
-    }
-    #[cfg(feature = "s3")]
-    if to.starts_with("s3://") {
-        return Ok(Destination::s3(to, &[])?);
-    }
-    Err(format!(
-        "{to:?} is no folder, and this program was built without stores of that kind (s3:// takes the feature s3)"
-    )
-    .into())
 }
