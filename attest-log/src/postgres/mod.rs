@@ -13,6 +13,7 @@ mod opening;
 mod rows;
 mod schema;
 mod session;
+mod side;
 mod store;
 
 use crate::error::OpenError;
@@ -21,6 +22,7 @@ use crate::place::Shared;
 pub(crate) use opening::open;
 pub(crate) use rows::Reading;
 pub use session::PostgresError;
+pub use side::{MAX_SIDE_FILE, Side, SideError, SideFiles};
 
 /// `ATLG`: the first half of our advisory locks' numbers.
 const CLASS: i32 = 0x4154_4C47;

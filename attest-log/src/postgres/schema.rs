@@ -14,9 +14,9 @@ use crate::place::Shared;
 ///
 /// They are those of a log's file, and three things more that several writers need: `state` has the size, and is the row
 /// that whoever appends takes for himself; a `jti` is unique; `instance` has a row for each verifier that opened the log,
-/// whose number is in the calls that it opened. Texts that come from outside are bytes, since PostgreSQL's texts cannot hold
+/// whose number is in the calls that it opened. Version 2 adds `side_file`, which is no part of the log: see `side.rs`. Texts that come from outside are bytes, since PostgreSQL's texts cannot hold
 /// every character.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = ["
 CREATE SCHEMA attest_log;
 CREATE TABLE attest_log.meta (id smallint PRIMARY KEY CHECK (id = 0), version integer NOT NULL);
 CREATE TABLE attest_log.state (id smallint PRIMARY KEY CHECK (id = 0), size bigint NOT NULL, horizon bigint NOT NULL,
@@ -33,6 +33,9 @@ CREATE TABLE attest_log.cosigned (size bigint PRIMARY KEY, note text NOT NULL);
 CREATE TABLE attest_log.instance (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, batch bigint NOT NULL DEFAULT 0,
     touched timestamptz NOT NULL DEFAULT now());
 INSERT INTO attest_log.meta (id, version) VALUES (0, 1);
+", "
+CREATE TABLE attest_log.side_file (folder text NOT NULL, name text NOT NULL, bytes bytea NOT NULL,
+    changed timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (folder, name));
 "];
 
 /// Columns, constraints, triggers, rules and policies of the schema, in words: what could change what an append does.
@@ -86,6 +89,11 @@ replay.jti bytea not null
 replay.scope bytea not null
 replay: PRIMARY KEY (idx)
 replay: UNIQUE (scope, jti)
+side_file.bytes bytea not null
+side_file.changed timestamp with time zone not null
+side_file.folder text not null
+side_file.name text not null
+side_file: PRIMARY KEY (folder, name)
 state.checkpoint text not null
 state.horizon bigint not null
 state.id smallint not null
@@ -141,7 +149,7 @@ fn make(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenErro
             .rows("INSERT INTO attest_log.log_key (since, vkey) VALUES (0, $1)", &[(&vkey, Type::TEXT)])
             .map_err(failed)?;
     }
-    if done < MIGRATIONS.len() && found.is_some() {
+    if done < MIGRATIONS.len() {
         session.execute(&format!("UPDATE attest_log.meta SET version = {VERSION}")).map_err(failed)?;
     }
     Ok(())
