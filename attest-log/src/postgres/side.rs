@@ -111,11 +111,7 @@ impl SideFiles {
         )
     }
 
-    fn within<T, E: From<SideError>>(
-        &self,
-        begin: &str,
-        act: impl FnOnce(Side<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
+    fn within<T, E: From<SideError>>(&self, begin: &str, act: impl FnOnce(Side<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let session = self.begin(&mut held, begin)?;
         let done = act(Side { session: &session, shared: &self.shared });
@@ -164,7 +160,8 @@ impl Side<'_> {
     /// # Errors
     /// [`SideError`].
     pub fn folders(&self, prefix: &str) -> Result<Vec<String>, SideError> {
-        let sql = "SELECT DISTINCT substr(folder, length($1) + 1) FROM side_file WHERE starts_with(folder, $1) ORDER BY 1";
+        let sql =
+            "SELECT DISTINCT substr(folder, length($1) + 1) FROM side_file WHERE starts_with(folder, $1) ORDER BY 1";
         self.texts(sql, prefix)
     }
 
@@ -188,7 +185,8 @@ impl Side<'_> {
     pub fn read(&self, folder: &str, name: &str, most: usize) -> Result<Option<Vec<u8>>, SideError> {
         let bound = i32::try_from(most).unwrap_or(i32::MAX);
         // What is too long stays where it is.
-        let sql = "SELECT CASE WHEN octet_length(bytes) <= $3 THEN bytes END FROM side_file WHERE folder = $1 AND name = $2";
+        let sql =
+            "SELECT CASE WHEN octet_length(bytes) <= $3 THEN bytes END FROM side_file WHERE folder = $1 AND name = $2";
         let found: Option<Option<Vec<u8>>> = self
             .session
             .one(sql, &[(&folder, Type::TEXT), (&name, Type::TEXT), (&bound, Type::INT4)])

@@ -140,7 +140,7 @@ impl Gate {
             rules,
             lists,
             challenges: Challenges::new().map_err(GateError::Random)?,
-            desk: Desk::beside(&config.beside),
+            desk: Desk::of(&config.log),
             holds: Holds::default(),
             running: tokio::sync::Mutex::new(running),
             log: Arc::new(log),
