@@ -4,6 +4,10 @@
 
 #[path = "shared_side/approvals.rs"]
 mod approvals;
+#[path = "shared_side/documents.rs"]
+mod documents;
+
+use std::ffi::OsString;
 
 use attest_core::sign::Sign as _;
 use attest_keys::{Form, SecretKey};
@@ -23,13 +27,18 @@ fn share(world: &World, url: &str, guards: usize) {
 }
 
 fn guard(world: &World, n: usize) -> Client {
+    Client::start(world.command(&words(world, n)))
+}
+
+/// The command of a guard.
+fn words(world: &World, n: usize) -> Vec<OsString> {
     let mut words = world.guard();
     for word in &mut words {
         if word.to_str().is_some_and(|word| word.ends_with("guard.toml")) {
             *word = world.path(&format!("guard-{n}.toml")).into();
         }
     }
-    Client::start(world.command(&words))
+    words
 }
 
 /// A new key in a file; its public half as guard.toml has it.

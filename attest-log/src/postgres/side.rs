@@ -3,12 +3,13 @@
 //! Nothing of it is evidence, and none of it is in the tree. Trust: whoever can write the table can put any bytes there and take
 //! any away; so what is read is worth what its own signatures say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio_postgres::types::Type;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::session::{PostgresError, Session};
 use super::{CLASS, schema};
@@ -16,7 +17,7 @@ use crate::error::OpenError;
 use crate::place::{Place, Shared};
 
 /// How long nobody tries to connect after that failed: callers are answered at once meanwhile.
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(2);
 /// The longest file, in bytes: as long as what one message can hold.
 pub const MAX_SIDE_FILE: usize = 4 << 20;
 
@@ -173,6 +174,18 @@ impl Side<'_> {
         Ok(self.texts("SELECT name FROM side_file WHERE folder = $1", folder)?.into_iter().collect())
     }
 
+    /// The names of a folder's files, each with a text that is another one whenever the file was written anew.
+    ///
+    /// # Errors
+    /// [`SideError`].
+    pub fn stamps(&self, folder: &str) -> Result<BTreeMap<String, String>, SideError> {
+        // Who wrote the row, and where it lies; the database gives both anew.
+        let sql = "SELECT name, xmin::text || ' ' || ctid::text FROM side_file WHERE folder = $1";
+        let rows = self.session.rows(sql, &[(&folder, Type::TEXT)]).map_err(|source| self.failed(source))?;
+        let of = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+        rows.iter().map(of).collect::<Result<_, PostgresError>>().map_err(|source| self.failed(source))
+    }
+
     fn texts(&self, sql: &str, of: &str) -> Result<Vec<String>, SideError> {
         let rows = self.session.rows(sql, &[(&of, Type::TEXT)]).map_err(|source| self.failed(source))?;
         rows.iter().map(|row| row.try_get(0).map_err(|source| self.failed(source.into()))).collect()
@@ -204,7 +217,7 @@ impl Side<'_> {
         }
         let sql = "INSERT INTO side_file (folder, name, bytes) VALUES ($1, $2, $3)
              ON CONFLICT (folder, name) DO UPDATE SET bytes = EXCLUDED.bytes, changed = now()";
-        let given: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+        let given: [(&(dyn ToSql + Sync), Type); 3] =
             [(&folder, Type::TEXT), (&name, Type::TEXT), (&bytes, Type::BYTEA)];
         self.session.rows(sql, &given).map(drop).map_err(|source| self.failed(source))
     }

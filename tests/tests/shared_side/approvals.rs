@@ -139,6 +139,8 @@ fn a_call_that_is_held_goes_on_within_moments_of_what_was_said_elsewhere() {
     let world = office(&server, "hold = \"60s\"");
     let forge = Forge::of(&world);
     let mut client = guard(&world, 0);
+    client.send(forge.call(9, "echo", json!({"text": "begun"})).line);
+    assert!(text(&client.answer(9)).contains("begun"));
     for (id, word) in [(1, "approve"), (2, "refuse")] {
         client.send(forge.call(id, "show", json!({"what": "this"})).line);
         eventually("a request", || (count(&server, REQUESTS) == 1).then_some(()));
