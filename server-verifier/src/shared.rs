@@ -99,7 +99,7 @@ impl Mirror {
         let text = fs::read_to_string(&self.path);
         let text = text.map_err(|source| ConfigError::Read { path: self.path.clone(), source })?;
         if text != self.text {
-            self.sharing = Sharing::read(&self.path)?;
+            self.sharing = Sharing::of(&text, &self.path)?.map(|(sharing, _)| sharing);
             self.text = text;
             // Under another key, or for another audience, what is known says nothing.
             self.known.clear();

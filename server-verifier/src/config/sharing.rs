@@ -76,7 +76,7 @@ impl Sharing {
     }
 
     /// That of a text, and the text's other tables with the places of copies for the names of documents.
-    pub(super) fn of(text: &str, path: &Path) -> Result<Option<(Self, Table)>, ConfigError> {
+    pub(crate) fn of(text: &str, path: &Path) -> Result<Option<(Self, Table)>, ConfigError> {
         // Most files share nothing.
         if !text.contains("shared") {
             return Ok(None);
