@@ -24,7 +24,7 @@ pub struct Requests(Kind);
 #[derive(Debug)]
 enum Kind {
     Folder(PathBuf),
-    Table(SideFiles),
+    Table(Box<SideFiles>),
 }
 
 /// Why requests cannot be read or written.
@@ -61,7 +61,7 @@ impl Requests {
     /// Those of the guards that write this log.
     pub fn of(log: &Place) -> Self {
         let folder = || log.beside().map(|beside| folder_of(&beside)).unwrap_or_default();
-        Self(SideFiles::of(log).map_or_else(|| Kind::Folder(folder()), Kind::Table))
+        Self(SideFiles::of(log).map_or_else(|| Kind::Folder(folder()), |files| Kind::Table(Box::new(files))))
     }
 
     /// Those of a folder.
