@@ -49,6 +49,7 @@ enum Verb {
     Audit(agent_signer::audit::AuditArgs),
     Alerts(verbs::alerts::Args),
     Approvals(verbs::approvals::Args),
+    Shared(verbs::shared::Args),
     Kept(verbs::kept::Args),
     Signer(verbs::signer::Args),
     #[cfg(feature = "josekit")]
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
         Verb::Audit(args) => agent_signer::audit::audit(args),
         Verb::Alerts(args) => verbs::alerts::run(args),
         Verb::Approvals(args) => verbs::approvals::run(args),
+        Verb::Shared(args) => verbs::shared::run(args),
         Verb::Kept(args) => verbs::kept::run(args),
         Verb::Signer(args) => verbs::signer::run(args),
         #[cfg(feature = "josekit")]

@@ -50,6 +50,7 @@ pub mod reply;
 pub mod request;
 pub mod response;
 pub mod seen;
+pub mod shared_document;
 pub mod sign;
 pub mod signing;
 pub mod status;

@@ -61,7 +61,7 @@ pub use key::{KeyFailed, LogKey, LogKeyError};
 pub use log::{Log, Options, Recovery, Testing};
 pub use moving::{MoveError, Moved, move_log};
 pub use place::{Place, Shared};
-pub use postgres::PostgresError;
+pub use postgres::{MAX_SIDE_FILE, PostgresError, Side, SideError, SideFiles};
 pub use reader::{Entries, Entry, Reader};
 pub use record::{
     Appended, Hash, Inclusion, MAX_BODY, MAX_REPLAY_PART, MAX_TOKEN, MAX_TOKENS, OpenCall, Record, ReplayKey,

@@ -1,20 +1,21 @@
-//! Calls that wait for people: the folder beside the log. `spec/approval.md`.
+//! Calls that wait for people. `spec/approval.md`.
 //!
-//! Each open request is a folder of its own, named by its digest, with what is asked and what people left there. The guard alone makes
-//! and removes these folders; people add files. Arguments lie here in plain text while a request is open, and no longer.
+//! Each open request has files of its own, by its digest: what is asked, and what people left. Guards alone make and remove requests; people
+//! add files. They lie in a folder beside the log's file, or, where guards share a log, in a table beside it, so that what is said at one of them
+//! counts at all. Arguments lie there in plain text while a request is open, and no longer.
 //!
-//! Trust sentence: whoever can write this folder can refuse every request and change the words that people are shown beside a call; an
+//! Trust sentence: whoever can write there can refuse every request and change the words that people are shown beside a call; an
 //! approval is bound to the call itself, so he can let nothing through. Whoever can read it sees the arguments.
 
+mod folder;
 mod left;
 mod request;
+mod requests;
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{fs, io};
 
 use attest_core::approval::{Asked, count, state_of};
 use attest_core::digest::{Digest, Salt};
@@ -26,6 +27,9 @@ use attest_core::verifier::{Accepted, Single};
 
 pub use left::{Left, LeftError, find, leave, left, open_requests, refuse};
 pub use request::{Request, RequestError, Shown, Standard};
+pub use requests::{Requests, RequestsError};
+
+use requests::Files;
 
 /// Most open requests of one agent.
 pub const MAX_OF_AGENT: usize = 64;
@@ -33,16 +37,13 @@ pub const MAX_OF_AGENT: usize = 64;
 pub const MAX_OPEN: usize = 1_024;
 /// Longest parameters that people are asked about, in bytes: nobody reads more.
 pub const MAX_PARAMS: usize = 256 << 10;
-/// The secret that the names of requests are made with.
-const SECRET: &str = "secret";
 
 /// The requests that are open.
 #[derive(Debug)]
 pub struct Approvals {
-    folder: PathBuf,
-    /// Names must say nothing of the arguments, since they stand in tokens, and those in the log.
-    secret: Salt,
+    requests: Requests,
     life: u64,
+    /// What is known of those that are there; other guards may have made, or ended, some of them.
     open: Mutex<BTreeMap<Digest, Open>>,
 }
 
@@ -52,7 +53,7 @@ struct Open {
     asked: u64,
     expires: u64,
     /// The files that were there when it was asked last.
-    seen: BTreeSet<OsString>,
+    seen: BTreeSet<String>,
 }
 
 /// Why people are asked.
@@ -102,43 +103,25 @@ pub enum ApprovalsError {
     /// Too many.
     #[error("{MAX_OPEN} requests are open already; approve, refuse or await those")]
     Full,
-    /// The folder cannot be read or written.
-    #[error("{path}: {source}", path = path.display())]
-    Folder {
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-/// The folder beside a log.
-pub fn folder_of(log: &Path) -> PathBuf {
-    let mut name = log.as_os_str().to_owned();
-    name.push(".approvals");
-    name.into()
+    /// Where requests lie cannot be read or written.
+    #[error(transparent)]
+    Requests(#[from] RequestsError),
 }
 
 impl Approvals {
-    /// Opens the folder, or makes it. Requests that cannot be read, or that nobody finished, are removed when they have expired.
+    /// Opens what is there, or makes it. Requests that cannot be read, or that nobody finished, are removed.
     ///
     /// # Errors
-    /// The folder cannot be made, read or written, or others than its owner may enter it.
-    pub fn open(folder: &Path, life: Duration) -> io::Result<Self> {
-        left::make_private(folder)?;
-        let secret = secret(&folder.join(SECRET))?;
+    /// It cannot be made, read or written, or others than its owner may enter the folder.
+    pub fn open(requests: Requests, life: Duration) -> Result<Self, RequestsError> {
+        requests.prepare()?;
         let mut open = BTreeMap::new();
-        for (id, place) in left::folders(folder)? {
-            match Request::read(&place, id) {
-                Ok(Request { agent, asked, expires, .. }) => {
-                    open.insert(id, Open { agent, asked, expires, seen: BTreeSet::new() });
-                }
-                // What a crash left half-made.
-                Err(_) => fs::remove_dir_all(place)?,
-            }
-        }
+        requests.change(|files| {
+            secret(files, &requests)?;
+            refresh(files, &mut open)
+        })?;
         let life = life.as_secs().clamp(1, MAX_APPROVAL_LIFE);
-        Ok(Self { folder: folder.to_owned(), secret, life, open: Mutex::new(open) })
+        Ok(Self { requests, life, open: Mutex::new(open) })
     }
 
     /// Puts a call before people, or says how it stands with those who were asked about the same call already: same caller, grant, state,
@@ -166,32 +149,34 @@ impl Approvals {
             params: &params,
             request: Digest([0; 32]),
         };
-        asked.request = name_of(&self.secret, trust.audience(), &asked);
-        let place = left::place(&self.folder, asked.request);
-        let failed = |source| ApprovalsError::Folder { path: place.clone(), source };
         let mut open = self.lock();
-        self.sweep(&mut open, now);
-        let (since, expires) = match open.get(&asked.request) {
-            Some(open) => (open.asked, open.expires),
-            None => {
-                if open.len() >= MAX_OPEN {
-                    return Err(ApprovalsError::Full);
+        let left = self.requests.change(|files| {
+            asked.request = name_of(&secret(files, &self.requests)?, trust.audience(), &asked);
+            refresh(files, &mut open)?;
+            sweep(files, &mut open, now)?;
+            let (since, expires) = match open.get(&asked.request) {
+                Some(open) => (open.asked, open.expires),
+                None => {
+                    if open.len() >= MAX_OPEN {
+                        return Err(ApprovalsError::Full);
+                    }
+                    if open.values().filter(|open| open.agent == asked.agent).count() >= MAX_OF_AGENT {
+                        return Err(ApprovalsError::AgentFull(asked.agent.to_owned()));
+                    }
+                    (now, now.saturating_add(self.life))
                 }
-                if open.values().filter(|open| open.agent == asked.agent).count() >= MAX_OF_AGENT {
-                    return Err(ApprovalsError::AgentFull(asked.agent.to_owned()));
-                }
-                (now, now.saturating_add(self.life))
-            }
-        };
-        let tokens = accepted.evidence.tokens().skip(1).map(|(_, text)| text.to_string()).collect();
-        let shown = request::shown(attestation, trust);
-        let request = Request::new(&asked, trust.audience(), tokens, shown, why, (since, expires));
-        // What the policy asks for may have changed since it was asked first.
-        request.write(&place).map_err(failed)?;
-        let seen = left::names(&place).map_err(failed)?;
-        open.insert(asked.request, Open { agent: asked.agent.to_owned(), asked: since, expires, seen });
+            };
+            let tokens = accepted.evidence.tokens().skip(1).map(|(_, text)| text.to_string()).collect();
+            let shown = request::shown(attestation, trust);
+            let request = Request::new(&asked, trust.audience(), tokens, shown, why, (since, expires));
+            // What the policy asks for may have changed since it was asked first.
+            request.write(files)?;
+            let seen = files.names(asked.request)?.unwrap_or_default();
+            open.insert(asked.request, Open { agent: asked.agent.to_owned(), asked: since, expires, seen });
+            Ok(left::look(files, asked.request)?.unwrap_or_default())
+        });
         drop(open);
-        let Left { approvals, refused } = left(&self.folder, asked.request).map_err(failed)?;
+        let Left { approvals, refused } = left?;
         let approved = count(approvals.iter().map(|(salt, text)| (*salt, text.as_str())), &asked, trust, now);
         for (_, unfit) in &approved.left_out {
             tracing::warn!("an approval of the request {} does not count: {unfit}", asked.request);
@@ -201,40 +186,51 @@ impl Approvals {
         Ok(Standing { request: asked.request, persons, singles, refused })
     }
 
-    /// Whether something is there, or gone, that was not when the request was asked about last.
+    /// Whether something is there, or gone, that was not when the request was asked about last. What cannot be looked at has not changed:
+    /// it is asked about again in any case.
     pub fn has_changed(&self, request: Digest) -> bool {
-        let now = left::names(&left::place(&self.folder, request)).ok();
-        self.lock().get(&request).is_none_or(|open| Some(&open.seen) != now.as_ref())
+        let names = self.requests.look(|files| files.names(request));
+        names.is_ok_and(|now| self.lock().get(&request).is_none_or(|open| Some(&open.seen) != now.as_ref()))
     }
 
     /// The request is over: used, expired or refused. Its arguments go.
     pub fn end(&self, request: Digest) {
         self.lock().remove(&request);
-        self.remove(request);
-    }
-
-    fn sweep(&self, open: &mut BTreeMap<Digest, Open>, now: u64) {
-        open.retain(|request, open| {
-            let keep = open.expires > now;
-            if !keep {
-                self.remove(*request);
-            }
-            keep
-        });
-    }
-
-    fn remove(&self, request: Digest) {
-        let place = left::place(&self.folder, request);
-        if let Err(error) = fs::remove_dir_all(&place)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            tracing::error!("{} cannot be removed, and holds arguments: {error}", place.display());
+        if let Err(error) = self.requests.change(|files| files.remove(request)) {
+            tracing::error!("the request {request} cannot be removed, and holds arguments until it expires: {error}");
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Digest, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Learns of requests that other guards made or ended. What cannot be read is no request: a crash left it half-made, or somebody
+/// changed it.
+fn refresh(files: &dyn Files, open: &mut BTreeMap<Digest, Open>) -> Result<(), RequestsError> {
+    let there = files.requests()?;
+    open.retain(|request, _| there.contains(request));
+    for id in there {
+        if open.contains_key(&id) {
+            continue;
+        }
+        match Request::read(files, id) {
+            Ok(Request { agent, asked, expires, .. }) => {
+                open.insert(id, Open { agent, asked, expires, seen: BTreeSet::new() });
+            }
+            Err(RequestError::Read(error)) if error.is_away() => return Err(error),
+            Err(_) => files.remove(id)?,
+        }
+    }
+    Ok(())
+}
+
+fn sweep(files: &dyn Files, open: &mut BTreeMap<Digest, Open>, now: u64) -> Result<(), RequestsError> {
+    for (request, _) in open.extract_if(.., |_, open| open.expires <= now) {
+        files.remove(request)?;
+    }
+    Ok(())
 }
 
 /// The canonical parameters without `_meta`: of what would be forwarded, and held against what the caller signed.
@@ -262,18 +258,15 @@ fn name_of(secret: &Salt, audience: &str, asked: &Asked<'_>) -> Digest {
     name
 }
 
-fn secret(path: &Path) -> io::Result<Salt> {
-    match fs::read(path) {
-        Ok(bytes) => {
-            let bytes = bytes.try_into().map_err(|_| io::Error::other("secret is not 16 bytes; remove it"))?;
-            Ok(Salt(bytes))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut bytes = [0; 16];
-            getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-            left::write(path, &bytes)?;
-            Ok(Salt(bytes))
-        }
-        Err(error) => Err(error),
+/// What names are made with; made when it is first asked for. Names must say nothing of the arguments, since they stand in tokens, and
+/// those in the log.
+fn secret(files: &dyn Files, requests: &Requests) -> Result<Salt, RequestsError> {
+    if let Some(bytes) = files.secret()? {
+        let bytes = bytes.try_into().map_err(|_| RequestsError::Secret(requests.secret_name()))?;
+        return Ok(Salt(bytes));
     }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(RequestsError::Random)?;
+    files.set_secret(&Salt(bytes))?;
+    Ok(Salt(bytes))
 }

@@ -9,6 +9,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::config::Config;
 use crate::serve::{self, Behind};
+use crate::shared;
 
 /// Lets in only calls by known agents, in a known state, within what was delegated, and writes each down first.
 ///
@@ -40,6 +41,7 @@ pub struct Args {
 
 /// Runs the guard; returns the code to exit with. `ready` is told the URL of a guard that listens.
 pub fn run(args: Args, ready: impl FnOnce(&str)) -> Result<u8, Box<dyn std::error::Error>> {
+    shared::bring(&args.config);
     let mut config = Config::read(&args.config)?;
     config.metrics.listen = args.metrics.or(config.metrics.listen);
     let command = Some(args.server).filter(|words| !words.is_empty());

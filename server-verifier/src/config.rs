@@ -39,6 +39,7 @@ pub use http::Http;
 pub use metrics::{MetricsTable, TelemetryTable};
 pub use platform::PlatformError;
 pub use reference::ReferenceError;
+pub use sharing::{Sharing, SharingError};
 pub use status::{From, StatusSource, StatusSources, StatusesError};
 pub use witness::{Witnesses, WitnessesError};
 
@@ -89,6 +90,8 @@ pub struct Config {
     pub judging: Option<Policy>,
     /// Where status lists are had.
     pub statuses: StatusSources,
+    /// Who signs the documents that guards share, where any are.
+    pub shared: Option<PublicKey>,
     /// The file itself, and every file that was read for it: when one is touched, the configuration is read again.
     pub files: Vec<PathBuf>,
     /// What of it cannot change while a guard runs.
@@ -201,8 +204,11 @@ impl Config {
 
     fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let at = || path.to_owned();
-        let file: File =
-            toml::from_str(text).map_err(|source| ConfigError::Form { path: at(), source: Box::new(source) })?;
+        let (file, shared) = match Sharing::of(text, path)? {
+            Some((sharing, table)) => (table.try_into(), Some(sharing.key)),
+            None => (toml::from_str(text), None),
+        };
+        let file: File = file.map_err(|source| ConfigError::Form { path: at(), source: Box::new(source) })?;
         let key = |jwk: &Jwk, entry: String| jwk.key().map_err(|source| ConfigError::Key { path: at(), entry, source });
         let mut attesters = Vec::new();
         for entry in file.attester {
@@ -286,6 +292,10 @@ impl Config {
             .and_then(|trust| trust.with_statuses(issuers, staleness))
             .and_then(|trust| trust.with_skew(skew));
         let trust = trust.map_err(|source| ConfigError::Trust { path: at(), source })?;
+        if let Some(key) = shared.as_ref().filter(|key| trust.has_role(key.thumbprint())) {
+            let source = SharingError::KeyTwice(key.thumbprint().clone());
+            return Err(ConfigError::Shared { path: at(), source });
+        }
         let methods = Methods::new(file.methods).map_err(|source| ConfigError::Methods { path: at(), source })?;
         let max_request = file.max_request_bytes.unwrap_or(attest_core::limits::MAX_REQUEST);
         let max_answer = file.max_answer_bytes.unwrap_or(Limits::default().answer);
@@ -328,6 +338,7 @@ impl Config {
             flow,
             judging,
             statuses: sources,
+            shared,
             files,
             fixed: Fixed::of(text),
             policy: Digest::of(policy),
@@ -377,6 +388,7 @@ mod http;
 mod metrics;
 mod platform;
 mod reference;
+mod sharing;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -29,7 +29,7 @@ use progress::Progress;
 
 /// Longest request that is held, in bytes. What people are asked about is shorter anyway; the rest are tokens.
 const LONGEST: usize = 1 << 20;
-/// How often the folder is looked at.
+/// How often it is looked whether people left something.
 const LOOK: Duration = Duration::from_millis(500);
 /// How often a request is judged again though nobody said anything: so rules that changed, and times that ran out, are noticed.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -128,7 +128,6 @@ impl Held {
             loop {
                 sleep(LOOK).await;
                 let gate = self.admission.gate.clone();
-                // A folder that cannot be looked at is judged, which says so.
                 if tokio::task::spawn_blocking(move || gate.desk.has_changed(request)).await.unwrap_or(true) {
                     return;
                 }

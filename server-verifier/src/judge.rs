@@ -1,7 +1,6 @@
 //! Check 12: the operator's policies, and what they ask for before a call may run. `spec/policy.md`.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -15,8 +14,10 @@ use attest_core::verifier::{Accepted, Single};
 use attest_policy::risk::{self, Assessed, Risk};
 use attest_policy::{Arguments, Asked, Decision, Delegation, Facts, Met, Need, Open, Policy};
 use attest_trail::Session;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
-use crate::approvals::{Approvals, ApprovalsError, Standing, Why, folder_of};
+use crate::approvals::{Approvals, ApprovalsError, Requests, RequestsError, Standing, Why};
+use attest_log::Place;
 use attest_log::clock::now;
 
 /// Nonces that this process hands out.
@@ -55,9 +56,9 @@ fn secret() -> Result<[u8; 32], getrandom::Error> {
     Ok(secret)
 }
 
-/// The folder of calls that wait for people, opened when the first one does.
+/// The calls that wait for people; opened when the first one does.
 pub(crate) struct Desk {
-    folder: PathBuf,
+    log: Place,
     open: OnceLock<Approvals>,
 }
 
@@ -65,16 +66,15 @@ pub(crate) struct Desk {
 const LIFE: Duration = Duration::from_secs(900);
 
 impl Desk {
-    pub(crate) fn beside(log: &Path) -> Self {
-        Self { folder: folder_of(log), open: OnceLock::new() }
+    pub(crate) fn of(log: &Place) -> Self {
+        Self { log: log.clone(), open: OnceLock::new() }
     }
 
     fn open(&self) -> Result<&Approvals, ApprovalsError> {
         if let Some(open) = self.open.get() {
             return Ok(open);
         }
-        let opened = Approvals::open(&self.folder, LIFE);
-        let opened = opened.map_err(|source| ApprovalsError::Folder { path: self.folder.clone(), source })?;
+        let opened = Approvals::open(Requests::of(&self.log), LIFE)?;
         Ok(self.open.get_or_init(|| opened))
     }
 
@@ -86,8 +86,16 @@ impl Desk {
     /// A request needs no answer any more.
     pub(crate) fn end(&self, request: Digest) {
         if let Some(open) = self.open.get() {
-            open.end(request);
+            apart(|| open.end(request));
         }
+    }
+}
+
+/// Does what may wait for a database, so that other tasks of this thread do not.
+fn apart<T>(act: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(act),
+        _ => act(),
     }
 }
 
@@ -210,7 +218,14 @@ pub(crate) fn judge(case: &Case<'_>, call: &request::Call<'_, '_>, accepted: &Ac
             }
             Err(error) => {
                 tracing::error!("nobody can be asked about call {}: {error}", accepted.caller.call);
-                denied = Some(refused(Reason::PolicyError, About::Policies(by.clone())));
+                denied = Some(match error {
+                    // As of the log itself, whose database it is: it passes.
+                    ApprovalsError::Requests(RequestsError::Table(_)) => {
+                        let caller = Some(Box::new(accepted.caller.clone()));
+                        Refusal { caller, ..Reason::LogUnavailable.into() }
+                    }
+                    _ => refused(Reason::PolicyError, About::Policies(by.clone())),
+                });
             }
         }
     }
@@ -282,7 +297,7 @@ fn ask(
 ) -> Result<Standing, ApprovalsError> {
     let reasons: Vec<&str> = by.iter().filter_map(|id| case.policy.policies.reason(id)).collect();
     let why = Why { by, reason: &reasons.join("; "), needs, risk: risk.as_str(), labels: &accepted.flow.labels };
-    case.desk.open()?.ask(case.trust, accepted, call.arguments_value(), &why, now())
+    apart(|| case.desk.open()?.ask(case.trust, accepted, call.arguments_value(), &why, now()))
 }
 
 /// How many persons of which group, where that is what is needed.

@@ -24,6 +24,7 @@ mod open_calls;
 pub mod reload;
 mod rules;
 pub mod serve;
+pub mod shared;
 pub mod status;
 mod stores;
 mod tally;
@@ -34,7 +35,7 @@ pub use attest_core::measurement::{Component, Grade, Measurement};
 #[cfg(feature = "axum")]
 pub use attested::NotAttested;
 pub use attested::{Attested, Calls};
-pub use config::Config;
+pub use config::{Config, Sharing};
 pub use filter::Filter;
 pub use gate::Gate;
 pub use layer::AttestLayer;

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use attest_core::entry::Entry;
@@ -20,10 +20,13 @@ use tokio::time::sleep;
 use crate::config::Config;
 use crate::gate::{Gate, GateError, warn_of_nobody};
 use crate::rules::Rules;
+use crate::shared::Mirror;
 use crate::status::warn_of_staleness;
 
 /// How long after a first touch the rest of a change may take to come.
 const SETTLES: Duration = Duration::from_millis(200);
+/// How often it is asked whether a shared document is another one.
+const ASKED: Duration = Duration::from_secs(1);
 /// How soon what is wrong is looked at again, where the kernel cannot say that it was touched.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -46,7 +49,7 @@ impl Gate {
         let running = self.running.lock().await;
         let before = self.rules();
         let trust = config.trust.with_audience(before.verifier.trust());
-        let trust = running.admits(trust)?;
+        let trust = running.admits(trust, config.shared.as_ref())?;
         if config.policy == before.policy {
             self.lists.look().await;
             return Ok(Reloaded::Same);
@@ -78,6 +81,8 @@ impl Gate {
 pub(crate) struct Reloading {
     path: PathBuf,
     files: Vec<PathBuf>,
+    /// Copies of what guards share; none for a guard with a log of its own.
+    mirror: Option<Arc<Mutex<Mirror>>>,
     /// None under `nohup`, where files alone are looked at.
     hangups: Option<Signal>,
 }
@@ -94,7 +99,9 @@ impl Drop for Kept {
 impl Reloading {
     pub(crate) fn of(config: &Config) -> io::Result<Self> {
         let hangups = if ignores_sighup() { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Self { path: config.path.clone(), files: config.files.clone(), hangups })
+        let shares = matches!(config.log, Place::Shared(_));
+        let mirror = shares.then(|| Arc::new(Mutex::new(Mirror::of(&config.path))));
+        Ok(Self { path: config.path.clone(), files: config.files.clone(), mirror, hangups })
     }
 
     /// Keeps the gate by its files.
@@ -104,6 +111,7 @@ impl Reloading {
 
     async fn work(mut self, gate: Arc<Gate>) {
         let mut wrong: Option<String> = None;
+        let mirror = self.mirror.clone();
         loop {
             // Before they are read: what is touched between the two is looked at again.
             let mut watch = self.watch();
@@ -121,6 +129,7 @@ impl Reloading {
             tokio::select! {
                 () = until(watch.as_mut()) => sleep(SETTLES).await,
                 () = asked(self.hangups.as_mut()) => {}
+                () = brought(mirror.as_ref()) => {}
                 // A file that was not there yet is watched by nobody.
                 () = sleep(AGAIN), if wrong.is_some() || blind => {}
             }
@@ -135,8 +144,15 @@ impl Reloading {
 
     /// Reads all of it and puts it in force, or nothing.
     async fn read(&mut self, gate: &Gate) -> Result<(), String> {
-        let path = self.path.clone();
-        let config = tokio::task::spawn_blocking(move || Config::read(&path)).await;
+        let (path, mirror) = (self.path.clone(), self.mirror.clone());
+        let read = move || {
+            // What it names may be new.
+            if let Some(mirror) = mirror {
+                bring(&mirror);
+            }
+            Config::read(&path)
+        };
+        let config = tokio::task::spawn_blocking(read).await;
         let config = config.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         let files = config.files.clone();
         let reloaded = gate.reload(config).await.map_err(|error| error.to_string())?;
@@ -156,6 +172,23 @@ async fn asked(hangups: Option<&mut Signal>) {
         Some(hangups) => drop(hangups.recv().await),
         None => std::future::pending().await,
     }
+}
+
+/// Until a copy of a shared document became another one. The folder of copies may be one that is not watched yet.
+async fn brought(mirror: Option<&Arc<Mutex<Mirror>>>) {
+    let Some(mirror) = mirror else { return std::future::pending().await };
+    loop {
+        sleep(ASKED).await;
+        let mirror = Arc::clone(mirror);
+        // A thread that was lost tells nothing.
+        if tokio::task::spawn_blocking(move || bring(&mirror)).await.unwrap_or(false) {
+            return;
+        }
+    }
+}
+
+fn bring(mirror: &Mutex<Mirror>) -> bool {
+    mirror.lock().unwrap_or_else(PoisonError::into_inner).bring()
 }
 
 async fn until(touched: Option<&mut Touched>) {

@@ -20,8 +20,8 @@ use attest_core::trust::Trust;
 use attest_core::verifier::{Accepted, Verifier};
 use common::{NOW, REQUEST, World};
 use server_verifier::approvals::{
-    Approvals, ApprovalsError, LeftError, MAX_OF_AGENT, Request, Standing, Why, find, leave, left, open_requests,
-    refuse,
+    Approvals, ApprovalsError, LeftError, MAX_OF_AGENT, Request, Requests, Standing, Why, find, leave, left,
+    open_requests, refuse,
 };
 
 const SALT: Salt = Salt([8; 16]);
@@ -39,12 +39,18 @@ struct Desk {
 impl Desk {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let approvals = Approvals::open(&place.path().join("guard.db.approvals"), Duration::from_secs(600)).unwrap();
+        let approvals =
+            Approvals::open(Requests::in_folder(&place.path().join("guard.db.approvals")), Duration::from_secs(600))
+                .unwrap();
         Self { place, world: World::new(), approvals }
     }
 
     fn folder(&self) -> PathBuf {
         self.place.path().join("guard.db.approvals")
+    }
+
+    fn requests(&self) -> Requests {
+        Requests::in_folder(&self.folder())
     }
 
     fn trust(&self) -> Trust {
@@ -83,12 +89,12 @@ impl Desk {
     }
 
     fn only(&self) -> Request {
-        find(&self.folder(), "", NOW).unwrap()
+        find(&self.requests(), "", NOW).unwrap()
     }
 
     fn approve(&self, request: &Request, seed: u8) -> Result<(), LeftError> {
         let id = Jti([seed; 16]);
-        leave(&self.folder(), request.id, id, &SALT, &approval(request, seed))
+        leave(&self.requests(), request.id, id, &SALT, &approval(request, seed))
     }
 }
 
@@ -142,7 +148,7 @@ fn what_was_approved_for_one_call_counts_for_no_other() {
     let other = desk.ask("/etc/shadow", NOW).unwrap();
     assert_ne!(other.request, request.id);
     // Moved over by somebody who can write the folder.
-    leave(&desk.folder(), other.request, Jti([21; 16]), &SALT, &approval(&request, 21)).unwrap();
+    leave(&desk.requests(), other.request, Jti([21; 16]), &SALT, &approval(&request, 21)).unwrap();
     assert!(desk.ask("/etc/shadow", NOW).unwrap().persons.is_empty());
     assert_eq!(desk.ask("/srv/a.txt", NOW).unwrap().persons, finance(1));
 }
@@ -181,7 +187,7 @@ fn a_refusal_stays_and_ends_the_approving() {
     let desk = Desk::new();
     desk.ask("/srv/a.txt", NOW).unwrap();
     let request = desk.only();
-    refuse(&desk.folder(), request.id).unwrap();
+    refuse(&desk.requests(), request.id).unwrap();
     assert!(matches!(desk.approve(&request, 21), Err(LeftError::Refused)));
     assert!(desk.ask("/srv/a.txt", NOW).unwrap().refused);
 }
@@ -192,7 +198,7 @@ fn arguments_are_gone_when_a_request_is_over() {
     let ended = desk.ask("/srv/ended.txt", NOW).unwrap();
     let late = desk.ask("/srv/late.txt", NOW).unwrap();
     desk.approvals.end(ended.request);
-    assert!(matches!(refuse(&desk.folder(), ended.request), Err(LeftError::Ended)));
+    assert!(matches!(refuse(&desk.requests(), ended.request), Err(LeftError::Ended)));
     // Any later question sweeps.
     desk.ask("/srv/new.txt", NOW + 600).unwrap();
     let lying: Vec<_> = fs::read_dir(desk.folder()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -208,7 +214,7 @@ fn an_approval_that_comes_too_late_does_not_count() {
     desk.approve(&request, 21).unwrap();
     let late = desk.ask("/srv/a.txt", request.expires).unwrap();
     assert!(late.persons.is_empty(), "asked anew");
-    assert!(open_requests(&desk.folder(), request.expires).unwrap()[0].asked == request.expires);
+    assert!(open_requests(&desk.requests(), request.expires).unwrap()[0].asked == request.expires);
 }
 
 #[test]
@@ -217,10 +223,10 @@ fn a_restart_keeps_what_is_open() {
     let before = desk.ask("/srv/a.txt", NOW).unwrap();
     desk.approve(&desk.only(), 21).unwrap();
     fs::create_dir(desk.folder().join(Digest::of("half-made").to_b64())).unwrap();
-    let again = Desk { approvals: Approvals::open(&desk.folder(), Duration::from_secs(600)).unwrap(), ..desk };
+    let again = Desk { approvals: Approvals::open(desk.requests(), Duration::from_secs(600)).unwrap(), ..desk };
     let after = again.ask("/srv/a.txt", NOW).unwrap();
     assert_eq!((after.request, after.persons), (before.request, finance(1)));
-    assert_eq!(open_requests(&again.folder(), NOW).unwrap().len(), 1);
+    assert_eq!(open_requests(&again.requests(), NOW).unwrap().len(), 1);
     assert!(!again.folder().join(Digest::of("half-made").to_b64()).exists());
 }
 
@@ -254,9 +260,9 @@ fn the_folder_is_its_owners_alone_and_follows_no_link() {
     symlink("/dev/zero", place.join("a.approval")).unwrap();
     fs::write(place.join("b.approval"), vec![b'x'; 200_000]).unwrap();
     fs::write(place.join("c.approval"), b"{\"salt\":1}").unwrap();
-    assert!(left(&desk.folder(), standing.request).unwrap().approvals.is_empty());
+    assert!(left(&desk.requests(), standing.request).unwrap().approvals.is_empty());
     fs::set_permissions(desk.folder(), fs::Permissions::from_mode(0o750)).unwrap();
-    let error = Approvals::open(&desk.folder(), Duration::from_secs(1)).unwrap_err().to_string();
+    let error = Approvals::open(desk.requests(), Duration::from_secs(1)).unwrap_err().to_string();
     assert!(error.contains("chmod 700"), "{error}");
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import approvals
 import nonces
 import receipts
+import shared_documents
 import tasks
 import trees
 from audit import audit
@@ -33,7 +34,7 @@ VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
 RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task", "labels", "marked", "left") + trees.RESULTS
-INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended", "horizon", "lists", "level") + trees.INPUTS
+INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended", "horizon", "lists", "level", "jwk", "document") + trees.INPUTS
 
 
 def split(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -145,6 +146,12 @@ def run(header: dict[str, str], body: bytes) -> Result:
             except Refused as refused:
                 return {"expect": refused.reason, "about": refused.about}
             return {"expect": "accept", "forward": receipts.seen(body)}
+        case "shared-document":
+            try:
+                data = shared_documents.open_document(body, read_key(read(header["jwk"].encode("utf-8"))), header["audience"], header["document"])
+            except Refused as refused:
+                return {"expect": refused.reason}
+            return {"expect": "accept", "forward": data}
         case "refusal":
             value = read(body)
             undeclared = value.get("undeclared") is True

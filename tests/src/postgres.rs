@@ -1,5 +1,5 @@
 //! A PostgreSQL server of a test's own: its programs as the system has them, its data and its socket in a folder that goes
-//! with it. Nothing listens on the network.
+//! with it. One that is to be reached over TCP listens on this machine's loopback alone.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "test code outside a #[test] function")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
@@ -19,14 +19,49 @@ const PORT: u16 = 5432;
 pub struct Server {
     programs: PathBuf,
     folder: TempDir,
+    /// Where it listens over TCP, and whether with TLS.
+    tcp: Option<(u16, bool)>,
 }
 
 impl Server {
     /// Makes one with an empty database `log`.
     pub fn start() -> Self {
         let server = Self::prepared();
-        let data = server.data();
-        let made = server.run(
+        server.make();
+        server.up();
+        server.sql("postgres", "CREATE DATABASE log");
+        server
+    }
+
+    /// That over TCP too, where every user needs this password: with TLS alone, by this certificate and key; or, without one, as it is.
+    pub fn listening(password: &str, certificate: Option<[&Path; 2]>) -> Self {
+        let mut server = Self::prepared();
+        server.make();
+        for (file, name) in certificate.iter().flatten().zip(["server.crt", "server.key"]) {
+            let path = server.data().join(name);
+            fs::copy(file, &path).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            server.give(&path);
+        }
+        let line = if certificate.is_some() { "hostssl" } else { "host" };
+        let access = format!("local all all trust\n{line} all all 127.0.0.1/32 scram-sha-256\n");
+        fs::write(server.data().join("pg_hba.conf"), access).unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        server.tcp = Some((free, certificate.is_some()));
+        server.up();
+        server.sql("postgres", &format!("ALTER USER attest PASSWORD '{password}'; "));
+        server.sql("postgres", "CREATE DATABASE log");
+        server
+    }
+
+    /// Its port on this machine's loopback.
+    pub fn port(&self) -> u16 {
+        self.tcp.map_or(PORT, |(port, _)| port)
+    }
+
+    fn make(&self) {
+        let data = self.data();
+        let made = self.run(
             "initdb",
             ["-U", "attest", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]
                 .map(OsStr::new)
@@ -34,18 +69,21 @@ impl Server {
                 .chain([data.as_os_str()]),
         );
         assert!(made.status.success(), "{made:?}");
-        server.up();
-        server.sql("postgres", "CREATE DATABASE log");
-        server
     }
 
     fn prepared() -> Self {
         let folder = tempfile::Builder::new().prefix("attest-pg-").tempdir_in("/tmp").unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let server = Self { programs: programs(), folder, tcp: None };
+        server.give(server.folder.path());
+        server
+    }
+
+    /// To whom the server runs as.
+    fn give(&self, path: &Path) {
         if is_root() {
-            assert!(Command::new("chown").args([USER.as_ref(), folder.path().as_os_str()]).status().unwrap().success());
+            assert!(Command::new("chown").args([USER.as_ref(), path.as_os_str()]).status().unwrap().success());
         }
-        Self { programs: programs(), folder }
     }
 
     /// A standby that follows this server; this one acknowledges no commit any more that the standby has not on its disk.
@@ -91,9 +129,15 @@ impl Server {
     /// Starts it.
     pub fn up(&self) {
         let (data, log) = (self.data(), self.folder.path().join("server.log"));
+        let (listen, ssl) = match self.tcp {
+            Some((_, ssl)) => ("127.0.0.1", if ssl { "on" } else { "off" }),
+            None => ("''", "off"),
+        };
         let options = format!(
-            "-c listen_addresses='' -c unix_socket_directories={} -c port={PORT} -c shared_buffers=32MB -c max_connections=60",
-            self.socket().display()
+            "-c listen_addresses={listen} -c ssl={ssl} -c unix_socket_directories={} -c port={} -c shared_buffers=32MB \
+             -c max_connections=60",
+            self.socket().display(),
+            self.port()
         );
         // What is left of one that was killed may take a moment to notice.
         for _ in 0..50 {
@@ -160,7 +204,7 @@ impl Server {
             sql,
             "-h",
         ]);
-        command.arg(self.socket());
+        command.arg(self.socket()).args(["-p", &self.port().to_string()]);
         command
     }
 

@@ -52,6 +52,7 @@ mod refusals;
 mod request;
 mod response;
 mod seen;
+mod shared_document;
 pub mod status;
 mod task;
 mod tile;
@@ -90,7 +91,7 @@ pub fn directory() -> PathBuf {
 /// # Panics
 /// Where two have the same name, or a helper is used on a call that it does not fit.
 pub fn all() -> Vec<Vector> {
-    let families: [fn() -> Vec<Vector>; 41] = [
+    let families: [fn() -> Vec<Vector>; 42] = [
         alert::vectors,
         approval::vectors,
         attestation::vectors,
@@ -125,6 +126,7 @@ pub fn all() -> Vec<Vector> {
         request::vectors,
         response::vectors,
         seen::vectors,
+        shared_document::vectors,
         status::vectors,
         task::vectors,
         tile::vectors,

@@ -528,6 +528,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "tell",
         "told",
         "approval",
+        "shared-document",
     ];
     let families = [
         "alert",
@@ -564,6 +565,7 @@ fn each_file_is_of_a_kind_that_is_run_and_bears_the_name_of_its_family() {
         "request",
         "response",
         "seen",
+        "shared_document",
         "status",
         "task",
         "tile",

@@ -21,6 +21,10 @@ pub(crate) struct Args {
     /// The guard's configuration, which says where its log is and who may approve
     #[arg(long, value_name = "FILE", default_value = "guard.toml", env = "ATTEST_GUARD_CONFIG", global = true)]
     config: PathBuf,
+    /// Where the guards' log is, in place of what the configuration says: the address of a database that guards share, as this person may
+    /// use it
+    #[arg(long, value_name = "LOG", global = true)]
+    log: Option<PathBuf>,
     #[command(subcommand)]
     action: What,
 }
@@ -65,7 +69,7 @@ struct Serve {
 }
 
 pub(crate) fn run(args: Args) -> Ending {
-    let desk = Desk::open(&args.config)?;
+    let desk = Desk::open(&args.config, args.log.as_deref())?;
     match args.action {
         What::List => output::text(words::list(&desk.requests()?)),
         What::Show(One { id }) => {

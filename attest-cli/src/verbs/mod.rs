@@ -25,6 +25,7 @@ pub(crate) mod policy;
 pub(crate) mod reference;
 pub(crate) mod report;
 pub(crate) mod revoke;
+pub(crate) mod shared;
 pub(crate) mod signer;
 pub(crate) mod timeline;
 pub(crate) mod trace;

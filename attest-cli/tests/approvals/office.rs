@@ -11,7 +11,7 @@ use attest_core::json;
 use attest_core::labels::Labels;
 use attest_core::sign::Sign as _;
 use attest_core::verifier::Verifier;
-use server_verifier::approvals::{Approvals, Why};
+use server_verifier::approvals::{Approvals, Requests, Why};
 
 use super::common::{NOW, REQUEST, World, check};
 
@@ -78,7 +78,9 @@ impl Office {
             labels: &Labels::None,
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
-        let approvals = Approvals::open(&self.0.path().join("guard.db.approvals"), Duration::from_secs(600)).unwrap();
+        let approvals =
+            Approvals::open(Requests::in_folder(&self.0.path().join("guard.db.approvals")), Duration::from_secs(600))
+                .unwrap();
         approvals.ask(&trust, &accepted, params.get("arguments"), &why, now).unwrap().request.to_b64()
     }
 

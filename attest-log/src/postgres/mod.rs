@@ -16,6 +16,7 @@ mod rows;
 mod schema;
 mod seal;
 mod session;
+mod side;
 mod store;
 
 use crate::error::OpenError;
@@ -26,6 +27,7 @@ pub(crate) use opening::open;
 pub(crate) use rows::Reading;
 pub(crate) use seal::PostgresSealer;
 pub use session::PostgresError;
+pub use side::{MAX_SIDE_FILE, Side, SideError, SideFiles};
 
 /// `ATLG`: the first half of our advisory locks' numbers.
 const CLASS: i32 = 0x4154_4C47;

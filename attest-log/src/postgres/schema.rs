@@ -15,8 +15,8 @@ use crate::place::Shared;
 /// They are those of a log's file, and three things more that several writers need: `state` has the size, and is the row
 /// that whoever appends takes for himself; a `jti` is unique; `instance` has a row for each verifier that opened the log,
 /// whose number is in the calls that it opened. Texts that come from outside are bytes, since PostgreSQL's texts cannot hold
-/// every character.
-const MIGRATIONS: [&str; 2] = [
+/// every character. `side_file` is no part of the log: see `side.rs`.
+const MIGRATIONS: [&str; 3] = [
     "
 CREATE SCHEMA attest_log;
 CREATE TABLE attest_log.meta (id smallint PRIMARY KEY CHECK (id = 0), version integer NOT NULL);
@@ -37,6 +37,10 @@ INSERT INTO attest_log.meta (id, version) VALUES (0, 1);
 ",
     "
 CREATE TABLE attest_log.sealed (first bigint PRIMARY KEY, until bigint NOT NULL, place text NOT NULL);
+",
+    "
+CREATE TABLE attest_log.side_file (folder text NOT NULL, name text NOT NULL, bytes bytea NOT NULL,
+    changed timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (folder, name));
 ",
 ];
 
@@ -115,6 +119,12 @@ sealed.first bigint not null
 sealed.place text not null
 sealed.until bigint not null
 sealed: PRIMARY KEY (first)",
+    "\
+side_file.bytes bytea not null
+side_file.changed timestamp with time zone not null
+side_file.folder text not null
+side_file.name text not null
+side_file: PRIMARY KEY (folder, name)",
 ];
 
 /// Version that this program writes.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{AsyncMessage, Client, Config};
@@ -67,8 +67,22 @@ pub enum PostgresError {
 fn said(error: &tokio_postgres::Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(db), _) => format!("{} (code {})", db.message(), db.code().code()),
-        (None, Some(source)) => format!("{error}: {source}"),
+        (None, Some(source)) => format!("{error}: {source}{}", advice(source)),
         (None, None) => error.to_string(),
+    }
+}
+
+/// What to do about a certificate that is not believed.
+fn advice(source: &(dyn std::error::Error + 'static)) -> &'static str {
+    let wrapped = source.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    match wrapped.and_then(|error| error.downcast_ref()) {
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => "; name the server in the address as its certificate does (and its number in hostaddr)",
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "; name a file with the certificate of the server's authority in SSL_CERT_FILE"
+        }
+        _ => "",
     }
 }
 

@@ -1,8 +1,5 @@
 //! `request.json`: what people are asked, whole, and in a form that is read as strictly as what others send.
 
-use std::io;
-use std::path::Path;
-
 use attest_core::approval::{Asked, state_of};
 use attest_core::attestation::Attestation;
 use attest_core::canon::jcs;
@@ -15,10 +12,9 @@ use attest_core::measurement::{Component, Grade, Measurement};
 use attest_core::trust::Trust;
 use serde::Serialize;
 
-use super::{Why, left};
+use super::Why;
+use super::requests::{Files, REQUEST, RequestsError};
 
-/// The file's name.
-const FILE: &str = "request.json";
 /// Longest file: parameters as escaped text, a chain, and words.
 const MAX_FILE: usize = 4 << 20;
 
@@ -96,7 +92,10 @@ pub struct Request {
 pub enum RequestError {
     /// It cannot be read.
     #[error("cannot read it: {0}")]
-    Read(#[from] io::Error),
+    Read(#[from] RequestsError),
+    /// It has ended.
+    #[error("it is not there")]
+    Ended,
     /// Not strict JSON.
     #[error("it is not strict JSON: {0}")]
     Json(JsonError),
@@ -193,14 +192,12 @@ impl Request {
     }
 
     /// Writes it where it belongs, unless it stands there already.
-    pub(super) fn write(&self, place: &Path) -> io::Result<()> {
-        left::make_private(place)?;
-        let path = place.join(FILE);
+    pub(super) fn write(&self, files: &dyn Files) -> Result<(), RequestsError> {
         let bytes = self.to_bytes();
-        if left::read(&path, MAX_FILE).is_ok_and(|there| there == bytes) {
+        if files.read(self.id, REQUEST, MAX_FILE).is_ok_and(|there| there.is_some_and(|there| there == bytes)) {
             return Ok(());
         }
-        left::write(&path, &bytes)
+        files.write(self.id, REQUEST, &bytes)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -232,8 +229,8 @@ impl Request {
     ///
     /// # Errors
     /// [`RequestError`].
-    pub fn read(place: &Path, id: Digest) -> Result<Self, RequestError> {
-        let bytes = left::read(&place.join(FILE), MAX_FILE)?;
+    pub(super) fn read(files: &dyn Files, id: Digest) -> Result<Self, RequestError> {
+        let bytes = files.read(id, REQUEST, MAX_FILE)?.ok_or(RequestError::Ended)?;
         let value = json::parse(&bytes).map_err(RequestError::Json)?;
         let mut claims = Claims::of(&value)?;
         let texts = |claims: &mut Claims<'_, '_>, name: &'static str| {

@@ -7,7 +7,7 @@ use attest_core::measurement::Component;
 use attest_core::trust::TrustError;
 use attest_policy::table::TableError;
 
-use super::{AcceptedError, FlowError, PlatformError, ReferenceError, StatusesError, WitnessesError};
+use super::{AcceptedError, FlowError, PlatformError, ReferenceError, SharingError, StatusesError, WitnessesError};
 use crate::methods::MethodsError;
 
 /// Why a configuration is refused. Nothing is started with a half-understood one.
@@ -143,6 +143,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What.
         source: Box<StatusesError>,
+    },
+    /// Documents that guards share.
+    #[error("{path}: [shared]: {source}", path = path.display())]
+    Shared {
+        /// The file.
+        path: PathBuf,
+        /// What.
+        source: SharingError,
     },
     /// Only one half of what TLS needs.
     #[error("{path}: [http] names only one of tls_certificate and tls_key; name both, or neither", path = path.display())]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use attest_core::checkpoint::{LogKeys, LogKeysError};
 use attest_core::digest::Digest;
 use attest_core::entry::{Entry, Status, Written};
-use attest_core::jwk::Thumbprint;
+use attest_core::jwk::{PublicKey, Thumbprint};
 use attest_core::response::Outcome;
 use attest_core::sign::Sign as _;
 use attest_core::trust::Trust;
@@ -55,7 +55,7 @@ pub enum GateError {
     Stores,
     /// The log's key is somebody's.
     #[error(
-        "the log's key {0} is also an attester's, a root's, a declassifier's, another log's or a status list's: a key has one role; give the log one of its own"
+        "the log's key {0} is also an attester's, a root's, a declassifier's, another log's, a status list's or of [shared]: a key has one role; give the log one of its own"
     )]
     KeyTwice(Thumbprint),
     /// The configuration pins other keys for the log of this name.
@@ -111,7 +111,7 @@ impl Gate {
             key: key.clone(),
             witnesses: witnesses.map(|w| (w.name.clone(), w.vkey.key().thumbprint().clone())).collect(),
         };
-        let trust = running.admits(config.trust)?;
+        let trust = running.admits(config.trust, config.shared.as_ref())?;
         warn_of_staleness(&trust);
         warn_of_nobody(&trust, config.judging.as_ref());
         let (log, recovery) = Log::open(&config.log, key.clone(), attest_log::Options::default())?;
@@ -140,7 +140,7 @@ impl Gate {
             rules,
             lists,
             challenges: Challenges::new().map_err(GateError::Random)?,
-            desk: Desk::beside(&config.beside),
+            desk: Desk::of(&config.log),
             holds: Holds::default(),
             running: tokio::sync::Mutex::new(running),
             log: Arc::new(log),
@@ -232,8 +232,11 @@ impl Gate {
 
 impl Running {
     /// The trust with the gate's own log, if none of the gate's own keys is trusted in another role.
-    pub(crate) fn admits(&self, trust: Trust) -> Result<Trust, GateError> {
+    pub(crate) fn admits(&self, trust: Trust, shared: Option<&PublicKey>) -> Result<Trust, GateError> {
         let own = self.key.public();
+        if shared == Some(own) {
+            return Err(GateError::KeyTwice(own.thumbprint().clone()));
+        }
         // Named as the log of a server, with keys that were retired, it is this one and no other's.
         let trust = match trust.log(self.key.origin()) {
             Some(keys) if keys.all().last().is_some_and(|(last, _)| last.key() == own) => trust,

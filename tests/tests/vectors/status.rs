@@ -2,9 +2,10 @@
 
 use attest_core::b64;
 use attest_core::json::{self, Value};
-use attest_core::jwk::Thumbprint;
+use attest_core::jwk::{PublicKey, Thumbprint};
 use attest_core::nonce::{Nonce, NonceError, Nonces};
 use attest_core::refusal::{Refusal, Token};
+use attest_core::shared_document::SharedDocument;
 use attest_core::status::{Standing, StatusError, Statuses};
 use attest_core::trust::Trust;
 use attest_tests::vectors::call::NOW;
@@ -20,6 +21,21 @@ pub fn lists(file: &str, trust: &Trust) -> Statuses {
         statuses.take(uri, token, trust, NOW).unwrap();
     }
     statuses
+}
+
+#[test]
+fn each_shared_document_is_opened_or_not_as_its_vector_says() {
+    each("shared-document", |vector| {
+        let jwk = PublicKey::from_jwk(&json::parse(vector.get("jwk").unwrap().as_bytes()).unwrap()).unwrap();
+        let (audience, name) = (vector.get("audience").unwrap(), vector.get("document").unwrap());
+        match SharedDocument::open(&vector.body, audience, name, &jwk) {
+            Ok((_, bytes)) => {
+                assert_eq!(vector.get("forward"), Some(b64::encode(bytes).as_str()), "{}", vector.name);
+                "accept".to_owned()
+            }
+            Err(error) => error.code().to_owned(),
+        }
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a person can do with requests, from the command line or the page.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use attest_core::approval::{Approval, Approved, count};
 use attest_core::digest::{Digest, Jti, Salt};
@@ -9,17 +9,18 @@ use attest_core::once::Once;
 use attest_core::sign::Sign as _;
 use attest_core::trust::Trust;
 use attest_keys::Key;
+use attest_log::Place;
 use attest_log::clock::now;
 use server_verifier::Config;
-use server_verifier::approvals::{self, Request};
+use server_verifier::approvals::{self, LeftError, Request, Requests};
 
 use super::words::plain;
 
 pub(crate) type Failure = Box<dyn std::error::Error>;
 
-/// The folder of a guard's requests, and whom the guard trusts.
+/// Where the requests of a log's guards lie, and whom they trust.
 pub(crate) struct Desk {
-    folder: PathBuf,
+    requests: Requests,
     trust: Trust,
 }
 
@@ -32,28 +33,23 @@ pub(crate) struct Standing {
 }
 
 impl Desk {
-    pub(super) fn open(config: &Path) -> Result<Self, Failure> {
+    /// As a guard's configuration says, but for where its log is, where that is said besides.
+    pub(super) fn open(config: &Path, log: Option<&Path>) -> Result<Self, Failure> {
         let config = Config::read(config)?;
-        Ok(Self { folder: approvals::folder_of(&config.beside), trust: config.trust })
-    }
-
-    /// Of the guard that writes this log.
-    pub(crate) fn beside(log: &Path, trust: Trust) -> Self {
-        Self { folder: approvals::folder_of(log), trust }
+        let log = log.map_or(config.log, Place::from);
+        Ok(Self { requests: Requests::of(&log), trust: config.trust })
     }
 
     pub(crate) fn requests(&self) -> Result<Vec<Request>, Failure> {
-        Ok(approvals::open_requests(&self.folder, now())?)
+        Ok(approvals::open_requests(&self.requests, now())?)
     }
 
     pub(super) fn find(&self, prefix: &str) -> Result<Request, Failure> {
-        Ok(approvals::find(&self.folder, prefix, now())?)
+        Ok(approvals::find(&self.requests, prefix, now())?)
     }
 
     pub(crate) fn standing(&self, request: &Request) -> Result<Standing, Failure> {
-        let left = approvals::left(&self.folder, request.id)?;
-        let tokens = left.approvals.iter().map(|(salt, text)| (*salt, text.as_str()));
-        Ok(Standing { approved: count(tokens, &request.asked(), &self.trust, now()), refused: left.refused })
+        Ok(standing(&self.requests, request, &self.trust)?)
     }
 
     /// Who approves with this key.
@@ -88,17 +84,24 @@ impl Desk {
         };
         let approval = Approval { once, leaf: asked.leaf, request: asked.request, state: asked.state };
         let token = approval.sign(key)?;
-        let before = approvals::left(&self.folder, request.id)?.approvals;
+        let before = approvals::left(&self.requests, request.id)?.approvals;
         let tokens = before.iter().map(|(salt, text)| (*salt, text.as_str())).chain([(salt, token.as_str())]);
         let counted = count(tokens, &asked, &self.trust, now);
         if let Some((_, unfit)) = counted.left_out.into_iter().find(|(n, _)| *n == before.len()) {
             return Err(format!("it would not count: {unfit}").into());
         }
-        approvals::leave(&self.folder, request.id, id, &salt, &token)?;
+        approvals::leave(&self.requests, request.id, id, &salt, &token)?;
         Ok(person)
     }
 
     pub(super) fn refuse(&self, request: &Request) -> Result<(), Failure> {
-        Ok(approvals::refuse(&self.folder, request.id)?)
+        Ok(approvals::refuse(&self.requests, request.id)?)
     }
+}
+
+/// What was said to a request, by those whom `trust` names.
+pub(crate) fn standing(requests: &Requests, request: &Request, trust: &Trust) -> Result<Standing, LeftError> {
+    let left = approvals::left(requests, request.id)?;
+    let tokens = left.approvals.iter().map(|(salt, text)| (*salt, text.as_str()));
+    Ok(Standing { approved: count(tokens, &request.asked(), trust, now()), refused: left.refused })
 }

@@ -1,19 +1,17 @@
 //! What is the matter with the logs: themselves, alerts, states, and what waits for people.
 
-use std::path::Path;
-
 use attest_core::approval::Approved;
 use attest_core::note::Note;
 use attest_forensics::{Evidence, Search};
 use attest_log::OpenCall;
 use attest_log::clock::{now, now_ms};
 use serde_json::{Value, json};
-use server_verifier::approvals::{self, Request};
+use server_verifier::approvals::{Request, Requests, open_requests};
 
 use super::api::{Wrong, latest};
 use super::asked::MOST;
 use super::view::View;
-use crate::verbs::approvals::desk::{Desk, Standing};
+use crate::verbs::approvals::desk::{self, Standing};
 use crate::verbs::approvals::words;
 
 /// Open entries that are looked through for alerts, the latest: calls without an end are among them.
@@ -101,11 +99,10 @@ fn open(search: &Search) -> Result<Vec<Value>, Wrong> {
 /// What waits for people beside each log that is a guard's.
 pub(super) fn approvals(view: &View) -> Value {
     let mut all = Vec::new();
-    for (n, log) in view.files.iter().enumerate() {
-        let folder = approvals::folder_of(log);
-        match approvals::open_requests(&folder, now()) {
+    for (n, place) in view.requests.iter().enumerate() {
+        match open_requests(place, now()) {
             Ok(requests) => {
-                all.extend(requests.iter().take(REQUESTS).map(|request| one(view, n, log, request)));
+                all.extend(requests.iter().take(REQUESTS).map(|request| one(view, n, place, request)));
             }
             Err(error) => all.push(json!({ "log": n, "failed": error.to_string() })),
         }
@@ -113,9 +110,9 @@ pub(super) fn approvals(view: &View) -> Value {
     json!({ "requests": all, "counted": view.trust.is_some() })
 }
 
-fn one(view: &View, n: usize, log: &Path, request: &Request) -> Value {
+fn one(view: &View, n: usize, place: &Requests, request: &Request) -> Value {
     let standing = match &view.trust {
-        Some(trust) => Desk::beside(log, trust.clone()).standing(request).ok(),
+        Some(trust) => desk::standing(place, request, trust).ok(),
         None => None,
     };
     let known = standing.is_some();

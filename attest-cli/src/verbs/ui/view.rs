@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use attest_core::checkpoint::LogKeys;
 use attest_core::trust::Trust;
 use attest_forensics::Search;
+use attest_log::Place;
+use server_verifier::approvals::Requests;
 
 use super::background::Background;
 use crate::output;
@@ -21,6 +23,8 @@ const EVERY: Duration = Duration::from_millis(300);
 pub(super) struct View {
     /// Those that could be opened, in the order of [`Search`].
     pub(super) files: Vec<PathBuf>,
+    /// Where the requests of each lie that waits for people.
+    pub(super) requests: Vec<Requests>,
     /// Those that could not, and why.
     pub(super) broken: Vec<(PathBuf, String)>,
     /// Whose signatures count.
@@ -64,7 +68,8 @@ impl View {
         let background = Background::begin(files.clone(), pins, trust.clone())?;
         let trouble = vec![None; files.len()];
         let held = Mutex::new(Held { search, refreshed: Instant::now(), trouble });
-        Ok(Self { files, broken, trust, background, held })
+        let requests = files.iter().map(|log| Requests::of(&Place::from(log))).collect();
+        Ok(Self { files, requests, broken, trust, background, held })
     }
 
     /// The logs as they are by now, and what is the matter with each of those that could not be brought up to date.
