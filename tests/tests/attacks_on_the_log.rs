@@ -83,7 +83,7 @@ fn checks(report: &Value) -> Vec<String> {
 
 /// A copy of a log, beside it, open to everything.
 fn copy(world: &World, log: &str, to: &str) -> Copy {
-    danger::copy(&world.path(log), &world.path(to)).unwrap()
+    danger::copy(world.path(log), &world.path(to)).unwrap()
 }
 
 /// The index of the first entry that has these members.
