@@ -570,7 +570,7 @@ mod tests {
         };
         let approval = Approval { once, leaf: digest, request: digest, state: digest };
         let text = approval.sign(&key).unwrap();
-        let look = |time: u64, audience| used(time * 1000, Digest::of(&text), audience, Some(&text));
+        let look = |time: u64, audience| used(time * 1000, Digest::of(&text), audience, Own::Token(&text));
         let proof = look(NOW + 5, "files").unwrap();
         assert_eq!((proof.id, proof.until), (Jti([1; 16]), NOW + MAX_APPROVAL_LIFE + MAX_SKEW));
         assert_eq!(proof.key.to_b64(), key.public().thumbprint().to_string());
