@@ -99,16 +99,20 @@ fn a_letting_go_that_was_cut_off_is_finished_by_the_next() {
     calls(&mut client, &Forge::of(world), 1..151);
     client.end();
     assert_eq!(stage.seal(&["--before", "256"]), (0, 256));
+    let kept = fs::read(world.path("sealed/token/000")).unwrap();
     stage.said(&forget(&stage, &["--before", "256", "--yes"]));
     // As if it had ended behind its entry.
+    fs::write(world.path("sealed/token/000"), kept).unwrap();
     let db = rusqlite::Connection::open(world.path("guard.db")).unwrap();
     db.execute_batch("UPDATE sealed SET forgotten = 0").unwrap();
     drop(db);
     let (code, said) = verify(&stage);
-    assert_ne!(code, Some(0), "{said}");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("run it again"), "{said}");
     let refused = must_fail(world.attest(&forget(&stage, &["--before", "1"])));
     assert!(refused.contains("before 256"), "{refused}");
     stage.said(&forget(&stage, &["--before", "1", "--yes"]));
+    assert!(!world.path("sealed/token/000").exists());
     assert_eq!(verify(&stage).0, Some(0));
     assert_eq!(stage.entries(&[("type", "forgotten")]).len(), 1);
 }
