@@ -120,6 +120,7 @@ pub(crate) fn run(ask: &Ask<'_>, progress: impl Fn(u64, u64)) -> Result<Report, 
         replay,
         horizon: snapshot.horizon,
         since: snapshot.since,
+        forgotten: reader.forgotten()?,
         keys: keys.clone(),
     };
     let shared = Shared::new(ask.trust);

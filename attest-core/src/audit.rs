@@ -16,7 +16,7 @@ use crate::refusal::{Reason, Token};
 use crate::trust::MAX_SKEW;
 
 pub use basis::{Bases, Basis};
-pub use look::{Fact, Names, Noted, look};
+pub use look::{Fact, Names, Noted, Own, look};
 pub use sequence::{Counts, Listed, ReplayRow, Sequence, Tables};
 
 /// By how many seconds times may differ that two clocks wrote, or one before and after it was set: the largest skew that a
@@ -141,6 +141,14 @@ pub enum Fault {
     /// The log's own mark of a taking over is not that of its entries.
     #[error("the log's mark of when it was taken over by hand is not that of its `adopted` entries")]
     Adoption,
+    /// A `forgotten` entry that names none before it, or no more than one before.
+    #[error("it lets go of what is not before it, or was let go before")]
+    ForgottenAhead,
+    /// The log's own mark of what was let go is not that of its entries.
+    #[error(
+        "the log's mark of which tokens were let go is not that of its `forgotten` entries; if `attest log forget` was cut off, run it again"
+    )]
+    Forgotten,
     /// A stored tile of the tree.
     #[error("tile {index} of level {level} of the tree is not that of the entries")]
     Tile {
@@ -267,6 +275,7 @@ impl Fault {
             Self::AlertAhead => "alert",
             Self::ReplayRowMissing | Self::ReplayRow | Self::Horizon => "replay-window",
             Self::Rotation | Self::Keys => "keys",
+            Self::ForgottenAhead | Self::Forgotten => "forgotten",
             Self::AdoptedSize | Self::BeforeAdoption | Self::Adoption => "adoption",
             Self::Tile { .. } | Self::Tiles { .. } => "tile",
             Self::Size { .. } | Self::Root { .. } | Self::Stray | Self::Checkpoint(_) => "checkpoint",

@@ -276,6 +276,13 @@ pub enum Entry {
         /// When. Calls signed before are refused from here on.
         time: u64,
     },
+    /// The log's owner let go of what came with entries before `before` alone: call proofs, approvals, receipts.
+    Forgotten {
+        /// The first entry whose token is kept.
+        before: u64,
+        /// When.
+        time: u64,
+    },
 }
 
 /// The verdict on one call.

@@ -91,7 +91,7 @@ fn a_decision_says_of_lineage_what_its_call_proof_says_and_its_receipts_are_ther
         entry.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         let mut store = Store { basis: basis.clone(), beside: beside.iter().map(|hash| hash.0).collect() };
         let (mut names, mut faults) = (Names::new(), Vec::new());
-        look(1, &jcs(&entry), Some(&accepted.proof_text), &mut store, &mut names, &mut faults);
+        look(1, &jcs(&entry), Some(&*accepted.proof_text), &mut store, &mut names, &mut faults);
         faults.into_iter().map(|finding| finding.fault).collect::<Vec<_>>()
     };
     let other = Digest::of("another");
@@ -127,7 +127,7 @@ fn not_used(declassified: &[Digest], between: &[(Digest, Digest)]) -> Vec<Fault>
     let mut facts = vec![Fact::Start { audience, policy: Digest::of("config"), shared: false }];
     facts.extend(between.iter().map(|(call, token)| Fact::Used { audience, call: *call, token: *token, proof: None }));
     let mut store = Store { basis, beside: [accepted.proof.parents[0].0].into() };
-    let noted = look(9, &jcs(&entry), Some(&accepted.proof_text), &mut store, &mut names, &mut faults);
+    let noted = look(9, &jcs(&entry), Some(&*accepted.proof_text), &mut store, &mut names, &mut faults);
     let Fact::Allow { call, .. } = noted.fact else { panic!("no decision: {noted:?}") };
     assert_eq!(call, accepted.caller.call);
     facts.extend([noted.fact]);

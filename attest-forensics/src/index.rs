@@ -140,7 +140,7 @@ impl Index {
     pub fn framing(&self, last: u64) -> Result<Vec<u64>, ForensicsError> {
         let of = |name: &str| self.names.get(name).map(i64::to_string);
         let kinds: Vec<String> =
-            ["start", "context", "config", "key", "adopted", "trail"].into_iter().filter_map(of).collect();
+            ["start", "context", "config", "key", "adopted", "forgotten", "trail"].into_iter().filter_map(of).collect();
         let sql = format!("SELECT idx FROM entry WHERE kind IN ({}) AND idx <= ?1 ORDER BY idx", kinds.join(","));
         self.list(&sql, i64::try_from(last).unwrap_or(i64::MAX))
     }

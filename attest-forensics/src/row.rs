@@ -178,6 +178,9 @@ impl Row {
             Written::Adopted { size, .. } => {
                 Self { kind: "adopted", words: format!("taken over by hand at {size} entries"), ..row }
             }
+            Written::Forgotten { before, .. } => {
+                Self { kind: "forgotten", words: format!("tokens beside entries before {before} let go"), ..row }
+            }
             // A type of entry that this version does not know is refused when it is read.
             _ => Self { kind: "other", ..row },
         }

@@ -202,6 +202,14 @@ impl Destination {
         self.store.put_opts(&key, bytes.into(), self.options(BYTES, FOR_EVER)).await.map(|_| true)
     }
 
+    /// Removes a file, where it is there.
+    pub(crate) async fn remove(&self, name: &str) -> Result<(), object_store::Error> {
+        match self.store.delete(&self.key(name)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            done => done,
+        }
+    }
+
     async fn read(&self, key: &Key) -> Result<Option<bytes::Bytes>, object_store::Error> {
         match self.store.get(key).await {
             Ok(found) => found.bytes().await.map(Some),

@@ -10,7 +10,7 @@ use crate::error::{OpenError, ReadError};
 use crate::place::Place;
 use crate::record::{Hash, OpenCall};
 use crate::rows::{EachEntry, Rows, read_keys};
-use crate::sealed::Sealed;
+use crate::sealed::{self, Sealed};
 use crate::stored::{Stored, Tiles};
 use crate::tree::{self, TILE_WIDTH, Unproved};
 use crate::{postgres, sqlite};
@@ -92,6 +92,14 @@ impl Reader {
             Some(part) => self.sealed.body(self.rows(), &part, index).map(Some),
             None => Err(ReadError::Gap { index }),
         }
+    }
+
+    /// Index behind the last entry whose token was let go ([`crate::sealed::Sealing::forget`]), by the log's own mark; 0 where none was.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn forgotten(&self) -> Result<u64, ReadError> {
+        Ok(sealed::forgotten_of(&self.rows.sealed()?))
     }
 
     /// The entries of a range, as far as they exist, in order, a few at a time: no transaction stays open between
@@ -203,7 +211,7 @@ impl Reader {
             return Ok(Some(token));
         }
         match self.sealed.part(self.rows(), index)? {
-            Some(part) => self.sealed.token(&part, index),
+            Some(part) => self.sealed.token(self.rows(), &part, index),
             None => Ok(None),
         }
     }

@@ -27,12 +27,12 @@ _SIDES = {
     "receipt": "caller",
     "trail": "host",
 }
-Finding = tuple[int, str]
+Finding = tuple[int | None, str]
 
 
-def audit(lines: list[bytes], horizon: int) -> list[Finding]:
-    """Index and check of all that is wrong. A line is an entry, and behind a tab the token beside it."""
-    log = _Log(horizon)
+def audit(lines: list[bytes], horizon: int, forgotten: int) -> list[Finding]:
+    """Index and check of all that is wrong, no index for the log as a whole. A line is an entry, and behind a tab the token beside it."""
+    log = _Log(horizon, forgotten)
     for index, line in enumerate(lines):
         body, tab, own = line.partition(b"\t")
         try:
@@ -42,12 +42,16 @@ def audit(lines: list[bytes], horizon: int) -> list[Finding]:
             continue
         wrong = dict.fromkeys(log.take(index, entry, own.decode() if tab else None))
         log.found += [(index, check) for check in wrong]
+    if log.forgotten != forgotten:
+        log.found.append((None, "forgotten"))
     return log.found
 
 
 class _Log:
-    def __init__(self, horizon: int) -> None:
+    def __init__(self, horizon: int, mark: int) -> None:
         self.horizon = horizon
+        self.mark = mark
+        self.forgotten = 0
         self.used: dict[tuple[str, str], int] = {}
         self.found: list[Finding] = []
         self.side: str | None = None
@@ -62,7 +66,8 @@ class _Log:
         wrong = []
         kind = entry["type"]
         if kind == "used":
-            wrong += self.use(entry, own)
+            if own is not None or index >= self.mark:
+                wrong += self.use(entry, own)
         elif own is not None:
             wrong.append("own-token")
         if entry["time"] + SKEW < self.latest:
@@ -94,6 +99,10 @@ class _Log:
             case "outcome":
                 # Without tokens nothing was let through or signed that could end.
                 wrong.append("context" if self.side == "host" else "outcome")
+            case "forgotten":
+                if not self.forgotten < entry["before"] <= index:
+                    wrong.append("forgotten")
+                self.forgotten = max(self.forgotten, entry["before"])
             case "seen":
                 wrong += self.see(entry["event"])
             case "alert":

@@ -79,6 +79,7 @@ _TYPES: dict[str, tuple[dict[str, Form], dict[str, Form]]] = {
     "closed": ({"alert": whole, "audience": name, "by": name, "reason": name, "since": whole, "time": whole}, {}),
     "used": ({"audience": name, "call": digest, "time": whole, "token": digest}, {}),
     "adopted": ({"size": whole, "time": whole}, {}),
+    "forgotten": ({"before": whole, "time": whole}, {}),
 }
 
 

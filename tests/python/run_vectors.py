@@ -34,7 +34,7 @@ VECTORS = Path(__file__).resolve().parents[2] / "spec" / "vectors"
 Result = dict[str, str | bytes | None]
 # Keys that say something about the result; all others are input. A verdict must have these or not, as the vector does.
 RESULTS = ("expect", "wire", "about", "forward", "reply", "canonical", "thumbprint", "digest", "offered", "task", "labels", "marked", "left") + trees.RESULTS
-INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended", "horizon", "lists", "level", "jwk", "document") + trees.INPUTS
+INPUTS = ("comment", "kind", "trust", "now", "seen", "after", "methods", "salt", "where", "era", "settings", "asked", "audience", "ended", "horizon", "forgotten", "lists", "level", "jwk", "document") + trees.INPUTS
 
 
 def split(data: bytes) -> tuple[dict[str, str], bytes]:
@@ -90,9 +90,11 @@ def run(header: dict[str, str], body: bytes) -> Result:
         case "shape":
             return {"expect": shape(read(body))}
         case "audit":
-            match audit(body.removesuffix(b"\n").split(b"\n"), int(header.get("horizon", 0))):
+            match audit(body.removesuffix(b"\n").split(b"\n"), int(header.get("horizon", 0)), int(header.get("forgotten", 0))):
                 case []:
                     return {"expect": "whole"}
+                case [(None, wrong)]:
+                    return {"expect": wrong}
                 case [(index, wrong)]:
                     return {"expect": wrong, "index": str(index)}
                 case several:

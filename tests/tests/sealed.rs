@@ -12,6 +12,8 @@
 mod broken;
 #[path = "sealed/common.rs"]
 mod common;
+#[path = "sealed/forgotten.rs"]
+mod forgotten;
 #[path = "sealed/killed.rs"]
 mod killed;
 #[path = "sealed/older.rs"]

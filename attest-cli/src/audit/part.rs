@@ -1,6 +1,6 @@
 //! One worker's share: entries read, hashed and looked at by themselves.
 
-use attest_core::audit::{Fact, Fault, Finding, Names, Noted, look};
+use attest_core::audit::{Fact, Fault, Finding, Names, Noted, Own, look};
 use attest_core::merkle::{self, Growing, Hash};
 use attest_log::{Place, Reader, TILE_WIDTH};
 
@@ -57,6 +57,7 @@ fn read(reader: &Reader, bases: &mut Mine<'_, '_>, from: u64, to: u64) -> Result
     let count = usize::try_from(to - from)?;
     let mut part = Part { notes: Vec::with_capacity(count), leaves: Vec::with_capacity(count), ..Part::default() };
     let mut names = Names::new();
+    let forgotten = reader.forgotten()?;
     let mut next = from;
     let fill = |part: &mut Part, next: &mut u64, until: u64| {
         while *next < until {
@@ -70,6 +71,7 @@ fn read(reader: &Reader, bases: &mut Mine<'_, '_>, from: u64, to: u64) -> Result
     reader.walk_as_found(from..to, |index, body, own| -> Result<(), Unverified> {
         fill(&mut part, &mut next, index);
         part.leaves.push(merkle::leaf(body));
+        let own = if own.is_none() && index < forgotten { Own::LetGo } else { own.into() };
         part.notes.push(look(index, body, own, bases, &mut names, &mut part.findings));
         next += 1;
         Ok(())

@@ -6,6 +6,7 @@ mod check_proof;
 mod consistency;
 mod convert;
 mod export;
+mod forget;
 mod key;
 mod list;
 mod moving;
@@ -53,6 +54,7 @@ enum Action {
     Export(export::Args),
     /// Moves old entries out of the log to a folder or a store, where they are read from then on
     Seal(seal::Args),
+    Forget(forget::Args),
     /// Has witnesses cosign the newest checkpoint
     Witness(witness::Args),
 }
@@ -77,6 +79,7 @@ pub(crate) fn run(args: Args) -> Ending {
         Action::Serve(args) => serve::run(&args),
         Action::Export(args) => export::run(&args),
         Action::Seal(args) => seal::run(&args),
+        Action::Forget(args) => forget::run(&args),
         Action::Witness(args) => witness::run(&args),
     }
 }

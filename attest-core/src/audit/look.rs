@@ -152,6 +152,11 @@ pub enum Fact {
     },
     /// The key changes: the one until here, and the next.
     Key(Box<(Vkey, Vkey)>),
+    /// Tokens of their own were let go.
+    Forgotten {
+        /// Those of entries before this one.
+        before: u64,
+    },
     /// The log was taken over by hand.
     Adopted {
         /// How many entries there were.
@@ -219,12 +224,35 @@ impl Names {
     }
 }
 
+/// The token that came with an entry alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own<'t> {
+    /// This text.
+    Token(&'t str),
+    /// None.
+    None,
+    /// It is not there, and the log says that it was let go: what rests on it is not checked.
+    LetGo,
+}
+
+impl<'t> From<Option<&'t str>> for Own<'t> {
+    fn from(own: Option<&'t str>) -> Self {
+        own.map_or(Self::None, Self::Token)
+    }
+}
+
+impl<'t> Own<'t> {
+    fn text(self) -> Result<&'t str, Fault> {
+        if let Self::Token(text) = self { Ok(text) } else { Err(Fault::OwnTokenMissing) }
+    }
+}
+
 /// Looks at one entry: its form, the token of its own, what that rests on, and whether they agree. What is wrong goes to
 /// `faults`.
-pub fn look(
+pub fn look<'t>(
     index: u64,
     body: &[u8],
-    own: Option<&str>,
+    own: impl Into<Own<'t>>,
     bases: &mut impl Bases,
     names: &mut Names,
     faults: &mut Vec<Finding>,
@@ -236,9 +264,9 @@ pub fn look(
             return Noted { time: 0, fact: Fact::Nothing };
         }
     };
-    let time = written.time();
+    let (time, own) = (written.time(), own.into());
     let mut wrong = |fault: Fault| faults.push(Finding::at(index, fault));
-    if written.own_token().is_none() && own.is_some() {
+    if written.own_token().is_none() && matches!(own, Own::Token(_)) {
         wrong(Fault::OwnTokenExtra);
     }
     let fact = match written {
@@ -273,7 +301,7 @@ pub fn look(
                 lineage: Some(&lineage),
             };
             let proof = said.check(time, own, bases).map_err(&mut wrong).ok();
-            let proof = proof.map(|(proof, _)| proof);
+            let proof = proof.and_then(|(proof, _)| proof);
             for (n, receipt) in lineage.receipts.iter().enumerate() {
                 bases.beside(receipt, Token::Receipt(n)).unwrap_or_else(&mut wrong);
             }
@@ -300,7 +328,7 @@ pub fn look(
                 audience: names.number(&audience),
                 context,
                 opens: !notification,
-                proof: checked.as_ref().map(|(proof, _)| *proof),
+                proof: checked.as_ref().and_then(|(proof, _)| *proof),
                 agent: checked.map(|(_, basis)| names.number(&basis.agent)),
             }
         }
@@ -309,14 +337,19 @@ pub fn look(
         }
         Written::Refused { audience, .. } => Fact::Refused { audience: names.number(&audience) },
         Written::Used { audience, call, token, .. } => {
-            let proof = used(time, token, &audience, own).map_err(&mut wrong).ok();
+            let proof = match own {
+                Own::LetGo => None,
+                own => used(time, token, &audience, own).map_err(&mut wrong).ok(),
+            };
             Fact::Used { audience: names.number(&audience), call, token, proof }
         }
         Written::Closed { alert, audience, .. } => Fact::Closed { audience: names.number(&audience), alert },
         Written::Accepted { audience, .. } => Fact::Accepted { audience: names.number(&audience) },
         Written::Context { agent, context, .. } => Fact::Context { agent: names.number(&agent), context },
         Written::Receipt { audience, call, checked, kept, .. } => {
-            if let Some(kept) = kept {
+            if let Some(kept) = kept
+                && own != Own::LetGo
+            {
                 receipt(&audience, call, &checked, kept, own, bases).unwrap_or_else(&mut wrong);
             }
             Fact::Receipt { call, audience: names.number(&audience) }
@@ -334,13 +367,14 @@ pub fn look(
         Written::Alert { alert, .. } => Fact::Alert { last: alert.entries.last().copied().unwrap_or(u64::MAX) },
         Written::Key { key, previous, .. } => Fact::Key(Box::new((*previous, *key))),
         Written::Adopted { size, .. } => Fact::Adopted { size },
+        Written::Forgotten { before, .. } => Fact::Forgotten { before },
     };
     Noted { time, fact }
 }
 
 /// What was used, by the token beside its entry. Whose key may sign such a token is the configuration's to say, which a log does not have.
-fn used(time: u64, named: Digest, audience: &str, own: Option<&str>) -> Result<Proof, Fault> {
-    let text = own.ok_or(Fault::OwnTokenMissing)?;
+fn used(time: u64, named: Digest, audience: &str, own: Own<'_>) -> Result<Proof, Fault> {
+    let text = own.text()?;
     if Digest::of(text) != named {
         return Err(Fault::OwnTokenHash);
     }
@@ -389,10 +423,15 @@ impl Said<'_> {
     fn check<B: Bases>(
         &self,
         time: u64,
-        own: Option<&str>,
+        own: Own<'_>,
         bases: &mut B,
-    ) -> Result<(Proof, std::sync::Arc<super::Basis>), Fault> {
-        let text = own.ok_or(Fault::OwnTokenMissing)?;
+    ) -> Result<(Option<Proof>, std::sync::Arc<super::Basis>), Fault> {
+        if own == Own::LetGo {
+            let basis = bases.basis(&self.attestation, self.delegation)?;
+            self.rests_on(&basis, time)?;
+            return Ok((None, basis));
+        }
+        let text = own.text()?;
         let other = || Digest::of(text) != self.call;
         let proof = Unverified::<CallProof>::read(text).map_err(|error| match other() {
             true => Fault::OwnTokenHash,
@@ -411,7 +450,6 @@ impl Said<'_> {
             Called::Tool(tool) => (Some(&**tool), None),
             Called::Method(method) => (None, Some(&**method)),
         };
-        let (agent, key) = self.of.map_or((true, true), |(agent, key)| (agent == basis.agent, key == basis.key_name));
         let same = [
             (proof.audience == self.audience, "audience"),
             (proof.attestation == self.attestation, "attestation"),
@@ -426,20 +464,30 @@ impl Said<'_> {
             (self.lineage.is_none_or(|lineage| lineage.receipts == proof.parents), "receipts"),
             // A claim counts: the verifier only adds to it.
             (self.lineage.is_none_or(|lineage| proof.labels.within(&lineage.labels)), "labels"),
-            (agent, "agent"),
-            (key, "key"),
         ];
         if let Some((_, member)) = same.iter().find(|(same, _)| !same) {
             return Err(Fault::Disagrees(member));
         }
+        let (from, to) = life(proof.issued_at, proof.expires, MAX_CALL_LIFE)?;
+        if !in_time(from, to, time) {
+            return Err(Fault::OutOfTime(Token::CallProof));
+        }
+        self.rests_on(&basis, time)?;
+        let until = proof.expires.saturating_add(MAX_SKEW);
+        Ok((Some(Proof { key: basis.key_name, id: proof.id, issued_at: proof.issued_at, until }), basis))
+    }
+
+    /// Holds the entry against attestation and chain alone.
+    fn rests_on(&self, basis: &super::Basis, time: u64) -> Result<(), Fault> {
+        let (agent, key) = self.of.map_or((true, true), |(agent, key)| (agent == basis.agent, key == basis.key_name));
+        if let Some((_, member)) = [(agent, "agent"), (key, "key")].iter().find(|(same, _)| !same) {
+            return Err(Fault::Disagrees(member));
+        }
+        let tool = if let Called::Tool(tool) = self.called { Some(&**tool) } else { None };
         // A caller signs what it is asked to; whether it may is the verifier's to say.
         if self.of.is_some() && !basis.grants(self.audience, tool) {
             let reason = if tool.is_some() { Reason::ToolNotGranted } else { Reason::MethodNotGranted };
             return Err(Fault::Evidence(reason));
-        }
-        let (from, to) = life(proof.issued_at, proof.expires, MAX_CALL_LIFE)?;
-        if !in_time(from, to, time) {
-            return Err(Fault::OutOfTime(Token::CallProof));
         }
         if let Some(token) = basis.out_of_time(time) {
             return Err(Fault::OutOfTime(token));
@@ -447,8 +495,7 @@ impl Said<'_> {
         if basis.is_stale(time) {
             return Err(Fault::Evidence(Reason::HolderStale));
         }
-        let until = proof.expires.saturating_add(MAX_SKEW);
-        Ok((Proof { key: basis.key_name, id: proof.id, issued_at: proof.issued_at, until }, basis))
+        Ok(())
     }
 }
 
@@ -459,10 +506,10 @@ fn receipt<B: Bases>(
     call: Digest,
     checked: &Checked<'_>,
     kept: Digest,
-    own: Option<&str>,
+    own: Own<'_>,
     bases: &mut B,
 ) -> Result<(), Fault> {
-    let text = own.ok_or(Fault::OwnTokenMissing)?;
+    let text = own.text()?;
     if Digest::of(text) != kept {
         return Err(Fault::OwnTokenHash);
     }
@@ -523,7 +570,7 @@ mod tests {
         };
         let approval = Approval { once, leaf: digest, request: digest, state: digest };
         let text = approval.sign(&key).unwrap();
-        let look = |time: u64, audience| used(time * 1000, Digest::of(&text), audience, Some(&text));
+        let look = |time: u64, audience| used(time * 1000, Digest::of(&text), audience, Own::Token(&text));
         let proof = look(NOW + 5, "files").unwrap();
         assert_eq!((proof.id, proof.until), (Jti([1; 16]), NOW + MAX_APPROVAL_LIFE + MAX_SKEW));
         assert_eq!(proof.key.to_b64(), key.public().thumbprint().to_string());

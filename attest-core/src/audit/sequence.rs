@@ -50,6 +50,8 @@ pub struct Tables {
     pub horizon: u64,
     /// From when on the log is known to have forgotten nothing, in seconds since 1970; 0 for always.
     pub since: u64,
+    /// Entries before this one may have lost the tokens that came with them alone; 0 where none was let go.
+    pub forgotten: u64,
     /// The log's keys.
     pub keys: Option<LogKeys>,
 }
@@ -109,6 +111,7 @@ pub struct Sequence {
     /// What a witness saw: no later entry is dated before.
     floor: Option<(u64, u64)>,
     since: u64,
+    forgotten: u64,
     keys: Vec<(Vkey, u64)>,
     counts: Counts,
 }
@@ -130,6 +133,7 @@ impl Sequence {
             latest: 0,
             floor: None,
             since: 0,
+            forgotten: 0,
             keys: Vec::new(),
             counts: Counts::default(),
         }
@@ -309,6 +313,12 @@ impl Sequence {
                 }
                 self.keys.push((key.clone(), self.next));
             }
+            Fact::Forgotten { before } => {
+                if *before > index || *before <= self.forgotten {
+                    wrong(Fault::ForgottenAhead);
+                }
+                self.forgotten = self.forgotten.max(*before);
+            }
             Fact::Adopted { size } => {
                 if *size != index {
                     wrong(Fault::AdoptedSize);
@@ -353,6 +363,9 @@ impl Sequence {
         }
         if self.since != self.tables.since {
             faults.push(Finding::of_the_log(Fault::Adoption));
+        }
+        if self.forgotten != self.tables.forgotten {
+            faults.push(Finding::of_the_log(Fault::Forgotten));
         }
         if let Some(keys) = &self.tables.keys {
             // Where each key but the last was retired is where the entries say so.

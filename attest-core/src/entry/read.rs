@@ -325,6 +325,13 @@ pub enum Written<'a> {
         /// When.
         time: u64,
     },
+    /// The tokens that came with entries before `before` alone were let go.
+    Forgotten {
+        /// The first entry whose token is kept.
+        before: u64,
+        /// When.
+        time: u64,
+    },
 }
 
 impl<'a> Written<'a> {
@@ -371,7 +378,8 @@ impl<'a> Written<'a> {
             | Self::Accepted { time, .. }
             | Self::Closed { time, .. }
             | Self::Used { time, .. }
-            | Self::Adopted { time, .. } => *time,
+            | Self::Adopted { time, .. }
+            | Self::Forgotten { time, .. } => *time,
         }
     }
 

@@ -147,8 +147,8 @@ impl Target for Arriving {
             let (first, until) = (part.first.cast_signed(), part.until.cast_signed());
             let place = part.place.to_string_lossy().into_owned();
             self.add(
-                "INSERT INTO sealed (first, until, place) VALUES ($1, $2, $3)",
-                &[(&first, Type::INT8), (&until, Type::INT8), (&place, Type::TEXT)],
+                "INSERT INTO sealed (first, until, place, forgotten) VALUES ($1, $2, $3, $4)",
+                &[(&first, Type::INT8), (&until, Type::INT8), (&place, Type::TEXT), (&part.forgotten, Type::BOOL)],
             )?;
         }
         Ok(())

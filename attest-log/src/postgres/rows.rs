@@ -182,10 +182,11 @@ impl Rows for Session {
         if there.is_none_or(|there| there == 0) {
             return Ok(Vec::new());
         }
-        let rows = self.rows("SELECT first, until, place FROM sealed ORDER BY first", &[])?;
+        let rows = self.rows("SELECT first, until, place, forgotten FROM sealed ORDER BY first", &[])?;
         let part = |row: &Row| {
             let place: &str = row.try_get(2).map_err(PostgresError::from)?;
-            Ok(SealedPart { first: number(row, 0)?, until: number(row, 1)?, place: place.into() })
+            let forgotten = row.try_get(3).map_err(PostgresError::from)?;
+            Ok(SealedPart { first: number(row, 0)?, until: number(row, 1)?, place: place.into(), forgotten })
         };
         rows.iter().map(part).collect()
     }

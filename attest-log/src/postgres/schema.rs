@@ -36,7 +36,8 @@ CREATE TABLE attest_log.instance (id integer GENERATED ALWAYS AS IDENTITY PRIMAR
 INSERT INTO attest_log.meta (id, version) VALUES (0, 1);
 ",
     "
-CREATE TABLE attest_log.sealed (first bigint PRIMARY KEY, until bigint NOT NULL, place text NOT NULL);
+CREATE TABLE attest_log.sealed (first bigint PRIMARY KEY, until bigint NOT NULL, place text NOT NULL,
+    forgotten boolean NOT NULL DEFAULT false);
 ",
     "
 CREATE TABLE attest_log.side_file (folder text NOT NULL, name text NOT NULL, bytes bytea NOT NULL,
@@ -116,6 +117,7 @@ token.text bytea not null
 token: PRIMARY KEY (hash)",
     "\
 sealed.first bigint not null
+sealed.forgotten boolean not null
 sealed.place text not null
 sealed.until bigint not null
 sealed: PRIMARY KEY (first)",

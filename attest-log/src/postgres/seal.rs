@@ -54,6 +54,12 @@ impl Sealer for PostgresSealer {
         Ok(())
     }
 
+    fn forget(&mut self, until: u64) -> Result<(), SealError> {
+        let until = until.cast_signed();
+        self.session.rows("UPDATE sealed SET forgotten = true WHERE until <= $1", &[(&until, Type::INT8)])?;
+        Ok(())
+    }
+
     fn remove(&mut self, until: u64) -> Result<u64, SealError> {
         let until = until.cast_signed();
         let given: [(&(dyn ToSql + Sync), Type); 2] = [(&until, Type::INT8), (&STEP, Type::INT8)];

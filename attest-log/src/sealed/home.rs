@@ -77,6 +77,15 @@ impl Home {
     }
 }
 
+impl Home {
+    /// Removes a file, where it is there.
+    pub(super) fn remove(&self, name: Option<String>) -> Result<(), PartError> {
+        let name = name.ok_or(PartError::Form)?;
+        let to = self.0.clone();
+        wait(async move { to.remove(&name).await })
+    }
+}
+
 fn wait<T: Send + 'static>(
     work: impl Future<Output = Result<T, object_store::Error>> + Send + 'static,
 ) -> Result<T, PartError> {

@@ -33,6 +33,13 @@ pub struct SealedPart {
     pub until: u64,
     /// The folder or the address; a folder below the log's own file is named from that file's folder.
     pub place: PathBuf,
+    /// Whether the tokens that came with its entries alone were let go.
+    pub forgotten: bool,
+}
+
+/// Index behind the last entry whose token was let go, 0 where none was.
+pub(crate) fn forgotten_of(parts: &[SealedPart]) -> u64 {
+    parts.iter().filter(|part| part.forgotten).map(|part| part.until).max().unwrap_or(0)
 }
 
 /// Index behind the last sealed entry, 0 where there is none; `None` where the parts are not in whole tiles one after the

@@ -11,7 +11,7 @@ use attest_core::tile::{FULL, read_bundle};
 
 use super::form;
 use super::home::{Home, PartError};
-use super::{SealedPart, end_of};
+use super::{SealedPart, end_of, forgotten_of};
 use crate::error::ReadError;
 use crate::place::Place;
 use crate::rows::{EachEntry, Rows};
@@ -92,8 +92,8 @@ impl Sealed {
     }
 
     /// The token that came with an entry of a part, as it stands.
-    pub(crate) fn token(&self, part: &SealedPart, index: u64) -> Result<Option<String>, ReadError> {
-        let tokens = self.tokens(part, index / WIDTH)?;
+    pub(crate) fn token(&self, rows: &dyn Rows, part: &SealedPart, index: u64) -> Result<Option<String>, ReadError> {
+        let tokens = self.tokens(rows, part, index / WIDTH)?;
         Ok(usize::try_from(index % WIDTH).ok().and_then(|at| tokens.get(at)).cloned().flatten())
     }
 
@@ -108,7 +108,7 @@ impl Sealed {
         each: &mut EachEntry<'_>,
     ) -> Result<bool, ReadError> {
         for bundle in range.start / WIDTH..range.end.div_ceil(WIDTH) {
-            let (bodies, tokens) = (self.bodies(rows, part, bundle)?, self.tokens(part, bundle)?);
+            let (bodies, tokens) = (self.bodies(rows, part, bundle)?, self.tokens(rows, part, bundle)?);
             let entries = bodies.entries.iter().zip(tokens.iter()).enumerate();
             for (index, (at, (body, token))) in (bundle * WIDTH..).zip(entries) {
                 if !range.contains(&index) {
@@ -140,11 +140,22 @@ impl Sealed {
         Ok(bodies)
     }
 
-    fn tokens(&self, part: &SealedPart, bundle: u64) -> Result<Arc<Tokens>, ReadError> {
+    fn tokens(&self, rows: &dyn Rows, part: &SealedPart, bundle: u64) -> Result<Arc<Tokens>, ReadError> {
         if let Some(kept) = self.tokens.borrow().get(bundle) {
             return Ok(kept);
         }
-        let tokens = Arc::new(self.get(part, bundle, form::tokens(bundle), form::read_tokens)?);
+        let none = || vec![None; TILE_WIDTH];
+        let tokens = if part.forgotten {
+            none()
+        } else {
+            match self.get(part, bundle, form::tokens(bundle), form::read_tokens) {
+                Ok(tokens) => tokens,
+                // Let go since the table was read.
+                Err(_) if forgotten_of(&rows.sealed()?) > bundle * WIDTH => none(),
+                Err(error) => return Err(error),
+            }
+        };
+        let tokens = Arc::new(tokens);
         self.tokens.borrow_mut().add(bundle, &tokens);
         Ok(tokens)
     }

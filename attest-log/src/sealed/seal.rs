@@ -8,7 +8,7 @@ use attest_core::merkle::{self, Hash};
 use attest_core::tile::{FULL, read_bundle};
 
 use super::home::{Home, PartError, name_of};
-use super::{SealedPart, end_of, form};
+use super::{SealedPart, end_of, forgotten_of, form};
 use crate::error::{OpenError, ReadError};
 use crate::export::{ExportError, export};
 use crate::place::Place;
@@ -30,6 +30,9 @@ pub(crate) trait Sealer {
 
     /// Names another place for all parts that are at `from`.
     fn moved(&mut self, from: &Path, to: &Path) -> Result<(), SealError>;
+
+    /// Marks the parts that end at `until` or before as without tokens.
+    fn forget(&mut self, until: u64) -> Result<(), SealError>;
 
     /// Removes some of the rows of entries below `until`, the first ones, and lets others write in between. Answers how many.
     fn remove(&mut self, until: u64) -> Result<u64, SealError>;
@@ -206,7 +209,7 @@ impl Sealing {
         while first < until {
             // So that parts end where they did, whatever was sealed before.
             let end = (first / PART * PART + PART).min(until);
-            let part = SealedPart { first, until: end, place: place.clone() };
+            let part = SealedPart { first, until: end, place: place.clone(), forgotten: false };
             self.write(&home, &part, knows, tell)?;
             for bundle in first / WIDTH..end / WIDTH {
                 tell(Step::Checking, bundle * WIDTH - first, end - first);
@@ -241,6 +244,37 @@ impl Sealing {
             self.sealer.moved(&part.place, &place)?;
         }
         Ok(end)
+    }
+
+    /// The end of the last part that is whole before `before`: what [`Sealing::forget`] would let go of.
+    ///
+    /// # Errors
+    /// [`ReadError::Parts`], the database's.
+    pub fn parts_before(&self, before: u64) -> Result<u64, ReadError> {
+        let parts = self.reader.rows().sealed()?;
+        end_of(&parts).ok_or(ReadError::Parts)?;
+        Ok(parts.iter().map(|part| part.until).filter(|until| *until <= before).max().unwrap_or(0))
+    }
+
+    /// Lets go of the tokens that came with sealed entries before `until` alone, for good: marks their parts, then removes the
+    /// files. To be called once an entry of the log says so; again, it finishes what was cut short. Entries and all proofs stay.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn forget(&mut self, until: u64, tell: &mut Tell<'_>) -> Result<(), SealError> {
+        self.sealer.forget(until)?;
+        let parts = self.reader.rows().sealed()?;
+        let end = forgotten_of(&parts);
+        for part in parts.iter().filter(|part| part.forgotten) {
+            let home = Home::open(&part.place, &self.place);
+            let home = home.map_err(|source| failed(part, None, source))?;
+            let bundles = (part.first / WIDTH..part.until / WIDTH).map(form::tokens);
+            for (n, name) in (part.first / WIDTH..).zip(bundles.chain([Some(form::table(&(part.first..part.until)))])) {
+                home.remove(name.clone()).map_err(|source| failed(part, name, source))?;
+                tell(Step::Removing, (n * WIDTH).min(end), end);
+            }
+        }
+        Ok(())
     }
 
     /// Makes the log's file as small as its rows; a database does that by itself.
@@ -330,6 +364,9 @@ impl Sealing {
         let leaf = bodies.first().map(|body| merkle::leaf(body)).unwrap_or_default();
         merkle::check_inclusion(&leaf, first, against.size, &path, &against.root)
             .map_err(|_| SealError::Entry { index: first })?;
+        if part.forgotten {
+            return Ok(());
+        }
         let name = form::tokens(bundle);
         let tokens = form::read_tokens(&get(name.clone())?).ok_or_else(|| failed(part, name, PartError::Form))?;
         for (index, (body, token)) in (first..).zip(bodies.iter().zip(&tokens)) {

@@ -162,10 +162,11 @@ impl Target for Arriving {
     }
 
     fn sealed(&mut self, parts: &[SealedPart]) -> Result<(), OpenError> {
-        self.add("INSERT INTO sealed (first, until, place) VALUES (?1, ?2, ?3)", |statement| {
+        self.add("INSERT INTO sealed (first, until, place, forgotten) VALUES (?1, ?2, ?3, ?4)", |statement| {
             parts.iter().try_for_each(|part| {
                 let place = part.place.to_string_lossy();
-                statement.execute(params![part.first.cast_signed(), part.until.cast_signed(), place]).map(drop)
+                let (first, until) = (part.first.cast_signed(), part.until.cast_signed());
+                statement.execute(params![first, until, place, part.forgotten]).map(drop)
             })
         })
     }

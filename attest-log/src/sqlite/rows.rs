@@ -98,10 +98,10 @@ impl Rows for Connection {
         if there.query_row([], |row| row.get::<_, i64>(0))? == 0 {
             return Ok(Vec::new());
         }
-        let mut statement = self.prepare_cached("SELECT first, until, place FROM sealed ORDER BY first")?;
+        let mut statement = self.prepare_cached("SELECT first, until, place, forgotten FROM sealed ORDER BY first")?;
         let rows = statement.query_map([], |row| {
             let place = row.get_ref(2)?.as_str().unwrap_or_default().into();
-            Ok(SealedPart { first: number(row, 0)?, until: number(row, 1)?, place })
+            Ok(SealedPart { first: number(row, 0)?, until: number(row, 1)?, place, forgotten: row.get(3)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

@@ -75,6 +75,11 @@ impl Sealer for SqliteSealer {
         Ok(())
     }
 
+    fn forget(&mut self, until: u64) -> Result<(), SealError> {
+        self.connection.execute("UPDATE sealed SET forgotten = 1 WHERE until <= ?1", [until.cast_signed()])?;
+        Ok(())
+    }
+
     fn remove(&mut self, until: u64) -> Result<u64, SealError> {
         let until = until.cast_signed();
         let first = "SELECT min(idx) FROM entry WHERE idx >= 0 AND idx < ?1";

@@ -214,6 +214,95 @@ fn of_uses() -> Vec<Vector> {
     ]
 }
 
+fn forgotten(before: u64) -> Value {
+    json!({"before": before, "time": TIME, "type": "forgotten"})
+}
+
+/// Logs from which tokens were let go, with the mark of it.
+fn of_what_was_let_go() -> Vec<Vector> {
+    let token = declassification(|_| ());
+    let with_mark = |name: &str, comment: &str, entries: &[(Value, Option<&str>)], mark: u64| {
+        tokens(name, comment, entries).with("forgotten", &mark.to_string())
+    };
+    let gone = [(start(), None), (used(&token), None), (forgotten(2), None)];
+    let twice = [gone[0].clone(), gone[1].clone(), gone[2].clone(), (deny(), None), (forgotten(4), None)];
+    let wrong = |vector: Vector, check: &str, index: Option<u64>| {
+        let vector = vector.with("expect", check);
+        index.map_or(vector.clone(), |index| vector.with("index", &index.to_string()))
+    };
+    vec![
+        with_mark("forgotten", "a token was let go", &gone, 2).with("expect", "whole"),
+        with_mark("forgotten_twice", "tokens were let go twice", &twice, 4).with("expect", "whole"),
+        with_mark(
+            "forgotten_still_there",
+            "a token that is still there",
+            &[(start(), None), (used(&token), Some(&*token)), (forgotten(2), None)],
+            2,
+        )
+        .with("expect", "whole"),
+        wrong(
+            with_mark(
+                "forgotten_still_there_and_another",
+                "a token that is still there, and not the one that is named",
+                &[(start(), None), (used(&token), Some("x")), (forgotten(2), None)],
+                2,
+            ),
+            "own-token",
+            Some(1),
+        ),
+        wrong(
+            with_mark(
+                "forgotten_not_that_one",
+                "a token is missing that was not let go",
+                &[(start(), None), (used(&token), None), (forgotten(1), None)],
+                1,
+            ),
+            "own-token",
+            Some(1),
+        ),
+        wrong(
+            with_mark("forgotten_itself", "it lets go of its own", &[(start(), None), (forgotten(2), None)], 2),
+            "forgotten",
+            Some(1),
+        ),
+        wrong(
+            with_mark(
+                "forgotten_less",
+                "less than was let go before",
+                &[(start(), None), (deny(), None), (forgotten(2), None), (forgotten(1), None)],
+                2,
+            ),
+            "forgotten",
+            Some(3),
+        ),
+        wrong(
+            with_mark("forgotten_none", "nothing is let go", &[(start(), None), (forgotten(0), None)], 0),
+            "forgotten",
+            Some(1),
+        ),
+        wrong(
+            with_mark(
+                "forgotten_no_entry",
+                "a mark that no entry explains",
+                &[(start(), None), (used(&token), None), (deny(), None)],
+                2,
+            ),
+            "forgotten",
+            None,
+        ),
+        wrong(
+            with_mark(
+                "forgotten_no_mark",
+                "an entry without the mark",
+                &[(start(), None), (deny(), None), (forgotten(2), None)],
+                0,
+            ),
+            "forgotten",
+            None,
+        ),
+    ]
+}
+
 fn log(name: &str, comment: &str, entries: &[Value]) -> Vector {
     let lines = entries.iter().flat_map(|entry| [canonical(entry), b"\n".to_vec()].concat()).collect::<Vec<u8>>();
     Vector::new("audit", format!("audit_{name}"), comment, lines)
@@ -234,6 +323,7 @@ pub fn vectors() -> Vec<Vector> {
     all.extend(of_answers());
     all.extend(of_alerts());
     all.extend(of_uses());
+    all.extend(of_what_was_let_go());
     all.extend([
         wrong(
             "entry_unknown_type",

@@ -106,6 +106,10 @@ fn adopted() -> Value {
     json!({"size": 2, "time": 1_800_000_003_000u64, "type": "adopted"})
 }
 
+fn forgotten() -> Value {
+    json!({"before": 512, "time": 1_800_000_003_500u64, "type": "forgotten"})
+}
+
 fn vkey(name: &str, seed: u8) -> String {
     use attest_core::note::{Kind, Vkey};
     use attest_core::sign::Sign as _;
@@ -273,6 +277,7 @@ pub fn vectors() -> Vec<Vector> {
         good("used", "a declassification is used", &used()),
         with("used_token_short", "a hash of 42 characters", used(), "token", json!(&HASH[..42]), "invalid"),
         good("adopted", "the log was taken over by hand", &adopted()),
+        good("forgotten", "tokens of old entries were let go", &forgotten()),
         good("time_zero", "the earliest time", &{
             let mut entry = adopted();
             entry["time"] = json!(0);
@@ -466,6 +471,7 @@ pub fn vectors() -> Vec<Vector> {
             json!(true),
             "unknown",
         ),
+        with("forgotten_before_text", "an index that is no number", forgotten(), "before", json!("512"), "invalid"),
         with("version_number", "a version that is no name", context(), "version", json!(1), "invalid"),
     ];
     for (kind, entry, missing) in [
@@ -487,6 +493,7 @@ pub fn vectors() -> Vec<Vector> {
         ("closed", closed(), &["alert", "audience", "by", "reason", "since", "time"]),
         ("used", used(), &["audience", "call", "time", "token"]),
         ("adopted", adopted(), &["size", "time"]),
+        ("forgotten", forgotten(), &["before", "time"]),
     ] {
         for member in missing {
             let name = format!("{kind}_no_{member}");

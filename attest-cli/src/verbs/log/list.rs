@@ -79,6 +79,7 @@ pub(crate) fn line(entry: &Value<'_>) -> String {
             format!("accepted {of}, digest {}, by {}: {}", short("digest"), text("by"), text("reason"))
         }
         "closed" => format!("closed   alert {} by {}: {}", number("alert"), text("by"), text("reason")),
+        "forgotten" => format!("forgotten  tokens beside entries before {} let go", number("before")),
         "adopted" => format!("adopted  taken over by hand at {} entries", number("size")),
         "call" => format!("call     {called} to {}, call {}", text("audience"), short("call")),
         "trail" => format!("trail    session {}", short("session")),

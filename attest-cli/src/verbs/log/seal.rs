@@ -94,7 +94,7 @@ fn words(step: Step) -> &'static str {
 
 /// The first entry from `from` on that is not older than `time`, in milliseconds since 1970. Entries follow each other in time,
 /// but for what clocks were set back.
-fn first_since(reader: &Reader, from: u64, time: u64) -> Result<u64, Box<dyn Error>> {
+pub(super) fn first_since(reader: &Reader, from: u64, time: u64) -> Result<u64, Box<dyn Error>> {
     let (mut low, mut high) = (from, reader.len()?);
     while low < high {
         let middle = low + (high - low) / 2;

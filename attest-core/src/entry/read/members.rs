@@ -105,6 +105,7 @@ pub(super) fn read(object: &Object<'_>) -> Read<Written<'static>> {
         Some("closed") => (closed as Reader, &["alert", "audience", "by", "reason", "since", "time", "type"]),
         Some("used") => (used as Reader, &["audience", "call", "time", "token", "type"]),
         Some("adopted") => (adopted as Reader, &["size", "time", "type"]),
+        Some("forgotten") => (forgotten as Reader, &["before", "time", "type"]),
         _ => return Err(EntryError::Invalid("type")),
     };
     if let Some((name, _)) = object.iter().find(|(name, _)| !members.contains(name)) {
@@ -412,4 +413,8 @@ fn closed(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
 
 fn adopted(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
     Ok(Written::Adopted { size: members.number("size")?, time: members.number("time")? })
+}
+
+fn forgotten(members: &mut Members<'_, '_>) -> Read<Written<'static>> {
+    Ok(Written::Forgotten { before: members.number("before")?, time: members.number("time")? })
 }
