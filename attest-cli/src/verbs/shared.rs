@@ -19,7 +19,7 @@ use crate::{Ending, output};
 /// Documents that guards of one shared log have from its database: status lists, reference values, policies, whatever guard.toml names as
 /// "shared:NAME".
 ///
-/// Each is signed by the key that guard.toml pins under [shared], so that the database need not be trusted with it. What is put there is in
+/// Each is signed by the key that guard.toml pins as `shared.jwk`, so that the database need not be trusted with it. What is put there is in
 /// force at every guard about a second later; what a guard does not take it says, and goes on with what it has.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -57,7 +57,7 @@ struct Put {
     one: One,
     /// The file
     file: PathBuf,
-    /// The key that guard.toml pins under [shared]: a file or ssh-agent:…
+    /// The key that guard.toml pins as `shared.jwk`: a file or ssh-agent:…
     #[arg(long, value_name = "KEY")]
     key: String,
 }
