@@ -117,7 +117,7 @@ pub enum ExportError {
 }
 
 impl Destination {
-    /// What a text names: `s3://bucket/prefix` as [`Destination::s3`], where this was built with it, or a folder.
+    /// What a text names: `s3://bucket/prefix` as `Destination::s3`, where this was built with it, or a folder.
     ///
     /// # Errors
     /// [`ExportError`].
