@@ -67,7 +67,8 @@ pub fn is_equal(world: &World, client_name: &str, scenario: &str, through: &[OsS
     let mut compare = world.place(Command::new("python3"));
     compare.arg(real("compare")).args(["--scenario", scenario]);
     if client_name == "rmcp" {
-        compare.arg("--client-command").arg(converse());
+        // As a list: a path may have blanks.
+        compare.arg("--client-command").arg(serde_json::to_string(&[converse()]).unwrap());
     } else {
         compare.args(["--client", client_name]);
     }
