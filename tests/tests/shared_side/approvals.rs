@@ -216,9 +216,9 @@ fn a_log_that_was_made_before_there_was_a_table_for_it_gets_one() {
     client.send(forge.call(1, "echo", json!({"text": "before"})).line);
     assert!(text(&client.answer(1)).contains("before"));
     client.end();
-    server.sql("log", "DROP TABLE attest_log.side_file; UPDATE attest_log.meta SET version = 1");
+    server.sql("log", "DROP TABLE attest_log.side_file; UPDATE attest_log.meta SET version = 2");
     let failed = must_fail(world.attest(&["approvals", "--config", "guard-0.toml", "list"]));
-    assert!(failed.contains("format 1"), "{failed}");
+    assert!(failed.contains("format 2"), "{failed}");
     let mut client = guard(&world, 1);
     waits(&forge, &mut client, 2, "this");
     client.end();
