@@ -146,7 +146,7 @@ impl SideFiles {
 
     fn connect(&self) -> Result<Session, SideError> {
         let session = Session::connect(&self.shared, true).map_err(|source| super::refused(&self.shared, source))?;
-        schema::judge(&session, &self.shared)?;
+        schema::judge_newest(&session, &self.shared)?;
         Ok(session)
     }
 
