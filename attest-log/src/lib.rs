@@ -33,6 +33,7 @@ pub mod export;
 #[cfg(test)]
 mod fault_tests;
 mod head;
+mod inbox;
 mod key;
 mod load;
 mod log;

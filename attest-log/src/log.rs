@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{AppendError, OpenError, StopReason};
+use crate::inbox::{Cosigned, Inbox, Job, Message};
 use crate::key::LogKey;
 use crate::load::Doubt;
 use crate::place::Place;
@@ -17,7 +18,7 @@ use crate::replay::{Freshness, Window};
 use crate::sqlite::{self, SqliteStore};
 use crate::store::{Loaded, Store};
 use crate::wait::block_on;
-use crate::writer::{Cosigned, Job, Message, Shared, Writer};
+use crate::writer::{Shared, Writer};
 
 /// How appends are grouped.
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +140,7 @@ impl Log {
             published: AtomicU64::new(0),
         });
         let (inbox, outbox) = mpsc::channel(options.queue.max(1));
-        let max_batch = options.max_batch.max(1);
+        let waiting = Inbox::new(outbox, options.max_batch.max(1), options.group_window);
         let recovery = Recovery {
             next: loaded.edge.size(),
             replay_keys: loaded.replay.len(),
@@ -148,7 +149,7 @@ impl Log {
             open_calls: loaded.open.clone(),
             others: loaded.others.clone(),
         };
-        let writer = Writer::new(store, loaded, key, Arc::clone(&shared), outbox, max_batch, options.group_window);
+        let writer = Writer::new(store, loaded, key, Arc::clone(&shared), waiting);
         let thread = thread::Builder::new().name("attest-log".into()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Io { path: place.name(), source })?;
         let log = Self { place, since: recovery.since, inbox, shared, writer: Mutex::new(Some(thread)) };
@@ -169,7 +170,7 @@ impl Log {
             return Err(reason.into());
         }
         let (answer, verdict) = oneshot::channel();
-        if self.inbox.send(Message::Append(Job { record, now, answer })).await.is_err() {
+        if self.inbox.send(Message::Append(Job::new(record, now, answer))).await.is_err() {
             // Closed for sending while the writer still drains: only `close` does that before it says so.
             return Err(self.stopped().unwrap_or(StopReason::Closed).into());
         }

@@ -19,6 +19,12 @@ pub(crate) trait Store: Send + 'static {
     /// it knows of these records. One that has a single writer says `None`: what the writer remembers is how it is.
     fn begin(&mut self, edge: &mut Edge, records: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed>;
 
+    /// Which of the calls that these records open or close are open, said of records that came after the batch began; asked
+    /// only of a shared storage.
+    fn open_among(&mut self, _: &mut dyn Iterator<Item = &Record>) -> Result<HashSet<Hash>, Failed> {
+        Ok(HashSet::new())
+    }
+
     /// Adds the record as entry `index` to the running transaction, beginning one where there is none.
     ///
     /// `Taken` when the replay key is held already; then nothing of the record was added. The writer asks its own

@@ -7,14 +7,11 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
-use std::time::Duration;
 
 use attest_core::checkpoint::Checkpoint;
-use attest_core::merkle;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{AppendError, StopReason};
+use crate::inbox::{Cosigned, Inbox, Job, Verdict};
 use crate::key::LogKey;
 use crate::record::{Appended, Hash, Inclusion, Record, ReplayId, ReplayKey};
 use crate::replay::{Ended, Expiries, Freshness, Window};
@@ -36,62 +33,14 @@ pub(crate) struct Shared {
     pub(crate) published: AtomicU64,
 }
 
-type Verdict = Result<Appended, AppendError>;
-
-/// One waiting append.
-pub(crate) struct Job {
-    pub(crate) record: Record,
-    pub(crate) now: u64,
-    pub(crate) answer: oneshot::Sender<Verdict>,
-}
-
-/// A checkpoint with the signatures of witnesses, to be kept.
-pub(crate) struct Cosigned {
-    pub(crate) size: u64,
-    pub(crate) note: String,
-    pub(crate) answer: oneshot::Sender<Result<(), AppendError>>,
-}
-
-pub(crate) enum Message {
-    Append(Job),
-    Cosigned(Cosigned),
-    Close,
-}
-
 pub(crate) struct Writer {
-    inbox: mpsc::Receiver<Message>,
-    messages: Vec<Message>,
-    jobs: Vec<Job>,
-    cosigned: Vec<Cosigned>,
-    max_batch: usize,
-    group_window: Option<Duration>,
-    /// The log's key was retired: this writer's work is over.
-    retired: bool,
+    inbox: Inbox,
     core: Core,
 }
 
 impl Writer {
-    pub(crate) fn new(
-        store: Box<dyn Store>,
-        loaded: Loaded,
-        key: LogKey,
-        shared: Arc<Shared>,
-        inbox: mpsc::Receiver<Message>,
-        max_batch: usize,
-        group_window: Option<Duration>,
-    ) -> Self {
-        let core = Core::new(store, loaded, key, shared);
-        let room = max_batch.min(1024);
-        Self {
-            inbox,
-            messages: Vec::with_capacity(room),
-            jobs: Vec::with_capacity(room),
-            cosigned: Vec::new(),
-            max_batch,
-            group_window,
-            retired: false,
-            core,
-        }
+    pub(crate) fn new(store: Box<dyn Store>, loaded: Loaded, key: LogKey, shared: Arc<Shared>, inbox: Inbox) -> Self {
+        Self { inbox, core: Core::new(store, loaded, key, shared) }
     }
 
     /// Runs until the log is closed or stops, and gives the store back: its lock is to be held until the [`crate::Log`]
@@ -108,68 +57,17 @@ impl Writer {
         if reason != StopReason::Closed {
             self.core.store.release();
         }
-        self.inbox.close();
-        for job in self.jobs.drain(..) {
-            let _ = job.answer.send(Err(reason.into()));
-        }
-        // `None` comes only when every sender that got a place before the close has used it or gone.
-        for cosigned in self.cosigned.drain(..) {
-            let _ = cosigned.answer.send(Err(reason.into()));
-        }
-        for message in self.messages.drain(..).chain(std::iter::from_fn(|| self.inbox.blocking_recv())) {
-            match message {
-                Message::Append(job) => drop(job.answer.send(Err(reason.into()))),
-                Message::Cosigned(cosigned) => drop(cosigned.answer.send(Err(reason.into()))),
-                Message::Close => {}
-            }
-        }
+        self.inbox.refuse(reason);
         self.core.store
     }
 
     fn work(&mut self) -> Result<(), StopReason> {
-        while self.gather() {
-            let written = self.core.write(&self.jobs, &self.cosigned)?;
-            // A key that was not retired after all signs on.
-            self.retired &= written;
-            for (job, verdict) in self.jobs.drain(..).zip(self.core.verdicts.drain(..)) {
-                // An error means that the caller went away. The entry is in the log all the same.
-                let _ = job.answer.send(verdict);
-            }
-            for cosigned in self.cosigned.drain(..) {
-                let _ = cosigned.answer.send(if written { Ok(()) } else { Err(AppendError::Unavailable) });
-            }
+        while self.inbox.gather() {
+            let written = self.core.write(&mut self.inbox)?;
+            self.inbox.answer(written, self.core.verdicts.drain(..));
             self.core.store.tidy()?;
         }
         Ok(())
-    }
-
-    /// Waits for a batch; `false` when nothing will come any more.
-    fn gather(&mut self) -> bool {
-        if self.retired || self.inbox.blocking_recv_many(&mut self.messages, self.max_batch) == 0 {
-            return false;
-        }
-        if let Some(window) = self.group_window
-            && self.messages.len() < self.max_batch
-        {
-            thread::sleep(window);
-            while self.messages.len() < self.max_batch
-                && let Ok(message) = self.inbox.try_recv()
-            {
-                self.messages.push(message);
-            }
-        }
-        // The entry that retires the key ends its batch: nothing after it may be signed by that key.
-        let last = self.messages.iter().position(|m| matches!(m, Message::Append(j) if j.record.next_key.is_some()));
-        self.retired = last.is_some();
-        for message in self.messages.drain(..last.map_or(self.messages.len(), |at| at + 1)) {
-            match message {
-                Message::Append(job) => self.jobs.push(job),
-                Message::Cosigned(cosigned) => self.cosigned.push(cosigned),
-                // What is in the channel is still taken; nothing new gets in.
-                Message::Close => self.inbox.close(),
-            }
-        }
-        true
     }
 }
 
@@ -214,11 +112,11 @@ impl Core {
         core
     }
 
-    /// One transaction for all jobs. Leaves a verdict for each, in order; on an error none of them holds. Answers whether
+    /// One transaction for the batch. Leaves a verdict for each job, in order; on an error none of them holds. Answers whether
     /// anything of it is in the log: `false` where the database was away.
-    fn write(&mut self, jobs: &[Job], cosigned: &[Cosigned]) -> Result<bool, StopReason> {
+    fn write(&mut self, inbox: &mut Inbox) -> Result<bool, StopReason> {
         for _ in 0..TRIES {
-            match self.attempt(jobs, cosigned) {
+            match self.attempt(inbox) {
                 Ok(()) => {
                     self.undo = None;
                     return Ok(true);
@@ -231,7 +129,7 @@ impl Core {
                 }
             }
         }
-        self.verdicts.extend(jobs.iter().map(|_| Err(AppendError::Unavailable)));
+        self.verdicts.extend(inbox.jobs.iter().map(|_| Err(AppendError::Unavailable)));
         Ok(false)
     }
 
@@ -245,24 +143,30 @@ impl Core {
         self.expiries.put_back(&mut self.ended);
     }
 
-    fn attempt(&mut self, jobs: &[Job], cosigned: &[Cosigned]) -> Result<(), Failed> {
+    fn attempt(&mut self, inbox: &mut Inbox) -> Result<(), Failed> {
         self.ended.clear();
-        if let Some(found) = self.store.begin(&mut self.edge, &mut jobs.iter().map(|job| &job.record))? {
+        if let Some(found) = self.store.begin(&mut self.edge, &mut inbox.jobs.iter().map(|job| &job.record))? {
             self.go_by(found);
+            // Whoever came while the log was waited for goes along: else he would wait for all other verifiers once more.
+            let late = inbox.more();
+            if late.iter().any(|Job { record, .. }| record.opens.or(record.closes).is_some()) {
+                self.open.extend(self.store.open_among(&mut late.iter().map(|job| &job.record))?);
+            }
         }
+        let Inbox { jobs, cosigned, .. } = inbox;
         let before = self.edge.size();
         let mut now = 0;
-        for job in jobs {
+        for job in &*jobs {
             let verdict = match self.judge(&job.record) {
                 Some(refusal) => Err(refusal),
-                None => self.stage(&job.record)?,
+                None => self.stage(job)?,
             };
             if verdict.is_ok() {
                 now = now.max(job.now);
             }
             self.verdicts.push(verdict);
         }
-        for Cosigned { size, note, .. } in cosigned {
+        for Cosigned { size, note, .. } in &*cosigned {
             self.store.cosigned(*size, note)?;
         }
         let staged = self.edge.size() - before;
@@ -337,7 +241,7 @@ impl Core {
 
     /// Stages a record. What changes in memory here runs ahead of the commit, which is sound because a commit that
     /// fails is the last thing that this writer does, or is undone, and needed because the next record of the batch must see it.
-    fn stage(&mut self, record: &Record) -> Result<Verdict, Failed> {
+    fn stage(&mut self, Job { record, leaf, .. }: &Job) -> Result<Verdict, Failed> {
         let index = self.edge.size();
         let staged = self.store.stage(index, record)?;
         if let Some(key) = &record.replay
@@ -349,7 +253,7 @@ impl Core {
         if staged == Staged::Taken {
             return Ok(Err(AppendError::Replay));
         }
-        self.edge.push(merkle::leaf(&record.body), &mut self.tiles);
+        self.edge.push(*leaf, &mut self.tiles);
         if let Some(hash) = &record.closes {
             self.open.remove(hash);
         }

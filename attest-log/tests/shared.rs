@@ -2,6 +2,8 @@
 //! whatever becomes of the database.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "shared/batches.rs"]
+mod batches;
 mod common;
 #[path = "shared/cut.rs"]
 mod cut;
@@ -9,6 +11,8 @@ mod cut;
 mod postgres;
 #[path = "shared/refused.rs"]
 mod refused;
+#[path = "shared/table.rs"]
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;

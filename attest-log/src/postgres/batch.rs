@@ -8,9 +8,6 @@ use tokio_postgres::{Client, Error, Statement};
 use crate::record::{Hash, Record, ReplayKey, Token};
 use crate::tree::Tile;
 
-/// Rows removed from the replay window at once, besides as many as ended here.
-const PRUNE_FEW: i64 = 64;
-
 /// The statements, made ready once for each connection.
 pub(super) struct Statements {
     pub(super) head: Statement,
@@ -81,12 +78,7 @@ impl Statements {
             state: client
                 .prepare("UPDATE state SET size = $1, checkpoint = $2, horizon = greatest(horizon, $3) WHERE id = 0")
                 .await?,
-            prune: client
-                .prepare(
-                    "DELETE FROM replay WHERE idx IN
-                     (SELECT idx FROM replay WHERE expires <= $1 ORDER BY expires LIMIT $2)",
-                )
-                .await?,
+            prune: client.prepare("DELETE FROM replay WHERE idx = ANY($1) AND expires <= $2").await?,
             cosigned: client
                 .prepare(
                     "INSERT INTO cosigned (size, note) VALUES ($1, $2)
@@ -111,7 +103,8 @@ pub(super) struct Batch {
     next_key: Option<(i64, String)>,
     tiles: Vec<Tile>,
     head: Option<(i64, String)>,
-    prune: Option<(i64, i64)>,
+    ended: Vec<i64>,
+    horizon: i64,
     cosigned: Vec<(i64, String)>,
 }
 
@@ -143,9 +136,9 @@ impl Batch {
         self.head = Some((size.cast_signed(), checkpoint.to_owned()));
     }
 
-    pub(super) fn prune(&mut self, ended: usize, horizon: u64) {
-        let ended = i64::try_from(ended).unwrap_or(i64::MAX / 4);
-        self.prune = Some((horizon.cast_signed(), ended * 2 + PRUNE_FEW));
+    pub(super) fn prune(&mut self, ended: &[u64], horizon: u64) {
+        self.ended.extend(ended.iter().map(|index| index.cast_signed()));
+        self.horizon = horizon.cast_signed();
     }
 
     pub(super) fn cosigned(&mut self, size: u64, note: &str) {
@@ -191,7 +184,6 @@ impl Batch {
         let tiles: Vec<&[u8]> = self.tiles.iter().map(|tile| tile.hashes.as_slice()).collect();
         let (since, key) = self.next_key.as_ref().map_or((0, ""), |(since, key)| (*since, key.as_str()));
         let (size, checkpoint) = self.head.as_ref().map_or((0, ""), |(size, note)| (*size, note.as_str()));
-        let (horizon, few) = self.prune.unwrap_or((0, 0));
         let cosign = async {
             for (size, note) in &self.cosigned {
                 client.execute(&statements.cosigned, &[size, note]).await?;
@@ -208,8 +200,8 @@ impl Batch {
             async { when(!opens.is_empty(), client, &statements.opens, &[&opens, &opened, &instance]).await },
             async { when(self.next_key.is_some(), client, &statements.next_key, &[&since, &key]).await },
             async { when(!levels.is_empty(), client, &statements.tile, &[&levels, &places, &tiles]).await },
-            async { when(self.head.is_some(), client, &statements.state, &[&size, &checkpoint, &horizon]).await },
-            async { when(self.prune.is_some(), client, &statements.prune, &[&horizon, &few]).await },
+            async { when(self.head.is_some(), client, &statements.state, &[&size, &checkpoint, &self.horizon]).await },
+            async { when(!self.ended.is_empty(), client, &statements.prune, &[&self.ended, &self.horizon]).await },
             cosign,
             async { client.execute(&statements.instance, &[&instance, &number]).await },
             client.batch_execute("COMMIT"),

@@ -9,6 +9,7 @@
 //! the log from going on; what he changes contradicts the signed checkpoint, and what every verifier remembers of it.
 
 mod batch;
+mod follow;
 mod instance;
 mod moving;
 mod opening;

@@ -15,8 +15,9 @@ use crate::place::Shared;
 /// They are those of a log's file, and three things more that several writers need: `state` has the size, and is the row
 /// that whoever appends takes for himself; a `jti` is unique; `instance` has a row for each verifier that opened the log,
 /// whose number is in the calls that it opened. Texts that come from outside are bytes, since PostgreSQL's texts cannot hold
-/// every character. `side_file` is no part of the log: see `side.rs`.
-const MIGRATIONS: [&str; 3] = [
+/// every character. `side_file` is no part of the log: see `side.rs`. An entry's row is not compressed: that took PostgreSQL as long as all
+/// else that it does for the entry, of which every other verifier waits for the end.
+const MIGRATIONS: [&str; 4] = [
     "
 CREATE SCHEMA attest_log;
 CREATE TABLE attest_log.meta (id smallint PRIMARY KEY CHECK (id = 0), version integer NOT NULL);
@@ -42,6 +43,10 @@ CREATE TABLE attest_log.sealed (first bigint PRIMARY KEY, until bigint NOT NULL,
     "
 CREATE TABLE attest_log.side_file (folder text NOT NULL, name text NOT NULL, bytes bytea NOT NULL,
     changed timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (folder, name));
+",
+    "
+ALTER TABLE attest_log.entry ALTER body SET STORAGE EXTERNAL, ALTER token SET STORAGE EXTERNAL, SET (toast_tuple_target = 8160);
+DROP INDEX attest_log.replay_expires;
 ",
 ];
 
@@ -127,6 +132,7 @@ side_file.changed timestamp with time zone not null
 side_file.folder text not null
 side_file.name text not null
 side_file: PRIMARY KEY (folder, name)",
+    "",
 ];
 
 /// Version that this program writes.

@@ -38,6 +38,10 @@ SET idle_in_transaction_session_timeout = '30s';
 SET client_min_messages = warning;
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;";
 
+/// What a session that writes is told too. Its statements are planned once, when the tables may still be empty, and each
+/// looks up a few rows: a plan that reads a whole table would be kept, and cost more with every entry.
+const WRITING: &str = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;";
+
 /// What went wrong with the database of a shared log.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -144,7 +148,10 @@ impl Session {
             }
         });
         let session = Self { client, warned, driver: driver.abort_handle() };
-        session.wait(session.client.batch_execute(SETTINGS))?;
+        session.execute(SETTINGS)?;
+        if writes {
+            session.execute(WRITING)?;
+        }
         session.judge(writes)?;
         Ok(session)
     }

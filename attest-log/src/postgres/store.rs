@@ -4,28 +4,22 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use attest_core::checkpoint::{Checkpoint, LogKeys};
+use attest_core::checkpoint::LogKeys;
 use attest_core::merkle::Hash;
-use tokio_postgres::Row;
 use tokio_postgres::error::Severity;
 
-use super::batch::{Batch, LEAVES, Statements};
+use super::batch::{Batch, Statements};
+use super::follow::Problem;
 use super::instance::{self, Backend};
 use super::session::{PostgresError, Session};
 use crate::error::StopReason;
 use crate::head::Head;
-use crate::load;
 use crate::place::Shared;
-use crate::record::{Record, ReplayKey};
-use crate::rows::Rows as _;
-use crate::sealed;
+use crate::record::Record;
 use crate::sqlite::{HEAD_SYNC, KNOWN_TOKENS, WriterLock, head_failed};
 use crate::store::{Failed, Found, Staged, Store};
-use crate::stored::{Stored, Tiles};
-use crate::tree::{self, Edge, Tile};
+use crate::tree::{Edge, Tile};
 
-/// Said in each transaction too: who changes the session's setting must not change what a commit means.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on";
 /// Pause after the first connection that could not be made; it doubles.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest.
@@ -35,8 +29,8 @@ const RESOLVE: Duration = Duration::from_secs(8);
 
 /// A connection with what is prepared on it.
 pub(super) struct Live {
-    session: Session,
-    statements: Statements,
+    pub(super) session: Session,
+    pub(super) statements: Statements,
     backend: Backend,
 }
 
@@ -56,9 +50,9 @@ struct Unsure {
 /// The writer's side.
 pub(crate) struct PostgresStore {
     shared: Shared,
-    keys: LogKeys,
-    keep: usize,
-    live: Option<Live>,
+    pub(super) keys: LogKeys,
+    pub(super) keep: usize,
+    pub(super) live: Option<Live>,
     /// The connection before this one, which its server may still hold.
     before: Option<Backend>,
     instance: i32,
@@ -67,7 +61,7 @@ pub(crate) struct PostgresStore {
     unsure: Option<Unsure>,
     batch: Batch,
     /// The last checkpoint that is known to be the log's.
-    note: String,
+    pub(super) note: String,
     known_tokens: HashSet<Hash>,
     pause: Duration,
     not_before: Option<Instant>,
@@ -221,142 +215,15 @@ impl PostgresStore {
     }
 }
 
-/// What the database said, its row `state` now held.
-struct Said {
-    head: Row,
-    leaves: Vec<Row>,
-    used: Vec<Row>,
-    open: Vec<Row>,
-    key: Row,
-}
-
-impl Live {
-    /// Begins a transaction, takes the head row, and asks everything else under it, in one round trip: each statement sees
-    /// what was committed before it began, and the first one begins once the row is ours.
-    fn begin(&self, size: u64, calls: &[Hash]) -> Result<Said, PostgresError> {
-        let (client, statements) = (self.session.client(), &self.statements);
-        let calls: Vec<&[u8]> = calls.iter().map(<[u8; 32]>::as_slice).collect();
-        let size = size.cast_signed();
-        let answers = async {
-            tokio::try_join!(
-                biased;
-                client.batch_execute(BEGIN),
-                client.query_one(&statements.head, &[]),
-                async { client.query(&statements.leaves, &[&size]).await },
-                async { client.query(&statements.used, &[&size]).await },
-                async { client.query(&statements.open, &[&calls]).await },
-                client.query_one(&statements.key, &[]),
-            )
-        };
-        let ((), head, leaves, used, open, key) = self.session.wait(answers)?;
-        Ok(Said { head, leaves, used, open, key })
-    }
-}
-
-impl PostgresStore {
-    /// Brings the edge to where the log is, and checks that the log goes on from there.
-    fn follow(&mut self, edge: &mut Edge, said: &Said) -> Result<Found, Problem> {
-        let key: &str = said.key.try_get(0).map_err(PostgresError::from)?;
-        if self.keys.all().last().is_none_or(|(last, _)| last.to_string() != key) {
-            return Err(StopReason::Retired.into());
-        }
-        let size = said.head.try_get::<_, i64>(0).map_err(PostgresError::from)?;
-        let size = u64::try_from(size).map_err(|_| StopReason::Moved)?;
-        let horizon = said.head.try_get::<_, i64>(1).map_err(PostgresError::from)?;
-        let note: &str = said.head.try_get(2).map_err(PostgresError::from)?;
-        let gap = size.checked_sub(edge.size()).ok_or(StopReason::Forked)?;
-        let all_there = said.leaves.len() as u64 == gap;
-        if gap > LEAVES as u64 || (!all_there && self.is_sealed(edge.size())?) {
-            *edge = self.overtaken(edge, size)?;
-        } else if !all_there {
-            return Err(StopReason::Inconsistent.into());
-        } else {
-            // Whoever filled a tile has written it.
-            let mut written = Vec::new();
-            for leaf in &said.leaves {
-                let leaf: &[u8] = leaf.try_get(0).map_err(PostgresError::from)?;
-                edge.push(leaf.try_into().map_err(|_| StopReason::Inconsistent)?, &mut written);
-            }
-        }
-        if note != self.note {
-            let root = tree::root(edge, size).map_err(|_| StopReason::Inconsistent)?;
-            let expected = Checkpoint { origin: self.keys.origin().to_owned(), size, root };
-            if self.keys.open(note.as_bytes()).ok() != Some(expected) {
-                return Err(StopReason::Forked.into());
-            }
-            note.clone_into(&mut self.note);
-        }
-        let mut found = Found { horizon: u64::try_from(horizon).unwrap_or(u64::MAX), ..Found::default() };
-        for row in &said.used {
-            found.used.push(used(row)?.ok_or(StopReason::Inconsistent)?);
-        }
-        for row in &said.open {
-            let hash: &[u8] = row.try_get(0).map_err(PostgresError::from)?;
-            found.open.extend(Hash::try_from(hash));
-        }
-        Ok(found)
-    }
-
-    /// Whether an entry was sealed, and so may be no row any more.
-    fn is_sealed(&self, index: u64) -> Result<bool, Problem> {
-        let Some(live) = &self.live else { return Err(PostgresError::Slow.into()) };
-        match live.session.sealed() {
-            Ok(parts) => Ok(sealed::end_of(&parts).is_some_and(|end| index < end)),
-            Err(crate::ReadError::Postgres(error)) => Err(error.into()),
-            Err(_) => Err(StopReason::Inconsistent.into()),
-        }
-    }
-
-    /// The edge of a log that went far on without this verifier, from its tiles, if it is the same log.
-    fn overtaken(&self, edge: &Edge, size: u64) -> Result<Edge, Problem> {
-        let Some(live) = &self.live else { return Err(PostgresError::Slow.into()) };
-        let wrong = |error| match error {
-            crate::ReadError::Postgres(error) => Problem::Database(error),
-            _ => StopReason::Inconsistent.into(),
-        };
-        let ours = tree::root(edge, edge.size()).map_err(|_| StopReason::Inconsistent)?;
-        let tiles = Tiles::default();
-        let theirs = match tree::root(&Stored::new(&live.session, &tiles, size), edge.size()) {
-            Ok(root) => root,
-            Err(tree::Unproved::Node(error)) => return Err(wrong(error)),
-            Err(tree::Unproved::Outside) => return Err(StopReason::Inconsistent.into()),
-        };
-        if ours != theirs {
-            return Err(StopReason::Forked.into());
-        }
-        load::edge(&live.session, size, self.keep).map_err(wrong)
-    }
-}
-
-/// A replay key with the entry that took it; `None` where it is none.
-fn used(row: &Row) -> Result<Option<(u64, ReplayKey)>, PostgresError> {
-    let (index, expires): (i64, i64) = (row.try_get(0)?, row.try_get(3)?);
-    let (Ok(index), Ok(expires)) = (u64::try_from(index), u64::try_from(expires)) else { return Ok(None) };
-    Ok(ReplayKey::new(row.try_get(1)?, row.try_get(2)?, expires).ok().map(|key| (index, key)))
-}
-
-/// Why a batch cannot begin.
-enum Problem {
-    Database(PostgresError),
-    Stop(StopReason),
-}
-
-impl From<PostgresError> for Problem {
-    fn from(error: PostgresError) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl From<StopReason> for Problem {
-    fn from(reason: StopReason) -> Self {
-        Self::Stop(reason)
-    }
+/// The calls that records open or close.
+fn calls_of(records: &mut dyn Iterator<Item = &Record>) -> Vec<Hash> {
+    records.flat_map(|record| record.closes.into_iter().chain(record.opens)).collect()
 }
 
 impl Store for PostgresStore {
     fn begin(&mut self, edge: &mut Edge, records: &mut dyn Iterator<Item = &Record>) -> Result<Option<Found>, Failed> {
         self.batch = Batch::default();
-        let calls: Vec<Hash> = records.flat_map(|record| record.closes.into_iter().chain(record.opens)).collect();
+        let calls = calls_of(records);
         // A connection that went while nobody used it is no reason to refuse: nothing was asked yet.
         let was_there = self.live.is_some();
         self.connect()?;
@@ -377,11 +244,20 @@ impl Store for PostgresStore {
             Ok(said) => said,
             Err(error) => return Err(self.lost(&error)),
         };
-        match self.follow(edge, &said) {
+        match self.follow(edge, said) {
             Ok(found) => Ok(Some(found)),
             Err(Problem::Database(error)) => Err(self.lost(&error)),
             Err(Problem::Stop(reason)) => Err(reason.into()),
         }
+    }
+
+    fn open_among(&mut self, records: &mut dyn Iterator<Item = &Record>) -> Result<HashSet<Hash>, Failed> {
+        let calls = calls_of(records);
+        let asked = match &self.live {
+            Some(live) => live.open_among(&calls),
+            None => Err(PostgresError::Slow),
+        };
+        asked.map_err(|error| self.lost(&error))
     }
 
     fn stage(&mut self, index: u64, record: &Record) -> Result<Staged, Failed> {
@@ -389,10 +265,9 @@ impl Store for PostgresStore {
         Ok(Staged::Added)
     }
 
-    /// Not by entry: keys of verifiers that are gone are to be forgotten too, and none is free while it could be told apart,
-    /// since the horizon goes up in the same transaction.
+    /// Another verifier may have been faster: everybody knows everybody's keys.
     fn prune(&mut self, entries: &[u64], horizon: u64) -> Result<(), Failed> {
-        self.batch.prune(entries.len(), horizon);
+        self.batch.prune(entries, horizon);
         Ok(())
     }
 
