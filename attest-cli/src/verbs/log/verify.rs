@@ -48,6 +48,10 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Said of a key that is pinned for none of several logs.
+const UNMET: &str =
+    "a key of this name is pinned, and none of these logs is known to bear it; name that log too, or leave its key out";
+
 /// What every log is checked with.
 struct Checks {
     policy: Option<LogPolicy>,
@@ -128,10 +132,7 @@ fn each(args: &Args, checks: &Checks) -> Ending {
         if !args.json {
             output::section(args.logs.len(), "--key", Some(&name));
         }
-        let why = format!(
-            "a key of this name is pinned, and none of these logs is known to bear it; name that log too, or leave its key out"
-        );
-        codes.push(failed(args, Of { log: Some(name), ..Of::default() }, code, &why)?);
+        codes.push(failed(args, Of { log: Some(name), ..Of::default() }, code, UNMET)?);
     }
     Ok(worst(&codes))
 }
