@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write as _};
 use std::time::{Duration, Instant};
 
 pub(crate) use compared::compared;
-pub(crate) use rows::{row, said, time};
+pub(crate) use rows::{place, row, said, time};
 
 /// One line of what was asked for, on standard output.
 pub(crate) fn line(text: impl Display) {
@@ -142,6 +142,13 @@ impl Bar {
     pub(crate) fn clear(&self) {
         self.0.finish_and_clear();
     }
+}
+
+/// Above what is said of one log of several: its file (or what else names it), and its name where that is known. `n` counts from 0.
+pub(crate) fn section(n: usize, file: &str, name: Option<&str>) {
+    let gap = if n > 0 { "\n" } else { "" };
+    let name = name.map_or_else(String::new, |name| format!("  ({})", name.escape_debug()));
+    line(format!("{gap}{}{name}", file.escape_debug()));
 }
 
 /// What a verification of a whole log came to, for a person. `taken` says whether the log's key is believed.

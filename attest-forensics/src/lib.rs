@@ -5,6 +5,7 @@
 //! believed: that is what its checkpoint is for, and who has its key pinned.
 
 pub mod bundle;
+mod by_time;
 mod error;
 mod evidence;
 pub mod export;
@@ -17,6 +18,7 @@ pub mod timeline;
 pub mod trace;
 
 pub use bundle::Bundle;
+pub use by_time::ByTime;
 pub use error::ForensicsError;
 pub use evidence::Evidence;
 pub use index::{Index, path_of};

@@ -7,9 +7,10 @@ use attest_core::digest::Digest;
 use attest_core::entry::{Verdict, Written};
 use attest_core::jws::Unverified;
 use attest_core::measurement::Component;
-use attest_log::{Entries, Entry};
+use attest_log::Entry;
 use serde::Serialize;
 
+use crate::by_time::ByTime;
 use crate::error::ForensicsError;
 use crate::evidence::Evidence;
 use crate::row::Row;
@@ -61,9 +62,7 @@ pub struct Past {
 /// Entries of several logs by their times.
 pub struct Timeline<'e> {
     logs: Vec<&'e Evidence>,
-    streams: Vec<Entries<'e>>,
-    /// One entry of each log, read ahead, with its time.
-    ahead: Vec<Option<(u64, Entry)>>,
+    entries: ByTime<'e>,
     agents: HashMap<String, Agent>,
     waiting: Option<Moment>,
 }
@@ -78,10 +77,9 @@ impl<'e> Timeline<'e> {
     pub fn after(past: Past, logs: impl IntoIterator<Item = &'e Evidence>) -> Self {
         let logs: Vec<_> = logs.into_iter().collect();
         let next = (0..).map(|n| past.next.get(n).copied().unwrap_or(0));
-        let streams = logs.iter().zip(next).map(|(evidence, next)| evidence.reader.entries(next..evidence.size()));
-        let streams = streams.collect();
-        let ahead = logs.iter().map(|_| None).collect();
-        Self { logs, streams, ahead, agents: past.agents, waiting: None }
+        let entries = logs.iter().zip(next).map(|(evidence, next)| evidence.reader.entries(next..evidence.size()));
+        let entries = ByTime::new(entries);
+        Self { logs, entries, agents: past.agents, waiting: None }
     }
 
     /// What is known at the end.
@@ -94,7 +92,7 @@ impl<'e> Timeline<'e> {
     /// # Errors
     /// [`ForensicsError`].
     pub fn step(&mut self) -> Result<Option<Moment>, ForensicsError> {
-        while let Some((log, index, body)) = self.entry()? {
+        while let Some((log, Entry { index, body, .. })) = self.entries.next().transpose()? {
             let Some(moment) = self.moment(log, index, &body)? else { continue };
             match &mut self.waiting {
                 Some(waiting) if alike(waiting, &moment) => {
@@ -109,21 +107,6 @@ impl<'e> Timeline<'e> {
             }
         }
         Ok(self.waiting.take())
-    }
-
-    /// The entry with the least time of those that come next.
-    fn entry(&mut self) -> Result<Option<(usize, u64, Vec<u8>)>, ForensicsError> {
-        for (stream, ahead) in self.streams.iter_mut().zip(&mut self.ahead) {
-            if ahead.is_none()
-                && let Some(entry) = stream.next().transpose()?
-            {
-                *ahead = Some((Written::read(&entry.body).map_or(0, |written| written.time()), entry));
-            }
-        }
-        let times = self.ahead.iter().enumerate().filter_map(|(n, ahead)| Some((ahead.as_ref()?.0, n)));
-        let Some((_, first)) = times.min() else { return Ok(None) };
-        let taken = self.ahead.get_mut(first).and_then(Option::take);
-        Ok(taken.map(|(_, entry)| (first, entry.index, entry.body)))
     }
 
     fn moment(&mut self, log: usize, index: u64, body: &[u8]) -> Result<Option<Moment>, ForensicsError> {

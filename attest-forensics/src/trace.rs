@@ -128,6 +128,14 @@ impl Trace {
 }
 
 impl Traced {
+    /// One call, without those that it hangs together with.
+    ///
+    /// # Errors
+    /// As [`Trace::of`].
+    pub fn of(sources: &[&dyn Source], call: Digest, trust: Option<&Trust>) -> Result<Self, ForensicsError> {
+        Ok(one(sources, call, trust)?.0)
+    }
+
     /// The server's decision, where a log at hand has it, else the caller's entry.
     pub fn main(&self) -> Option<&Said> {
         let of = |kind: &str| self.says.iter().find(|said| said.row.kind == kind);

@@ -46,7 +46,12 @@ pub enum OpenError {
     },
     /// A log in a format that this version does not know.
     #[error(
-        "{path} has log format {found}, this program knows {known}; use the program version that wrote it, or newer"
+        "{path} has log format {found}, this program knows {known}; {advice}",
+        advice = if found > known {
+            "use the program version that wrote it, or newer"
+        } else {
+            "it reads none so old, so use the program version that wrote it"
+        }
     )]
     Schema {
         /// The file.
@@ -66,9 +71,9 @@ pub enum OpenError {
         /// Where it is.
         to: String,
     },
-    /// A shared log in a format of before, where only this one will do.
+    /// A shared log in a format of before, where only this one will do: reading it is no such thing.
     #[error(
-        "{path} has log format {found}, and this needs {known}: start a guard of this version once, which changes it"
+        "{path} has log format {found}, and this needs {known}: start a guard of this version once, which changes it; until then the log can be read as it is"
     )]
     Older {
         /// The database.

@@ -133,6 +133,19 @@ fn a_newer_format_is_refused_and_not_changed() {
 }
 
 #[test]
+fn a_format_of_before_the_first_that_is_read_is_not_said_to_be_for_a_newer_program() {
+    let (_place, path) = place();
+    a_log(&path);
+    let says = |version: i64| {
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", version).unwrap();
+        Reader::open(&path).err().unwrap().to_string()
+    };
+    let (older, newer) = (says(1), says(4));
+    assert!(older.contains("the program version that wrote it") && !older.contains("newer"), "{older}");
+    assert!(newer.contains("the program version that wrote it, or newer"), "{newer}");
+}
+
+#[test]
 fn files_that_are_no_log_are_refused_and_not_changed() {
     let (_place, path) = place();
     let foreign = path.with_file_name("foreign.db");

@@ -16,6 +16,8 @@ mod proofs;
 mod reconcile;
 #[path = "attacks_on_the_log/replay.rs"]
 mod replay;
+#[path = "attacks_on_the_log/several.rs"]
+mod several;
 #[path = "attacks_on_the_log/table.rs"]
 mod table;
 #[path = "attacks_on_the_log/verify.rs"]

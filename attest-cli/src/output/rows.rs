@@ -6,10 +6,15 @@ use anstyle::{AnsiColor, Style};
 use attest_core::alert::Severity;
 use attest_forensics::Row;
 
-/// An entry in one line; `log` is put in front of its index where there are several.
+/// An entry in one line.
 pub(crate) fn row(log: Option<&str>, row: &Row) -> String {
+    format!("{} {}  {}", place(log, row.index), time(row.time), said(row))
+}
+
+/// Where an entry stands; `log` is put in front of its index where there are several.
+pub(crate) fn place(log: Option<&str>, index: u64) -> String {
     let log = log.map(|log| format!("{}#", log.escape_debug())).unwrap_or_default();
-    format!("{log}{:<6} {}  {}", row.index, time(row.time), said(row))
+    format!("{log}{index:<6}")
 }
 
 /// The same without its place and time.

@@ -5,6 +5,7 @@ mod attack;
 mod check_proof;
 mod consistency;
 mod convert;
+mod entry;
 mod export;
 mod forget;
 mod key;
@@ -17,6 +18,7 @@ mod rotate;
 mod seal;
 pub(crate) mod search;
 mod serve;
+mod several;
 mod show;
 mod tail;
 mod verify;
@@ -88,6 +90,11 @@ pub(crate) fn run(args: Args) -> Ending {
 pub(crate) const WRONG: u8 = 1;
 /// The code for something that could not be checked.
 pub(crate) const NOT_CHECKED: u8 = 2;
+
+/// The worst of several codes: what is wrong counts before what could not be checked.
+fn worst(codes: &[u8]) -> u8 {
+    [WRONG, NOT_CHECKED].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+}
 
 /// Ends with [`NOT_CHECKED`] where something could not be read at all, and says why.
 pub(crate) fn or_not_checked(ending: Ending) -> Ending {

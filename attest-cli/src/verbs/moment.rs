@@ -23,8 +23,8 @@ impl Moment {
     /// Reads one; `None` where a text is the name of a file, or no moment.
     pub(crate) fn parse(text: &Path) -> Option<Self> {
         let name = text.to_str().filter(|_| !text.exists())?;
-        if let Some((log, index)) = name.rsplit_once('#') {
-            return Some(Self::Entry(log.into(), index.parse().ok()?));
+        if let Some((log, index)) = numbered(name) {
+            return Some(Self::Entry(log, index));
         }
         let (log, time) = name.rsplit_once('@')?;
         Some(Self::Time(log.into(), time.parse().ok()?))
@@ -49,6 +49,12 @@ impl Moment {
             Self::Time(log, time) => last(log, *time, agent),
         }
     }
+}
+
+/// `LOG#N`, entry N of a log.
+pub(crate) fn numbered(text: &str) -> Option<(PathBuf, u64)> {
+    let (log, index) = text.rsplit_once('#')?;
+    Some((log.into(), index.parse().ok()?))
 }
 
 fn is_of(text: &str, agent: &str) -> bool {

@@ -12,6 +12,7 @@ use termtree::Tree;
 
 use crate::verbs::bundle::{named, one};
 use crate::verbs::log::search::open;
+use crate::verbs::moment::numbered;
 use crate::verbs::verify::bundle;
 use crate::{Ending, output};
 
@@ -38,8 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Ending {
     let mut logs = args.logs.clone();
-    let entry =
-        args.call.rsplit_once('#').and_then(|(log, index)| Some((PathBuf::from(log), index.parse::<u64>().ok()?)));
+    let entry = numbered(&args.call);
     if let Some((log, _)) = &entry
         && !logs.contains(log)
     {

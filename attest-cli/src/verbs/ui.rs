@@ -46,7 +46,7 @@ pub(crate) fn run(args: Args) -> Ending {
     // Before an index is made.
     door::is_here(args.listen)?;
     let trust = args.trust.as_deref().map(Config::read).transpose()?.map(|config| config.trust);
-    let view = View::open(&args.logs, &pins::lines(&args.keys)?, trust)?;
+    let view = View::open(&args.logs, &pins::by_name(pins::lines(&args.keys)?)?, trust)?;
     let remark = "open this address in a browser: it serves once, and whoever opens it sees all that these logs say";
     door::serve(Page(view), args.listen, remark)?;
     Ok(0)

@@ -55,6 +55,7 @@ fn a_file_of_version_2_is_read_as_it_is_and_changed_by_its_writer() {
     let entries = stage.verified()["entries"].as_u64().unwrap();
     assert!(entries > 600, "{entries}");
     stage.said(&["log", "show", "LOG", "300"]);
+    assert_eq!(stage.said(&["log", "list", "LOG"]).lines().count() as u64, entries);
     assert_eq!(version(&stage), 2, "reading changes nothing");
     let mut client = stage.guard();
     calls(&mut client, &Forge::of(&stage.world), 1_000..1_010);
@@ -100,7 +101,8 @@ fn a_database_of_version_1_is_read_as_it_is_and_changed_by_the_next_guard() {
     let version = || server.sql("log", "SELECT version FROM attest_log.meta").trim().to_owned();
     let entries = stage.verified()["entries"].as_u64().unwrap();
     let refused = must_fail(stage.world.attest(&["log", "seal", &stage.log, "--to", "sealed"]));
-    assert!(refused.contains("start a guard of this version once"), "{refused}");
+    assert!(refused.contains("start a guard of this version once") && refused.contains("read as it is"), "{refused}");
+    assert_eq!(stage.said(&["log", "list", &stage.log]).lines().count() as u64, entries, "as that says");
     assert_eq!(version(), "1", "reading changes nothing");
     let mut client = stage.guard();
     calls(&mut client, &Forge::of(&stage.world), 1_000..1_010);

@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 
 use attest_core::json::{self, Value};
+use attest_forensics::ByTime;
 use attest_log::Reader;
 use serde_json::json as document;
 
+use super::several::{Of, name, shown};
 use crate::{Ending, output};
 
-/// One line per entry
+/// One line per entry; of several logs in the order of time, each with its log's name
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The log's file
+    /// Logs, of verifiers, signers or audits
     #[arg(value_name = "LOG", default_value = "guard.db")]
-    log: PathBuf,
-    /// Only the last N entries
+    logs: Vec<PathBuf>,
+    /// Only the last N entries, of all logs together
     #[arg(long, value_name = "N")]
     last: Option<u64>,
     /// For machines: one JSON object per line
@@ -23,21 +25,42 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Ending {
-    let reader = Reader::open(&args.log)?;
-    let end = reader.len()?;
-    let from = args.last.map_or(0, |last| end.saturating_sub(last));
-    for entry in reader.entries(from..end) {
-        let entry = entry?;
+    let mut logs = Vec::new();
+    for log in &args.logs {
+        let reader = Reader::open(log)?;
+        // Of one log nothing is read that is not shown: what is wrong with its keys keeps nobody from its entries.
+        let name = if args.logs.len() > 1 { Some(name(&reader)?) } else { None };
+        let end = reader.len()?;
+        let from = args.last.map_or(0, |last| end.saturating_sub(last));
+        logs.push((reader, name, from..end));
+    }
+    let all: u64 = logs.iter().map(|(_, _, range)| range.end - range.start).sum();
+    let left_out = args.last.map_or(0, |last| all.saturating_sub(last));
+    let entries = ByTime::new(logs.iter().map(|(reader, _, range)| reader.entries(range.clone())));
+    for (nth, entry) in (0..).zip(entries) {
+        let (n, entry) = entry?;
+        if nth < left_out {
+            continue;
+        }
+        let name = logs.get(n).and_then(|(_, name, _)| name.as_deref());
         let read = json::parse(&entry.body).ok();
         if args.json {
             let body = match &read {
                 Some(value) => serde_json::to_value(value)?,
                 None => serde_json::Value::Null,
             };
-            output::json(&document!({ "index": entry.index, "entry": body }))?;
-        } else {
-            output::line(format!("{:>6}  {}", entry.index, read.as_ref().map_or("unreadable".to_owned(), line)));
+            output::json(&Of {
+                log: name.map(str::to_owned),
+                file: name.and_then(|_| args.logs.get(n)).map(|log| shown(log)),
+                said: document!({ "index": entry.index, "entry": body }),
+            })?;
+            continue;
         }
+        let place = match name {
+            Some(name) => output::place(Some(name), entry.index),
+            None => format!("{:>6} ", entry.index),
+        };
+        output::line(format!("{place} {}", read.as_ref().map_or("unreadable".to_owned(), line)));
     }
     Ok(0)
 }

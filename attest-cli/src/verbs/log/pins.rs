@@ -1,5 +1,6 @@
 //! The keys that somebody pins for a log, and the policy of its witnesses.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ type Read<T> = Result<T, Box<dyn std::error::Error>>;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Pins {
     /// The log's key, as `attest log key` prints it: `<vkey>`, or `<vkey> until <size>` for a retired one; or a file with such
-    /// lines. Repeat it for each key
+    /// lines. Repeat it for each key; where several logs are checked, each by the keys that bear its name
     #[arg(long = "key", value_name = "VKEY")]
     keys: Vec<String>,
     /// Which witnesses are enough (C2SP tlog-policy); a log line in it pins the log's key too
@@ -24,6 +25,11 @@ impl Pins {
     /// The keys, none where none is given.
     pub(crate) fn keys(&self) -> Read<Option<LogKeys>> {
         parsed(lines(&self.keys)?)
+    }
+
+    /// The keys of each of several logs, by its name.
+    pub(crate) fn by_name(&self) -> Read<BTreeMap<String, LogKeys>> {
+        by_name(lines(&self.keys)?)
     }
 
     /// The policy, none where none is given.
@@ -44,6 +50,23 @@ pub(crate) fn lines(given: &[String]) -> Read<Vec<String>> {
         }
     }
     Ok(lines)
+}
+
+/// The keys of several logs, each by its log's name, which is the name of its keys.
+pub(crate) fn by_name(lines: Vec<String>) -> Read<BTreeMap<String, LogKeys>> {
+    let mut named = BTreeMap::<String, Vec<String>>::new();
+    for line in lines {
+        let name = line.split('+').next().unwrap_or_default().to_owned();
+        named.entry(name).or_default().push(line);
+    }
+    let mut keys = BTreeMap::new();
+    for (name, lines) in named {
+        let of = parsed(lines).map_err(|error| {
+            format!("{error} (of those named {name:?}; two logs that bear one name are checked one at a time)")
+        })?;
+        keys.extend(of.map(|of| (name, of)));
+    }
+    Ok(keys)
 }
 
 /// The keys of one log, none where there is no line.

@@ -8,6 +8,7 @@ use attest_forensics::{Hit, Query, Search};
 use attest_kept::Kept;
 use serde_json::json as document;
 
+use super::several::shown;
 use crate::{Ending, output};
 
 /// Finds entries by what they hold, in one log or in many, the latest last. Exits with 1 where there are none
@@ -146,7 +147,7 @@ pub(crate) fn run(args: &Args) -> Ending {
     for Hit { log, row } in hits.iter().rev() {
         let name = names.get(*log).copied().unwrap_or_default();
         if args.json {
-            let file = args.logs.get(*log).map(|log| log.display().to_string());
+            let file = args.logs.get(*log).map(|log| shown(log));
             output::json(&document!({ "log": name, "file": file, "entry": row }))?;
         } else {
             output::line(output::row(Some(name).filter(|_| names.len() > 1), row));

@@ -1,33 +1,28 @@
 //! `attest log show`: one entry in full.
 
-use std::path::PathBuf;
-
 use attest_core::digest::Digest;
 use attest_core::json::{self, Value};
 use attest_core::receipt::Carried;
-use attest_log::Reader;
 use serde_json::json as document;
 
+use super::entry::{Found, Which};
+use super::several::Of;
 use crate::verbs::inspect;
 use crate::{Ending, output};
 
-/// One entry in full, with the tokens it rests on
+/// One entry in full, with the tokens it rests on; of one log, or in whichever of several has it
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The log's file
-    #[arg(value_name = "LOG")]
-    log: PathBuf,
-    /// The entry's index
-    #[arg(value_name = "INDEX")]
-    index: u64,
+    #[command(flatten)]
+    which: Which,
 }
 
 pub(crate) fn run(args: &Args) -> Ending {
-    let reader = Reader::open(&args.log)?;
-    let Some(body) = reader.entry(args.index)? else {
-        return Err(format!("{} has entries 0 to {}", args.log.display(), reader.len()?.saturating_sub(1)).into());
+    let Found { reader, index, file, name } = args.which.find()?;
+    let Some(body) = reader.entry(index)? else {
+        return Err(format!("{file} has entries 0 to {}", reader.len()?.saturating_sub(1)).into());
     };
-    let entry = json::parse(&body).map_err(|e| format!("entry {}: {e}", args.index))?;
+    let entry = json::parse(&body).map_err(|e| format!("entry {index}: {e}"))?;
     let attestation = entry.as_object().and_then(|o| o.get("attestation")).and_then(Value::as_str);
     let chain = entry.as_object().and_then(|o| o.get("delegation")).and_then(Value::as_array).unwrap_or_default();
     let mut tokens = serde_json::Map::new();
@@ -40,7 +35,7 @@ pub(crate) fn run(args: &Args) -> Ending {
     // The call's own proof stands beside its entry; beside that of a receipt stands what came of it.
     let member = |name: &str| entry.as_object().and_then(|o| o.get(name)).and_then(Value::as_str);
     let named = member("receipt").or(member("call")).unwrap_or_default();
-    if let Some(own) = reader.own_token(args.index)? {
+    if let Some(own) = reader.own_token(index)? {
         let kept = json::parse(own.as_bytes()).ok();
         let shown = match kept.as_ref().and_then(Carried::read) {
             Some(kept) => document!({ "receipt": inspect::token(kept.receipt), "proof": kept.proof, "kept": own }),
@@ -48,7 +43,8 @@ pub(crate) fn run(args: &Args) -> Ending {
         };
         tokens.insert(named.to_owned(), shown);
     }
-    let shown = document!({ "index": args.index, "entry": serde_json::to_value(&entry)?, "tokens": tokens });
+    let said = document!({ "index": index, "entry": serde_json::to_value(&entry)?, "tokens": tokens });
+    let shown = Of { file: name.is_some().then_some(file), log: name, said };
     output::text(serde_json::to_string_pretty(&shown)? + "\n");
     Ok(0)
 }

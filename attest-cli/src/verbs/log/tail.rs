@@ -7,6 +7,7 @@ use attest_forensics::Row;
 use attest_log::Reader;
 use serde_json::json as document;
 
+use super::several::name;
 use crate::{Ending, output};
 
 /// Shows the last entries of a log, or of several, and then each new one as it is written, until it is stopped
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Ending {
     let mut logs = Vec::new();
     for log in &args.logs {
         let reader = Reader::open(log)?;
-        let origin = reader.log_keys()?.origin().to_owned();
+        let origin = name(&reader)?;
         let next = reader.len()?.saturating_sub(args.last);
         logs.push((reader, origin, next));
     }

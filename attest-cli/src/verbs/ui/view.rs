@@ -1,5 +1,6 @@
 //! The logs that are looked at.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,7 +13,6 @@ use server_verifier::approvals::Requests;
 
 use super::background::Background;
 use crate::output;
-use crate::verbs::log::pins;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -43,7 +43,11 @@ struct Held {
 
 impl View {
     /// Opens what can be opened: one log that somebody cut does not hide what the others say.
-    pub(super) fn open(logs: &[PathBuf], keys: &[String], trust: Option<Trust>) -> Result<Self, Failure> {
+    pub(super) fn open(
+        logs: &[PathBuf],
+        keys: &BTreeMap<String, LogKeys>,
+        trust: Option<Trust>,
+    ) -> Result<Self, Failure> {
         let (mut search, mut files, mut broken) = (Search::default(), Vec::new(), Vec::new());
         let bar = output::Bar::of_entries();
         for log in logs {
@@ -59,12 +63,7 @@ impl View {
         if files.is_empty() {
             return Err("none of the logs can be shown".into());
         }
-        let pinned = |origin: &str| -> Result<Option<LogKeys>, Failure> {
-            let of = |line: &&String| line.split_once('+').is_some_and(|(name, _)| name == origin);
-            pins::parsed(keys.iter().filter(of).cloned().collect())
-        };
-        let origins: Vec<String> = search.logs().map(|evidence| evidence.origin().to_owned()).collect();
-        let pins = origins.iter().map(|origin| pinned(origin)).collect::<Result<Vec<_>, _>>()?;
+        let pins = search.logs().map(|evidence| keys.get(evidence.origin()).cloned()).collect();
         let background = Background::begin(files.clone(), pins, trust.clone())?;
         let trouble = vec![None; files.len()];
         let held = Mutex::new(Held { search, refreshed: Instant::now(), trouble });
