@@ -8,11 +8,14 @@ use attest_log::sealed::SealedPart;
 use super::cases::{Case, VERIFY, case, done};
 use super::{Done, Who};
 
-/// All that can be tried where these parts are sealed: on a copy that is sealed already.
+/// What is done to a copy that is sealed already.
+type Act = Box<dyn Fn(&Copy) -> Done<()>>;
+
+/// All that can be tried where these parts are sealed.
 pub(super) fn all(parts: &[SealedPart], cases: &mut Vec<Case>) {
     let Some(last) = parts.last().map(|part| part.until / 256 - 1) else { return };
     let forgotten = parts.last().is_some_and(|part| part.forgotten);
-    let mut add = |name: String, can: bool, act: Box<dyn Fn(&Copy) -> Done<()>>| {
+    let mut add = |name: String, can: bool, act: Act| {
         let case = case(name, Who::Writer, VERIFY, move |copy, _, _| {
             if can {
                 act(copy)?;
