@@ -4,6 +4,7 @@
 mod cases;
 mod edits;
 mod original;
+mod sealed;
 
 use std::error::Error;
 use std::path::Path;
@@ -14,6 +15,7 @@ use attest_core::log_policy::LogPolicy;
 use attest_core::sign::Sign;
 use attest_core::trust::Trust;
 use attest_log::danger::{self, Copy};
+use attest_log::sealed::SealedPart;
 use attest_log::{Log, LogKey, Options, Place, Reader};
 
 use crate::audit::{self, Ask};
@@ -81,8 +83,9 @@ type Done<T> = Result<T, Box<dyn Error>>;
 /// Tries everything; `progress` is told how many of how many are done.
 pub(crate) fn run(arms: &Arms<'_>, progress: impl Fn(u64, u64)) -> Done<Vec<Row>> {
     let folder = std::env::temp_dir().join(format!("attest-attack-{}-{:016x}", std::process::id(), getrandom::u64()?));
-    std::fs::create_dir(&folder)?;
-    let rows = Stage { arms, folder: &folder }.run(progress);
+    // Tokens of sealed entries lie in files there.
+    std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&folder)?;
+    let rows = Stage { arms, folder: &folder, parts: Vec::new() }.run(progress);
     let _ = std::fs::remove_dir_all(&folder);
     rows
 }
@@ -91,19 +94,25 @@ pub(crate) fn run(arms: &Arms<'_>, progress: impl Fn(u64, u64)) -> Done<Vec<Row>
 struct Stage<'a> {
     arms: &'a Arms<'a>,
     folder: &'a Path,
+    /// What the log has sealed, and so each copy when it is judged.
+    parts: Vec<SealedPart>,
 }
 
 impl Stage<'_> {
-    fn run(&self, progress: impl Fn(u64, u64)) -> Done<Vec<Row>> {
+    fn run(mut self, progress: impl Fn(u64, u64)) -> Done<Vec<Row>> {
         // Copied once, so that a log that goes on growing is the same for every attack.
         let base = self.folder.join("base.db");
-        // Made without a write-ahead file, and opened by nobody but readers: it can be copied as a file from here on.
-        danger::copy(self.arms.log, &base)?;
-        let original = Original::read(&base, &self.arms.pinned)?;
-        if !self.verify(&Place::from(&base))?.is_empty() {
+        // Made without a write-ahead file, and opened by nobody but readers from here on: it can be copied as a file.
+        self.parts = danger::copy(self.arms.log, &base)?.unseal(self.arms.log)?;
+        let forgotten = self.parts.iter().filter(|part| part.forgotten).map(|part| part.until).max();
+        let original = Original::read(&base, &self.arms.pinned, forgotten.unwrap_or(0))?;
+        let as_it_is = self.fresh()?;
+        as_it_is.seal(&self.parts)?;
+        if !self.verify(&Place::from(as_it_is.path()))?.is_empty() {
             return Err("this log is not whole as it is: see `attest log verify`".into());
         }
-        let cases = cases::all(&original, self.arms.key.as_ref(), self.arms.through.is_some());
+        let mut cases = cases::all(&original, self.arms.key.as_ref(), self.arms.through.is_some());
+        sealed::all(&self.parts, &mut cases);
         let total = cases.len() as u64;
         let mut rows = Vec::new();
         for (n, case) in (1..).zip(cases) {
@@ -115,7 +124,8 @@ impl Stage<'_> {
         Ok(rows)
     }
 
-    fn attempt(&self, original: &Original, case: &cases::Case) -> Done<Option<Row>> {
+    /// A copy in which nothing is sealed.
+    fn fresh(&self) -> Done<Copy> {
         let path = self.folder.join("copy.db");
         for suffix in ["", "-wal", "-shm", "-journal", ".head", ".lock"] {
             let _ = std::fs::remove_file(self.folder.join(format!("copy.db{suffix}")));
@@ -124,6 +134,15 @@ impl Stage<'_> {
             std::fs::copy(self.folder.join(format!("base.db{suffix}")), self.folder.join(format!("copy.db{suffix}")))?;
         }
         let copy = Copy::open(&path)?;
+        let _ = std::fs::remove_dir_all(copy.sealed_at());
+        Ok(copy)
+    }
+
+    fn attempt(&self, original: &Original, case: &cases::Case) -> Done<Option<Row>> {
+        let copy = self.fresh()?;
+        if case.on_sealed {
+            copy.seal(&self.parts)?;
+        }
         let mut caught_by = match (case.act)(&copy, original, self.arms.key.as_ref())? {
             cases::Acted::Not => return Ok(None),
             cases::Acted::Done => Vec::new(),
@@ -134,6 +153,10 @@ impl Stage<'_> {
                 return Ok(Some(Row { attack, who: case.who, caught_by: caught, found: None, as_it_should }));
             }
         };
+        if !case.on_sealed {
+            copy.seal(&self.parts)?;
+        }
+        let path = copy.path().to_owned();
         let (path, place) = match self.arms.through {
             None => (path.clone(), Place::File(path)),
             Some(url) => {

@@ -2,6 +2,8 @@
 //!
 //! Never on a log that anybody needs. Nothing here is checked, and nothing is said to a writer that is running.
 
+mod sealed;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -21,6 +21,7 @@ use crate::answer::TEXT;
 use crate::error::ReadError;
 use crate::reader::Reader;
 use crate::site::{self, BYTES, FOR_EVER, Shown};
+use crate::store_error;
 use crate::tree::Within;
 
 /// Files that are written at one time: each waits for a disk, or for a network.
@@ -68,7 +69,7 @@ pub enum ExportError {
         source: std::io::Error,
     },
     /// The store.
-    #[error(transparent)]
+    #[error("{}", store_error::words(.0))]
     Store(#[from] object_store::Error),
     /// The address of a store.
     #[error("{0}")]
@@ -161,14 +162,27 @@ impl Destination {
     /// [`ExportError::Address`], [`ExportError::Store`].
     #[cfg(feature = "s3")]
     pub fn s3(address: &str, settings: &[(&str, &str)]) -> Result<Self, ExportError> {
-        let rest = address.strip_prefix("s3://").filter(|rest| !rest.is_empty());
-        let rest = rest.ok_or_else(|| ExportError::Address(format!("{address:?} is not s3://<bucket>/<prefix>")))?;
+        use object_store::aws::AmazonS3ConfigKey::{Client, Endpoint, S3Endpoint};
+
+        let rest = address.strip_prefix("s3://").unwrap_or_default();
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(ExportError::Address(format!("{address:?} is not s3://<bucket>/<prefix>")));
+        }
         // The same provider as for all TLS here. That one is set already is what is wanted.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = object_store::aws::AmazonS3Builder::from_env();
         for (name, value) in settings {
             builder = builder.with_config(name.parse()?, *value);
+        }
+        // The library's own refusal, at the first request, does not say what it is about.
+        let at = [S3Endpoint, Endpoint].iter().find_map(|key| builder.get_config_value(key)).unwrap_or_default();
+        let allowed = builder.get_config_value(&Client(object_store::ClientConfigKey::AllowHttp)).unwrap_or_default();
+        let allowed = ["1", "true", "on", "yes", "y"].contains(&&*allowed.to_ascii_lowercase());
+        if at.starts_with("http://") && !allowed {
+            return Err(ExportError::Address(format!(
+                "{at} is no https: whoever is on the way can read and change what is sent; if that is nobody, set AWS_ALLOW_HTTP=true"
+            )));
         }
         let store = builder.with_bucket_name(bucket).build()?;
         Ok(Self {
@@ -205,7 +219,7 @@ impl Destination {
     /// Removes a file, where it is there.
     pub(crate) async fn remove(&self, name: &str) -> Result<(), object_store::Error> {
         match self.store.delete(&self.key(name)).await {
-            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) if store_error::is_absent(&error) => Ok(()),
             done => done,
         }
     }
@@ -213,7 +227,7 @@ impl Destination {
     async fn read(&self, key: &Key) -> Result<Option<bytes::Bytes>, object_store::Error> {
         match self.store.get(key).await {
             Ok(found) => found.bytes().await.map(Some),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) if store_error::is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }

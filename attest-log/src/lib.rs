@@ -49,6 +49,7 @@ mod site;
 mod snapshot;
 mod sqlite;
 mod store;
+mod store_error;
 mod stored;
 mod tree;
 mod wait;

@@ -250,6 +250,8 @@ pub(crate) fn copy_unchecked(rows: &dyn Rows, target: &mut dyn Target) -> Result
     })
     .map_err(failed)?;
     target.entries(&entries)?;
+    // After the entries: one that was sealed since is in a part.
+    target.sealed(&rows.sealed().map_err(failed)?)?;
     rows.tokens(&mut |hash, text| {
         tokens.extend(Hash::try_from(hash).ok().map(|hash| (hash, text.to_owned())));
         true

@@ -15,6 +15,10 @@ use rusqlite::Connection;
 use tlog_tiles::tile::{Tile as GoTile, TileHashReader, TileReader};
 use tlog_tiles::tlog::{self, HashReader as _};
 
+#[cfg(feature = "s3")]
+#[path = "../../tests/src/s3.rs"]
+mod server;
+
 fn key(seed: u8) -> LogKey {
     LogKey::new("log.example", MemoryKey::from_seed(&[seed; 32])).unwrap()
 }
@@ -276,69 +280,20 @@ fn a_log_is_served_as_c2sp_has_it_and_partial_tiles_only_where_they_exist() {
     assert_eq!(site.get("tile/0/002.p/89").status, 200);
 }
 
-/// Against moto's S3 (`pip install moto[server]`), which has to be there where this feature is tested.
+/// Against a real server.
 #[cfg(feature = "s3")]
 mod s3 {
-    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-    use std::net::TcpStream;
-    use std::process::{Child, Command, Stdio};
-
     use super::*;
-
-    struct Moto(Child, String);
-
-    impl Drop for Moto {
-        fn drop(&mut self) {
-            let _ = self.0.kill();
-            let _ = self.0.wait();
-        }
-    }
-
-    impl Moto {
-        fn start() -> Self {
-            let mut command = Command::new("moto_server");
-            command
-                .args(["-H", "127.0.0.1", "-p", "0"])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::piped());
-            let mut child = command.spawn().expect("moto_server, of `pip install moto[server]`");
-            let mut said = BufReader::new(child.stderr.take().unwrap());
-            let address = loop {
-                let mut line = String::new();
-                assert!(said.read_line(&mut line).unwrap() > 0, "moto ended");
-                if let Some((_, rest)) = line.split_once("http://") {
-                    break rest.split_whitespace().next().unwrap().to_owned();
-                }
-            };
-            // A full pipe would stop it.
-            std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-            Self(child, address)
-        }
-
-        /// Head and body of the answer.
-        fn ask(&self, method: &str, path: &str, body: &str) -> (String, Vec<u8>) {
-            let mut stream = TcpStream::connect(&self.1).unwrap();
-            let (host, length) = (&self.1, body.len());
-            write!(stream, "{method} {path} HTTP/1.0\r\nhost: {host}\r\ncontent-length: {length}\r\n\r\n{body}")
-                .unwrap();
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).unwrap();
-            let at = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
-            (String::from_utf8(answer[..at].to_vec()).unwrap().to_ascii_lowercase(), answer[at + 4..].to_vec())
-        }
-    }
 
     #[test]
     fn an_export_to_a_store_is_the_one_to_a_folder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log.db");
-        let moto = Moto::start();
-        assert!(moto.ask("PUT", "/logs", "").0.contains(" 200 "));
+        let server = server::Server::open();
         // Anybody may read what is published, as it would be.
         let policy = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::logs/*"}]}"#;
-        assert!(moto.ask("PUT", "/logs?policy", policy).0.starts_with("http/1.1 20"));
-        let endpoint = format!("http://{}", moto.1);
+        assert!(server.ask("PUT", "/logs?policy", policy).0.starts_with("http/1.1 20"));
+        let endpoint = format!("http://{}", server.address());
         let settings = [
             ("aws_endpoint", &*endpoint),
             ("aws_allow_http", "true"),
@@ -355,13 +310,13 @@ mod s3 {
             let again = runtime.block_on(export(&Reader::open(&path).unwrap(), Shown::Newest, &to, |_, _| {})).unwrap();
             assert_eq!((exported.size, again.written), (size, 0));
         }
-        assert!(moto.ask("GET", "/logs/one/log/tile/0/002.p/88", "").0.contains(" 404 "), "the full one is there");
+        assert!(server.ask("GET", "/logs/one/log/tile/0/002.p/88", "").0.contains(" 404 "), "the full one is there");
         // Back into a folder, by plain HTTP, to be read as any other.
         let back = folder.path().join("back");
         let resources = tiles(66_000).map(Resource::Tile).chain(bundles(66_000).map(Resource::Entries));
         for resource in resources.chain([Resource::Checkpoint]) {
             let name = resource.to_string();
-            let (head, body) = moto.ask("GET", &format!("/logs/one/log/{name}"), "");
+            let (head, body) = server.ask("GET", &format!("/logs/one/log/{name}"), "");
             let (kind, cache) = match resource {
                 Resource::Checkpoint => ("text/plain; charset=utf-8", "no-cache"),
                 _ => ("application/octet-stream", "immutable"),

@@ -80,8 +80,10 @@ fn build() -> BTreeMap<String, PathBuf> {
     if in_release() {
         command.arg("--release");
     }
-    if cfg!(feature = "tpm") {
-        command.args(["--features", "attest-cli/tpm"]);
+    for (on, feature) in [(cfg!(feature = "tpm"), "attest-cli/tpm"), (cfg!(feature = "s3"), "attest-cli/s3")] {
+        if on {
+            command.args(["--features", feature]);
+        }
     }
     let output = command.output().expect("cargo can be started");
     assert!(output.status.success(), "cargo build failed");

@@ -9,5 +9,6 @@ pub mod listening;
 pub mod page;
 pub mod postgres;
 pub mod real;
+pub mod s3;
 pub mod vectors;
 pub mod world;

@@ -82,12 +82,30 @@ impl Page {
         self.raw("GET", &format!("{}{what}", self.base), &all)
     }
 
+    /// Sends a form to what stands below the page, as the page itself does.
+    pub fn post(&self, what: &str, form: &str) -> Reply {
+        let (here, length) = (format!("http://{}", self.host), form.len().to_string());
+        let headers = [
+            ("Host", &*self.host),
+            ("Cookie", &self.cookie),
+            ("Origin", &here),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Content-Length", &length),
+        ];
+        self.send("POST", &format!("{}{what}", self.base), &headers, form)
+    }
+
     /// A request with just these headers.
     pub fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
+        self.send(method, path, headers, "")
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
         let mut stream = TcpStream::connect(&self.host).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
         let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!("{method} {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n{body}");
         stream.write_all(request.as_bytes()).expect("it reads");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("it answers");

@@ -34,6 +34,8 @@ pub fn tests_folder() -> PathBuf {
 /// A folder with an agent, its guard and a server that counts its runs. The signer is ended when it goes.
 pub struct World {
     folder: TempDir,
+    /// What its programs have in their environment besides.
+    environment: Vec<(&'static str, String)>,
 }
 
 impl World {
@@ -64,7 +66,7 @@ impl World {
 
     fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("attest-test-").tempdir().unwrap();
-        let world = Self { folder };
+        let world = Self { folder, environment: Vec::new() };
         fs::create_dir(world.path("run")).unwrap();
         world.write("prompt.txt", PROMPT);
         world.write("weights.bin", "some weights");
@@ -113,6 +115,11 @@ impl World {
         self.write(name, format!("{line}\n{}", self.read(name)));
     }
 
+    /// Puts something into the environment of all programs that are run from here on.
+    pub fn environment(&mut self, more: impl IntoIterator<Item = (&'static str, String)>) {
+        self.environment.extend(more);
+    }
+
     /// For a wrap in front of a server without a guard, which gives no receipts.
     pub fn without_receipts(self) -> Self {
         self.set("agent.toml", "receipts = \"ignored\"");
@@ -134,7 +141,8 @@ impl World {
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env_remove("ATTEST_AGENT_CONFIG")
             .env_remove("ATTEST_GUARD_CONFIG")
-            .env_remove("ATTEST_LOG");
+            .env_remove("ATTEST_LOG")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

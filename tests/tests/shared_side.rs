@@ -6,6 +6,10 @@
 mod approvals;
 #[path = "shared_side/documents.rs"]
 mod documents;
+#[path = "shared_side/pages.rs"]
+mod pages;
+#[path = "shared_side/references.rs"]
+mod references;
 
 use std::ffi::OsString;
 

@@ -32,10 +32,12 @@ pub(super) struct Case {
     pub who: Who,
     /// At least one of these has to notice; where there is none, nothing can.
     pub must: &'static [By],
+    /// It is done to a copy whose entries are sealed as the log's are; others before they are sealed again.
+    pub on_sealed: bool,
     pub act: Act,
 }
 
-const VERIFY: &[By] = &[By::Verify];
+pub(super) const VERIFY: &[By] = &[By::Verify];
 const START: &[By] = &[By::Start];
 const OUTSIDE: &[By] = &[By::Receipt, By::Witness];
 const RECEIPT: &[By] = &[By::Receipt];
@@ -54,13 +56,13 @@ pub(super) fn all(original: &Original, key: Option<&LogKey>, shared: bool) -> Ve
     cases
 }
 
-fn case(
+pub(super) fn case(
     name: impl Into<String>,
     who: Who,
     must: &'static [By],
     act: impl Fn(&Copy, &Original, Option<&LogKey>) -> Done<Acted> + 'static,
 ) -> Case {
-    Case { name: name.into(), who, must, act: Box::new(act) }
+    Case { name: name.into(), who, must, on_sealed: false, act: Box::new(act) }
 }
 
 /// The same by a writer and by whoever holds the key, who makes tree and checkpoint anew.
@@ -77,7 +79,7 @@ fn both(cases: &mut Vec<Case>, key: bool, name: &str, act: impl Fn(&Copy, &Origi
     }
 }
 
-fn done(acted: bool) -> Done<Acted> {
+pub(super) fn done(acted: bool) -> Done<Acted> {
     Ok(if acted { Acted::Done } else { Acted::Not })
 }
 
@@ -224,8 +226,10 @@ fn beside(shared: bool, cases: &mut Vec<Case>) {
         Ok(true)
     });
     add("put a token beside an entry that has none", VERIFY, |copy, original| {
-        let none = original.entries.iter().position(|kept| kept.token.is_none());
-        copy.set_own_token(none.unwrap_or(0) as u64, Some("a.b.c"))?;
+        // Of those before there is no file to put it into.
+        let none =
+            (original.forgotten..original.size()).find(|at| original.at(*at).is_ok_and(|kept| kept.token.is_none()));
+        copy.set_own_token(none.unwrap_or(0), Some("a.b.c"))?;
         Ok(none.is_some())
     });
     add("free a used call in the replay window", VERIFY, |copy, original| {

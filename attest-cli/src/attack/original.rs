@@ -27,6 +27,8 @@ pub(crate) struct Original {
     pub entries: Vec<Kept>,
     pub keys: LogKeys,
     pub checkpoint: String,
+    /// Index behind the last entry whose token was let go.
+    pub forgotten: u64,
     /// The largest cosigned checkpoint, or the last one as if it were.
     witness: (usize, Hash),
     /// What the receipt of the last call shows: a size and its root. None of a caller's log, which gives none.
@@ -35,7 +37,7 @@ pub(crate) struct Original {
 }
 
 impl Original {
-    pub(super) fn read(log: &Path, keys: &LogKeys) -> Done<Self> {
+    pub(super) fn read(log: &Path, keys: &LogKeys, forgotten: u64) -> Done<Self> {
         let reader = reader(log)?;
         if reader.len()? > MOST {
             return Err(format!("the attacks are tried on logs of up to {MOST} entries").into());
@@ -49,6 +51,7 @@ impl Original {
             ends: ends(&entries),
             keys: keys.clone(),
             checkpoint: reader.checkpoint()?,
+            forgotten,
             entries,
         })
     }

@@ -7,12 +7,12 @@ use attest_core::tile::{FULL, Resource};
 use crate::record::MAX_TOKEN;
 
 /// The name of a bundle of entries.
-pub(super) fn entries(bundle: u64) -> Option<String> {
+pub(crate) fn entries(bundle: u64) -> Option<String> {
     Resource::entries(bundle, FULL).map(|resource| resource.to_string())
 }
 
 /// The name of the file with the tokens that came with these entries.
-pub(super) fn tokens(bundle: u64) -> Option<String> {
+pub(crate) fn tokens(bundle: u64) -> Option<String> {
     entries(bundle).and_then(|name| name.strip_prefix("tile/entries/").map(|path| format!("token/{path}")))
 }
 
@@ -22,7 +22,7 @@ pub(super) fn table(part: &Range<u64>) -> String {
 }
 
 /// Tokens as a file: each as four bytes of length, big-endian, and its bytes; none as a length of 0.
-pub(super) fn write_tokens(tokens: &[Option<String>]) -> Option<Vec<u8>> {
+pub(crate) fn write_tokens(tokens: &[Option<String>]) -> Option<Vec<u8>> {
     let mut file = Vec::new();
     for token in tokens {
         let token = token.as_deref().unwrap_or_default();

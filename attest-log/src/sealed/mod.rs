@@ -10,7 +10,7 @@
 //! Trust: whoever can write where sealed entries are can destroy them. What he changes of a body contradicts the tree, which is
 //! looked at before it is shown; what he changes of a token contradicts the entry that names it.
 
-mod form;
+pub(crate) mod form;
 mod home;
 mod read;
 mod seal;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use attest_core::merkle::check_inclusion;
 use attest_core::tile::read_bundle;
 use attest_tests::forge::Forge;
-use attest_tests::world::{must, must_fail, output};
+use attest_tests::world::{must, must_fail};
 use serde_json::Value;
 
 use super::common::{Stage, Store, calls};
@@ -23,26 +23,18 @@ fn sealed(store: Store) -> Stage {
     stage
 }
 
-/// `attest log verify`: its exit code, and all that it says.
-fn verify(stage: &Stage) -> (Option<i32>, String) {
-    let key = stage.said(&["log", "key", "LOG"]);
-    let words = ["log", "verify", &stage.log, "--key", key.trim(), "--trust", "guard.toml"];
-    let done = output(stage.world.attest(&words));
-    (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
-}
-
 #[test]
 fn a_byte_of_a_sealed_body_is_noticed_wherever_it_is_read() {
     for store in [Store::File, Store::Database] {
         let stage = sealed(store);
-        assert_eq!(verify(&stage).0, Some(0));
+        assert_eq!(stage.verify().0, Some(0));
         let path = stage.world.path("sealed/tile/entries/001");
         let mut file = fs::read(&path).unwrap();
         // In the fourth entry, past its length.
         let at: usize = read_bundle(&file, 256).unwrap().iter().take(3).map(|body| 2 + body.len()).sum();
         file[at + 40] ^= 1;
         fs::write(&path, file).unwrap();
-        let (code, said) = verify(&stage);
+        let (code, said) = stage.verify();
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("259"), "{said}");
         for words in [
@@ -67,7 +59,7 @@ fn a_byte_of_a_sealed_token_is_noticed() {
     let at = file.iter().rposition(u8::is_ascii_alphanumeric).unwrap();
     file[at - 3] = if file[at - 3] == b'A' { b'B' } else { b'A' };
     fs::write(&path, &file).unwrap();
-    let (code, said) = verify(&stage);
+    let (code, said) = stage.verify();
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("the token beside it is not the one"), "{said}");
     // And it is not what a bundle of evidence is made of, nor what a place may be moved with.
@@ -81,7 +73,7 @@ fn a_part_that_is_not_there_is_said_with_what_to_do_and_may_have_moved() {
     for store in [Store::File, Store::Database] {
         let stage = sealed(store);
         fs::rename(stage.world.path("sealed"), stage.world.path("elsewhere")).unwrap();
-        let (code, said) = verify(&stage);
+        let (code, said) = stage.verify();
         assert_eq!(code, Some(2), "{said}");
         let refused = must_fail(stage.world.attest(&["log", "show", &stage.log, "300"]));
         for said in [&said, &refused] {
@@ -109,11 +101,11 @@ fn files_of_a_part_that_are_cut_short_or_gone_are_said_by_name() {
         let path = stage.world.path(&format!("sealed/{name}"));
         let whole = fs::read(&path).unwrap();
         fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-        let (code, said) = verify(&stage);
+        let (code, said) = stage.verify();
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(name) && said.contains("cut short"), "{said}");
         fs::remove_file(&path).unwrap();
-        let (code, said) = verify(&stage);
+        let (code, said) = stage.verify();
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains(name) && said.contains("no such file"), "{said}");
         fs::write(&path, whole).unwrap();

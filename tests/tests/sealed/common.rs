@@ -1,4 +1,5 @@
 //! A log in each store, filled by a guard.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,7 +8,7 @@ use attest_log::Reader;
 use attest_tests::client::{Client, text};
 use attest_tests::forge::Forge;
 use attest_tests::postgres::Server;
-use attest_tests::world::{World, must};
+use attest_tests::world::{World, must, output};
 use serde_json::{Value, json};
 
 /// Where a log is.
@@ -23,18 +24,20 @@ pub struct Stage {
     pub server: Option<Server>,
     /// What the verbs call the log.
     pub log: String,
+    /// Where it is sealed.
+    pub to: String,
 }
 
 impl Stage {
     pub fn new(store: Store) -> Self {
         let world = World::new();
         if store == Store::File {
-            return Self { world, server: None, log: "guard.db".into() };
+            return Self { world, server: None, log: "guard.db".into(), to: "sealed".into() };
         }
         let server = Server::start();
         let log = server.url("log");
         world.edit("guard.toml", "log = \"guard.db\"", &format!("log = \"{log}\"\nside = \"side\""));
-        Self { world, server: Some(server), log }
+        Self { world, server: Some(server), log, to: "sealed".into() }
     }
 
     /// The log as this process opens it.
@@ -61,6 +64,14 @@ impl Stage {
         serde_json::from_str(&said).unwrap()
     }
 
+    /// `attest log verify` so: its exit code, and all that it says.
+    pub fn verify(&self) -> (Option<i32>, String) {
+        let key = self.said(&["log", "key", "LOG"]);
+        let words = ["log", "verify", &self.log, "--key", key.trim(), "--trust", "guard.toml"];
+        let done = output(self.world.attest(&words));
+        (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
+    }
+
     /// The entries that have these members.
     pub fn entries(&self, members: &[(&str, &str)]) -> Vec<Value> {
         let listed = self.said(&["log", "list", "LOG", "--json"]);
@@ -70,7 +81,7 @@ impl Stage {
 
     /// `attest log seal`; what was sealed.
     pub fn seal(&self, words: &[&str]) -> (u64, u64) {
-        let all = [&["log", "seal", "LOG", "--to", "sealed", "--json"], words].concat();
+        let all = [&["log", "seal", "LOG", "--to", &self.to, "--json"], words].concat();
         let said: Value = serde_json::from_str(&self.said(&all)).unwrap();
         (said["sealed"]["first"].as_u64().unwrap(), said["sealed"]["until"].as_u64().unwrap())
     }

@@ -3,16 +3,9 @@
 use std::fs;
 
 use attest_tests::forge::Forge;
-use attest_tests::world::{must, must_fail, output};
+use attest_tests::world::{must, must_fail};
 
 use super::common::{Stage, Store, calls};
-
-fn verify(stage: &Stage) -> (Option<i32>, String) {
-    let key = stage.said(&["log", "key", "LOG"]);
-    let words = ["log", "verify", &stage.log, "--key", key.trim(), "--trust", "guard.toml"];
-    let done = output(stage.world.attest(&words));
-    (done.status.code(), String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned())
-}
 
 fn forget<'a>(stage: &'a Stage, words: &[&'a str]) -> Vec<&'a str> {
     [&["log", "forget", &stage.log, "--key", "keys/guard-log.key"], words].concat()
@@ -44,7 +37,7 @@ fn tokens_that_were_let_go_are_not_missed_and_all_else_is() {
             !world.path("sealed/part/0-256.parquet").exists() && world.path("sealed/part/256-512.parquet").exists()
         );
 
-        let (code, said) = verify(&stage);
+        let (code, said) = stage.verify();
         assert_eq!(code, Some(0), "{said}");
         let after = stage.entries(&[]);
         assert_eq!(after[..listed.len()], listed, "every entry is there");
@@ -68,14 +61,14 @@ fn tokens_that_were_let_go_are_not_missed_and_all_else_is() {
         let mut client = stage.guard();
         calls(&mut client, &forge, 301..303);
         client.end();
-        assert_eq!(verify(&stage).0, Some(0));
+        assert_eq!(stage.verify().0, Some(0));
         // Again there is nothing to do, and no second entry.
         stage.said(&forget(&stage, &["--before", "300", "--yes"]));
         assert_eq!(stage.entries(&[("type", "forgotten")]).len(), 1);
 
         // What was not let go is missed.
         fs::remove_file(world.path("sealed/token/001")).unwrap();
-        let (code, said) = verify(&stage);
+        let (code, said) = stage.verify();
         assert_eq!(code, Some(2), "{said}");
         // Nor is it enough to mark it in the tables.
         match &stage.server {
@@ -85,7 +78,7 @@ fn tokens_that_were_let_go_are_not_missed_and_all_else_is() {
                 .execute_batch("UPDATE sealed SET forgotten = 1")
                 .unwrap(),
         }
-        let (code, said) = verify(&stage);
+        let (code, said) = stage.verify();
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("is not that of its `forgotten` entries"), "{said}");
     }
@@ -106,13 +99,13 @@ fn a_letting_go_that_was_cut_off_is_finished_by_the_next() {
     let db = rusqlite::Connection::open(world.path("guard.db")).unwrap();
     db.execute_batch("UPDATE sealed SET forgotten = 0").unwrap();
     drop(db);
-    let (code, said) = verify(&stage);
+    let (code, said) = stage.verify();
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("run it again"), "{said}");
     let refused = must_fail(world.attest(&forget(&stage, &["--before", "1"])));
     assert!(refused.contains("before 256"), "{refused}");
     stage.said(&forget(&stage, &["--before", "1", "--yes"]));
     assert!(!world.path("sealed/token/000").exists());
-    assert_eq!(verify(&stage).0, Some(0));
+    assert_eq!(stage.verify().0, Some(0));
     assert_eq!(stage.entries(&[("type", "forgotten")]).len(), 1);
 }

@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const REQUESTS: &str = "side_file WHERE folder LIKE 'approvals/%' AND name = 'request.json'";
-const LYING: &str = "side_file WHERE folder LIKE 'approvals/%'";
+pub(super) const REQUESTS: &str = "side_file WHERE folder LIKE 'approvals/%' AND name = 'request.json'";
+pub(super) const LYING: &str = "side_file WHERE folder LIKE 'approvals/%'";
 
 /// Guards over one log whose calls of `show` one person of the treasury has to approve: Ada, with `Ada.key`. `more` stands in `[policy]`.
-fn office(server: &Server, more: &str) -> World {
+pub(super) fn office(server: &Server, more: &str) -> World {
     let world = World::new();
     let risk = String::from_utf8(must(world.attest(&["policy", "show-default", "--risk"])).stdout).unwrap();
     let classes = "[classes.shown]\nrisk = \"high\"\ntools = [\"tools#show\"]\n[classes.plain]\nrisk = \"low\"\ntools = [\"tools#echo\"]\n";
@@ -32,12 +32,12 @@ fn office(server: &Server, more: &str) -> World {
 }
 
 /// Calls `show`, and says what came of it.
-fn show(forge: &Forge, client: &mut Client, id: u64, what: &str) -> Value {
+pub(super) fn show(forge: &Forge, client: &mut Client, id: u64, what: &str) -> Value {
     client.send(forge.call(id, "show", json!({"what": what})).line);
     client.answer(id)
 }
 
-fn waits(forge: &Forge, client: &mut Client, id: u64, what: &str) {
+pub(super) fn waits(forge: &Forge, client: &mut Client, id: u64, what: &str) {
     let refused = show(forge, client, id, what);
     assert_eq!(reason(&refused), "step-up-required", "{refused}; {}", client.said());
 }

@@ -27,7 +27,7 @@ fn shared(server: &Server) -> World {
 }
 
 /// Makes the tables, as a guard does whose configuration names no document.
-fn begin(world: &World) {
+pub(super) fn begin(world: &World) {
     let text = world.read("guard-0.toml");
     let bare: String = text.split_inclusive('\n').filter(|line| !line.contains("shared:")).collect();
     let bare = bare.replace("[policy]\n", "").replace("[[status.list]]", "[[status.list]]\nfile = \"list.jwt\"");
@@ -43,7 +43,7 @@ fn begin(world: &World) {
     client.end();
 }
 
-fn put(world: &World, name: &str, file: &str) {
+pub(super) fn put(world: &World, name: &str, file: &str) {
     must(world.attest(&["shared", "--config", "guard-0.toml", "put", name, file, "--key", "shared.key"]));
 }
 
@@ -52,19 +52,19 @@ fn revoke(world: &World, more: &[&str]) {
 }
 
 /// A host behind its wrap, which starts this guard.
-fn host(world: &World, n: usize) -> Client {
+pub(super) fn host(world: &World, n: usize) -> Client {
     Client::start(world.wrap(attest_tests::world::AUDIENCE, &words(world, n)))
 }
 
-fn call(client: &mut Client) -> Value {
+pub(super) fn call(client: &mut Client) -> Value {
     client.call("echo", json!({"text": "hello"}))
 }
 
-fn comes_to(client: &mut Client, wanted: &str) {
+pub(super) fn comes_to(client: &mut Client, wanted: &str) {
     eventually(wanted, || (reason(&call(client)) == wanted).then_some(()));
 }
 
-fn says(client: &Client, what: &str) {
+pub(super) fn says(client: &Client, what: &str) {
     eventually(what, || client.said().contains(what).then_some(()));
 }
 
@@ -85,7 +85,7 @@ fn what_is_revoked_once_is_revoked_at_every_guard_within_moments() {
     for client in &mut hosts {
         comes_to(client, "revoked");
     }
-    let older = server.sql("log", "SELECT encode(bytes, 'hex') FROM attest_log.side_file WHERE folder = 'shared'");
+    let older = stored(&server);
     // Made at least a second later, as lists are told apart by.
     std::thread::sleep(Duration::from_millis(1_100));
     revoke(&world, &["--restore"]);
@@ -93,17 +93,12 @@ fn what_is_revoked_once_is_revoked_at_every_guard_within_moments() {
     for client in &mut hosts {
         comes_to(client, "");
     }
-    // Somebody who can write the database, and has no key.
-    let store = |hex: &str| {
-        let sql = format!("UPDATE attest_log.side_file SET bytes = decode('{hex}', 'hex') WHERE folder = 'shared'");
-        server.sql("log", &sql);
-    };
-    store(older.trim());
+    store(&server, &older);
     hosts.iter().for_each(|client| says(client, "an older one"));
-    store(&hex(&std::fs::read(world.path("list.jwt")).unwrap()));
+    store(&server, &hex(&std::fs::read(world.path("list.jwt")).unwrap()));
     hosts.iter().for_each(|client| says(client, "no signature"));
-    let (token, _) = unhex(older.trim());
-    store(&hex(&[token.as_bytes(), b"\nother"].concat()));
+    let (token, _) = unhex(&older);
+    store(&server, &hex(&[token.as_bytes(), b"\nother"].concat()));
     hosts.iter().for_each(|client| says(client, "not those that were signed"));
     server.sql("log", "DELETE FROM attest_log.side_file WHERE folder = 'shared'");
     hosts.iter().for_each(|client| says(client, "not in the database any more"));
@@ -115,6 +110,17 @@ fn what_is_revoked_once_is_revoked_at_every_guard_within_moments() {
     let mut again = host(&world, 0);
     comes_to(&mut again, "");
     again.end();
+}
+
+/// The one document that is stored, in hexadecimal digits.
+pub(super) fn stored(server: &Server) -> String {
+    server.sql("log", "SELECT encode(bytes, 'hex') FROM attest_log.side_file WHERE folder = 'shared'").trim().to_owned()
+}
+
+/// Puts something in its place, as somebody does who can write the database and has no key.
+pub(super) fn store(server: &Server, hex: &str) {
+    let sql = format!("UPDATE attest_log.side_file SET bytes = decode('{hex}', 'hex') WHERE folder = 'shared'");
+    server.sql("log", &sql);
 }
 
 /// Policies that let every call through but those of one tool.
@@ -247,12 +253,12 @@ fn what_is_wrong_about_shared_documents_is_said() {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The token of what is stored, and the document.
-fn unhex(text: &str) -> (String, Vec<u8>) {
+pub(super) fn unhex(text: &str) -> (String, Vec<u8>) {
     let bytes: Vec<u8> =
         (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect();
     let at = bytes.iter().position(|byte| *byte == b'\n').unwrap();

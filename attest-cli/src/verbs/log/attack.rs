@@ -14,11 +14,11 @@ use crate::{Ending, output};
 /// Tries every attack on copies of a log, never on the log itself, and says what notices each
 ///
 /// Without --key-file these are the attacks of whoever can write the log's files; with it, also those of whoever holds the
-/// log's key and makes everything anew, which only holders of receipts, and witnesses, can notice. Exits with 1 if something
-/// that should be noticed is not.
+/// log's key and makes everything anew, which only holders of receipts, and witnesses, can notice. Sealed entries are read where they
+/// are, and copied too. Exits with 1 if something that should be noticed is not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The log's file
+    /// The log's file, or a database's address
     #[arg(value_name = "LOG", default_value = "guard.db")]
     log: PathBuf,
     /// The log's private key, for the attacks of its holder
