@@ -33,6 +33,10 @@ pub(crate) struct Cosigned {
     pub(crate) answer: oneshot::Sender<Result<(), AppendError>>,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every message is an append, which would be put into a box of its own for the others"
+)]
 pub(crate) enum Message {
     Append(Job),
     Cosigned(Cosigned),
