@@ -186,7 +186,21 @@ impl Server {
         String::from_utf8(done.stdout).unwrap()
     }
 
-    /// That, to be run by the test.
+    /// Sets a log's tables back to what they were in version 1 or 2.
+    pub fn set_back(&self, version: u8) {
+        let tables = if version == 1 { "attest_log.sealed, attest_log.side_file" } else { "attest_log.side_file" };
+        self.sql(
+            "log",
+            &format!(
+                "CREATE INDEX replay_expires ON attest_log.replay (expires);
+                 ALTER TABLE attest_log.entry ALTER body SET STORAGE EXTENDED, ALTER token SET STORAGE EXTENDED, RESET (toast_tuple_target);
+                 DROP TABLE {tables};
+                 UPDATE attest_log.meta SET version = {version}"
+            ),
+        );
+    }
+
+    /// [`Server::sql`], to be run by the test.
     pub fn psql(&self, database: &str, sql: &str) -> Command {
         let mut command = Command::new(self.programs.join("psql"));
         command.args([

@@ -96,8 +96,7 @@ fn a_database_of_version_1_is_read_as_it_is_and_changed_by_the_next_guard() {
     let mut client = stage.guard();
     calls(&mut client, &Forge::of(&stage.world), 1..301);
     client.end();
-    // Version 2 has one table more, and nothing else.
-    server.sql("log", "DROP TABLE attest_log.sealed, attest_log.side_file; UPDATE attest_log.meta SET version = 1");
+    server.set_back(1);
     let version = || server.sql("log", "SELECT version FROM attest_log.meta").trim().to_owned();
     let entries = stage.verified()["entries"].as_u64().unwrap();
     let refused = must_fail(stage.world.attest(&["log", "seal", &stage.log, "--to", "sealed"]));
@@ -106,7 +105,7 @@ fn a_database_of_version_1_is_read_as_it_is_and_changed_by_the_next_guard() {
     assert_eq!(version(), "1", "reading changes nothing");
     let mut client = stage.guard();
     calls(&mut client, &Forge::of(&stage.world), 1_000..1_010);
-    assert_eq!(version(), "3");
+    assert_eq!(version(), "4");
     assert_eq!(stage.seal(&["--before", "512"]), (0, 512));
     client.end();
     assert!(stage.verified()["entries"].as_u64().unwrap() > entries + 20);
