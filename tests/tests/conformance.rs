@@ -27,9 +27,8 @@ const CLIENT: [&str; 2] = ["client 2025-11-25: 20 passed, 0 failed, ", "client 2
 /// One leg at a time, because some checks of the suite wait only half a second for an answer.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Scenarios that wait for so many milliseconds and no longer; or that say something on the stream of GET as soon as the first call
-/// comes, and a client that opens that stream beside its first call may be late.
-const HURRIED: [&str; 3] = ["server-stateless", "elicitation-sep1034-client-defaults", "sse-retry"];
+/// Scenarios that wait for so many milliseconds and no longer.
+const HURRIED: [&str; 2] = ["server-stateless", "sse-retry"];
 
 /// Whether nothing failed but checks of such scenarios, which a machine that is busy with other things misses, with or without
 /// attest. A leg gets one more chance then, and only then.

@@ -31,6 +31,7 @@ pub(super) struct Statements {
 /// Most leaves that a verifier which others overtook learns one by one; beyond that it reads the tree's tiles.
 pub(super) const LEAVES: usize = 2_048;
 
+/// The columns are unfolded side by side: a function under `FROM` has all its rows put aside before the first is used.
 impl Statements {
     pub(super) async fn of(client: &Client) -> Result<Self, Error> {
         let leaves = format!(
@@ -46,32 +47,32 @@ impl Statements {
             entry: client
                 .prepare(
                     "INSERT INTO entry (idx, body, token)
-                     SELECT * FROM unnest($1::int8[], $2::bytea[], $3::bytea[])",
+                     SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[])",
                 )
                 .await?,
             token: client
                 .prepare(
-                    "INSERT INTO token (hash, text) SELECT * FROM unnest($1::bytea[], $2::bytea[])
+                    "INSERT INTO token (hash, text) SELECT unnest($1::bytea[]), unnest($2::bytea[])
                      ON CONFLICT (hash) DO NOTHING",
                 )
                 .await?,
             replay: client
                 .prepare(
                     "INSERT INTO replay (idx, scope, jti, expires)
-                     SELECT * FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::int8[])",
+                     SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::int8[])",
                 )
                 .await?,
             close: client.prepare("DELETE FROM open_call WHERE hash = ANY($1)").await?,
             opens: client
                 .prepare(
                     "INSERT INTO open_call (hash, idx, instance)
-                     SELECT hash, idx, $3 FROM unnest($1::bytea[], $2::int8[]) AS opened (hash, idx)",
+                     SELECT unnest($1::bytea[]), unnest($2::int8[]), $3",
                 )
                 .await?,
             next_key: client.prepare("INSERT INTO log_key (since, vkey) VALUES ($1, $2)").await?,
             tile: client
                 .prepare(
-                    "INSERT INTO tile (level, idx, hashes) SELECT * FROM unnest($1::int2[], $2::int8[], $3::bytea[])
+                    "INSERT INTO tile (level, idx, hashes) SELECT unnest($1::int2[]), unnest($2::int8[]), unnest($3::bytea[])
                      ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
                 )
                 .await?,

@@ -101,7 +101,7 @@ impl Target for Arriving {
         let tokens: Vec<Option<&[u8]>> =
             rows.iter().map(|(_, _, token)| token.as_ref().map(|token| token.as_bytes())).collect();
         self.add(
-            "INSERT INTO entry (idx, body, token) SELECT * FROM unnest($1::int8[], $2::bytea[], $3::bytea[])",
+            "INSERT INTO entry (idx, body, token) SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[])",
             &[(&indexes, Type::INT8_ARRAY), (&bodies, Type::BYTEA_ARRAY), (&tokens, Type::BYTEA_ARRAY)],
         )
     }
@@ -110,7 +110,7 @@ impl Target for Arriving {
         let hashes: Vec<&[u8]> = rows.iter().map(|(hash, _)| hash.as_slice()).collect();
         let texts: Vec<&[u8]> = rows.iter().map(|(_, text)| text.as_bytes()).collect();
         self.add(
-            "INSERT INTO token (hash, text) SELECT * FROM unnest($1::bytea[], $2::bytea[])",
+            "INSERT INTO token (hash, text) SELECT unnest($1::bytea[]), unnest($2::bytea[])",
             &[(&hashes, Type::BYTEA_ARRAY), (&texts, Type::BYTEA_ARRAY)],
         )
     }
@@ -120,7 +120,7 @@ impl Target for Arriving {
         let indexes: Vec<i64> = rows.iter().map(|tile| tile.index.cast_signed()).collect();
         let hashes: Vec<&[u8]> = rows.iter().map(|tile| tile.hashes.as_slice()).collect();
         self.add(
-            "INSERT INTO tile (level, idx, hashes) SELECT * FROM unnest($1::int2[], $2::int8[], $3::bytea[])",
+            "INSERT INTO tile (level, idx, hashes) SELECT unnest($1::int2[]), unnest($2::int8[]), unnest($3::bytea[])",
             &[(&levels, Type::INT2_ARRAY), (&indexes, Type::INT8_ARRAY), (&hashes, Type::BYTEA_ARRAY)],
         )
     }
@@ -132,7 +132,7 @@ impl Target for Arriving {
         let ends: Vec<i64> = rows.iter().map(|(.., expires)| expires.cast_signed()).collect();
         self.add(
             "INSERT INTO replay (idx, scope, jti, expires)
-             SELECT * FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::int8[])",
+             SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::int8[])",
             &[
                 (&indexes, Type::INT8_ARRAY),
                 (&scopes, Type::BYTEA_ARRAY),

@@ -39,8 +39,9 @@ SET client_min_messages = warning;
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;";
 
 /// What a session that writes is told too. Its statements are planned once, when the tables may still be empty, and each
-/// looks up a few rows: a plan that reads a whole table would be kept, and cost more with every entry.
-const WRITING: &str = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;";
+/// looks up a few rows: a plan that reads a whole table would be kept, and cost more with every entry. Where the tables have
+/// grown such a plan counts as dear, and would be compiled at every execution.
+const WRITING: &str = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off;";
 
 /// What went wrong with the database of a shared log.
 #[derive(Debug, thiserror::Error)]

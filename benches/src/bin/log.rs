@@ -56,7 +56,7 @@ fn shared(folder: &Path, what: &str, words: &[String]) -> Outcome<()> {
     writeln!(out, "one log on PostgreSQL; median of {TURNS} turns")?;
     writeln!(out, "verifiers  callers of each  appends/s   lowest–highest        p50        p99  fsync probe")?;
     for verifiers in [1, 2] {
-        for callers in [1usize, 16, 64] {
+        for callers in [1usize, 16, 64, 128] {
             let turns = (0..TURNS).map(|_| shared::turn(place.path(), word(0)?, verifiers, callers));
             let turns = turns.collect::<Outcome<Vec<Figure>>>()?;
             writeln!(out, "{verifiers:>9}  {callers:>15} {}", columns(&turns))?;

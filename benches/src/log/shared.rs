@@ -1,5 +1,6 @@
 //! One log on PostgreSQL that several verifiers append to, each of them a process.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -12,7 +13,10 @@ use super::{Figure, appends, fsync_probe};
 use crate::Outcome;
 use crate::figures::quantile;
 
-/// A verifier: opens the log and appends for `span`; says how long each append took.
+/// What a verifier says once it is ready, and is told once all are.
+const READY: &str = "ready";
+
+/// A verifier: opens the log, says so and waits for its turn; appends for `span`, and says how long each append took.
 ///
 /// # Errors
 /// The log's.
@@ -22,6 +26,8 @@ pub fn write(side: &Path, url: &str, callers: usize, span: Duration) -> Outcome<
     let log = Arc::new(log);
     // The first appends make connections and plans.
     appends::appended(&log, callers, span / 5)?;
+    writeln!(std::io::stdout(), "{READY}")?;
+    std::io::stdin().read_line(&mut String::new())?;
     let (times, _) = appends::appended(&log, callers, span)?;
     log.close()?;
     Ok(times)
@@ -38,19 +44,32 @@ pub fn turn(folder: &Path, url: &str, verifiers: usize, callers: usize) -> Outco
         std::fs::create_dir_all(&side)?;
         let mut child = Command::new(std::env::current_exe()?);
         child.arg(&side).args(["shared-writer", url, &callers.to_string()]);
-        Ok(child.stdout(Stdio::piped()).spawn()?)
+        Ok(child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?)
     });
-    let started = started.collect::<Outcome<Vec<Child>>>()?;
-    let (mut times, mut rate) = (Vec::new(), 0.0);
-    for child in started {
-        let done = child.wait_with_output()?;
-        if !done.status.success() {
+    let mut started = started.collect::<Outcome<Vec<Child>>>()?;
+    // A verifier reads all replay keys when it opens the log, which is no part of an append.
+    let mut spoken = Vec::new();
+    for child in &mut started {
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no pipe")?);
+        let mut line = String::new();
+        lines.read_line(&mut line)?;
+        if line.trim_end() != READY {
             return Err("a verifier failed".into());
         }
-        let own: Vec<Duration> = String::from_utf8(done.stdout)?
-            .lines()
-            .map(|line| Ok(Duration::from_nanos(line.parse()?)))
-            .collect::<Outcome<_>>()?;
+        spoken.push(lines);
+    }
+    for child in &mut started {
+        writeln!(child.stdin.take().ok_or("no pipe")?)?;
+    }
+    let (mut times, mut rate) = (Vec::new(), 0.0);
+    for (mut child, mut lines) in started.into_iter().zip(spoken) {
+        let mut said = String::new();
+        lines.read_to_string(&mut said)?;
+        if !child.wait()?.success() {
+            return Err("a verifier failed".into());
+        }
+        let own: Vec<Duration> =
+            said.lines().map(|line| Ok(Duration::from_nanos(line.parse()?))).collect::<Outcome<_>>()?;
         // Each caller has one append under way at any time, so its appends fill the span.
         let busy: Duration = own.iter().sum();
         rate += own.len() as f64 / (busy.as_secs_f64() / callers as f64);

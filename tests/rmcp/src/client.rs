@@ -2,16 +2,19 @@
 
 mod answers;
 mod arguments;
+mod listening;
 
 use rmcp::model::{
     CallToolRequestParams, GetPromptRequestParams, JsonObject, ProtocolVersion, ReadResourceRequestParams, Tool,
 };
 use rmcp::service::{ClientInitializeError, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
 use rmcp::{ClientLifecycleMode, ClientServiceExt as _, RoleClient, ServiceError};
 use serde_json::Value;
 
 use self::answers::Answers;
+use self::listening::Listening;
 
 /// Why a scenario could not be played to its end.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum ClientError {
     /// What the suite hands over as the scenario's context is no JSON.
     #[error("MCP_CONFORMANCE_CONTEXT is no JSON: {0}")]
     Context(#[from] serde_json::Error),
+    /// There is no client of HTTP here.
+    #[error("cannot make a client of HTTP: {0}")]
+    Http(#[from] reqwest::Error),
     /// No conversation came about.
     #[error("cannot connect to {url}: {source}")]
     Connect {
@@ -67,10 +73,13 @@ enum Plan {
 pub async fn play(scenario: &Scenario, url: &str) -> Result<Vec<String>, ClientError> {
     let plan = plan(&scenario.name)?;
     let lifecycle = lifecycle(&scenario.version);
+    let http = Listening::new()?;
+    let config = StreamableHttpClientTransportConfig::with_uri(url);
     let client = Answers
-        .serve_with_lifecycle(StreamableHttpClientTransport::from_uri(url), lifecycle)
+        .serve_with_lifecycle(StreamableHttpClientTransport::with_client(http.clone(), config), lifecycle)
         .await
         .map_err(|source| ClientError::Connect { url: url.to_owned(), source: Box::new(source) })?;
+    http.listens().await;
     let tools = client.list_all_tools().await?;
     let calls = match &plan {
         Plan::List => Vec::new(),
