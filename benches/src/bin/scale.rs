@@ -12,14 +12,14 @@ const CALLS: usize = 10_000;
 
 fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
-    let fixed: f64 = arguments.next().map_or(Ok(0.9), |text| text.parse())?;
-    let each: f64 = arguments.next().map_or(Ok(0.072), |text| text.parse())?;
+    let fixed: f64 = arguments.next().map_or(Ok(0.74), |text| text.parse())?;
+    let each: f64 = arguments.next().map_or(Ok(0.045), |text| text.parse())?;
     let mut out = std::io::stdout().lock();
 
     writeln!(out, "one shared log: a batch of n takes {fixed} + n * {each} ms, and is alone with the head of the log")?;
     writeln!(out, "{:>9} {:>10} {:>10} {:>10} {:>10}", "verifiers", "appends/s", "p50, ms", "p99, ms", "behind, s")?;
     for verifiers in [1, 2, 10, 100, 1_000] {
-        for rate in [1_000.0, 4_000.0, 8_000.0, 12_000.0] {
+        for rate in [1_000.0, 4_000.0, 8_000.0, 16_000.0] {
             let seen = turns(verifiers, rate, fixed, each, 7);
             writeln!(out, "{verifiers:>9} {rate:>10} {:>10.1} {:>10.1} {:>10.2}", seen.p50, seen.p99, seen.behind)?;
         }

@@ -25,12 +25,11 @@ pub struct Turns {
 #[derive(Default)]
 struct Verifier {
     waiting: VecDeque<f64>,
-    batch: Vec<f64>,
+    in_line: bool,
 }
 
 /// `verifiers` that get `rate` appends per second together, at random moments (a Poisson process), each batch of n taking
-/// `fixed` + n * `each` milliseconds. Whoever has something to write stands in line; what comes while it stands there waits for
-/// its next turn.
+/// `fixed` + n * `each` milliseconds. Whoever has something to write stands in line, and takes along what came while it stood there.
 pub fn turns(verifiers: usize, rate: f64, fixed: f64, each: f64, seed: u64) -> Turns {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut all: Vec<Verifier> = (0..verifiers).map(|_| Verifier::default()).collect();
@@ -49,8 +48,8 @@ pub fn turns(verifiers: usize, rate: f64, fixed: f64, each: f64, seed: u64) -> T
             let Some(verifier) = all.get_mut(at) else { break };
             verifier.waiting.push_back(next);
             arrived += 1;
-            if verifier.batch.is_empty() {
-                step_up(verifier);
+            if !verifier.in_line {
+                verifier.in_line = true;
                 line.push_back(at);
                 free = free.max(next);
             }
@@ -59,10 +58,11 @@ pub fn turns(verifiers: usize, rate: f64, fixed: f64, each: f64, seed: u64) -> T
         }
         let Some(at) = line.pop_front() else { break };
         let Some(verifier) = all.get_mut(at) else { break };
-        free += fixed + each * verifier.batch.len() as f64;
-        times.extend(verifier.batch.drain(..).map(|since| free - since));
-        if !verifier.waiting.is_empty() {
-            step_up(verifier);
+        let count = verifier.waiting.len().min(BATCH);
+        free += fixed + each * count as f64;
+        times.extend(verifier.waiting.drain(..count).map(|since| free - since));
+        verifier.in_line = !verifier.waiting.is_empty();
+        if verifier.in_line {
             line.push_back(at);
         }
     }
@@ -73,9 +73,4 @@ pub fn turns(verifiers: usize, rate: f64, fixed: f64, each: f64, seed: u64) -> T
         rate: answered * 1_000.0 / SPAN,
         behind: (arrived as f64 - answered) / rate,
     }
-}
-
-fn step_up(verifier: &mut Verifier) {
-    let count = verifier.waiting.len().min(BATCH);
-    verifier.batch.extend(verifier.waiting.drain(..count));
 }
