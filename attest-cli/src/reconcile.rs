@@ -8,22 +8,21 @@ use std::error::Error;
 use std::path::Path;
 
 use attest_core::audit::SKEW;
-use attest_core::checkpoint::{Checkpoint, LogKeys};
 use attest_core::digest::Digest;
 use attest_core::entry::{Checked, Status, Verdict, Written};
 use attest_core::json;
-use attest_core::merkle::{Growing, leaf};
 use attest_core::receipt::{self, Carried};
 use attest_core::tlog_proof::TlogProof;
 use attest_log::Reader;
 
 mod own_accord;
+mod stream;
+
+use stream::{Entry, STEP, Stream};
 
 /// For how long, in milliseconds, the other half of a call is waited for: the life of a call proof and twice what clocks may
 /// differ by, doubled.
 pub(crate) const WINDOW: u64 = 2 * (300 + 2 * SKEW) * 1_000;
-/// Entries that are read at once.
-const STEP: u64 = 1_024;
 
 /// Something that the two logs do not agree about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -83,65 +82,6 @@ pub(crate) struct Report {
 }
 
 type Done<T> = Result<T, Box<dyn Error>>;
-
-/// An entry with the token of its own.
-type Entry = (u64, Vec<u8>, Option<String>);
-
-/// One log, read in order.
-struct Stream {
-    reader: Reader,
-    keys: LogKeys,
-    checkpoint: Checkpoint,
-    next: u64,
-    waiting: VecDeque<Entry>,
-    tree: Growing,
-    /// The largest time that was read; no time of a later entry is much before it.
-    latest: u64,
-    first: Option<u64>,
-}
-
-impl Stream {
-    fn open(log: &Path) -> Done<Self> {
-        let reader = Reader::open(log)?;
-        let keys = reader.log_keys()?;
-        let checkpoint = keys.open(reader.checkpoint()?.as_bytes())?;
-        Ok(Self {
-            reader,
-            keys,
-            checkpoint,
-            next: 0,
-            waiting: VecDeque::new(),
-            tree: Growing::new(),
-            latest: 0,
-            first: None,
-        })
-    }
-
-    /// The next entry, or none at the end, at which the entries must be those of the checkpoint.
-    fn next(&mut self, name: &str) -> Done<Option<Entry>> {
-        if self.waiting.is_empty() && self.next < self.checkpoint.size {
-            let to = (self.next + STEP).min(self.checkpoint.size);
-            let waiting = &mut self.waiting;
-            self.reader.walk(self.next..to, |index, body, token| -> Done<()> {
-                waiting.push_back((index, body.to_vec(), token.map(str::to_owned)));
-                Ok(())
-            })?;
-            self.next = to;
-        }
-        let unread = || format!("{name} is not whole, so it is compared with nothing: see `attest log verify`");
-        match self.waiting.pop_front() {
-            Some(entry) => {
-                if entry.0 != self.tree.size() {
-                    return Err(unread().into());
-                }
-                self.tree.push(leaf(&entry.1));
-                Ok(Some(entry))
-            }
-            None if self.tree.size() == self.checkpoint.size && self.tree.root() == self.checkpoint.root => Ok(None),
-            None => Err(unread().into()),
-        }
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct End {

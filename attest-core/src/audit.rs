@@ -5,6 +5,7 @@
 //! each says beside the others. The tree, the files and the threads are the caller's.
 
 mod basis;
+mod fact;
 mod look;
 mod remembered;
 mod sequence;
@@ -16,7 +17,8 @@ use crate::refusal::{Reason, Token};
 use crate::trust::MAX_SKEW;
 
 pub use basis::{Bases, Basis};
-pub use look::{Fact, Names, Noted, Own, look};
+pub use fact::{Fact, Names, Noted};
+pub use look::{Own, look};
 pub use sequence::{Counts, Listed, ReplayRow, Sequence, Tables};
 
 /// By how many seconds times may differ that two clocks wrote, or one before and after it was set: the largest skew that a

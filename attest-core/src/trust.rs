@@ -2,13 +2,15 @@
 //!
 //! Trust sentence: whoever can change this decides who is let in, with what, in which state.
 
+mod error;
+mod reference;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::approval::Approver;
 use crate::attestation::Attestation;
 use crate::checkpoint::LogKeys;
 use crate::claims::is_name;
-use crate::comparison::Rule;
 use crate::digest::Digest;
 use crate::jwk::{PublicKey, Thumbprint};
 use crate::jws::{Unverified, Verified};
@@ -17,6 +19,9 @@ use crate::measurement::{Component, Grade, Measurement};
 use crate::platform::{PlatformKey, Quote};
 use crate::refusal::Reason;
 use crate::status::{Staleness, StatusIssuer};
+
+pub use error::TrustError;
+pub use reference::{AcceptedDigest, Reference, References};
 
 /// A key that may attest, and for whom.
 #[derive(Clone, Debug)]
@@ -118,114 +123,6 @@ pub struct FlowTrust {
     pub lineage: BTreeSet<String>,
     /// By tool; by the empty name for those that are not listed.
     pub tools: BTreeMap<String, ToolFlow>,
-}
-
-/// What is accepted of one component.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// The accepted digests; `None` where the operator wrote `any`.
-    pub digests: Option<Vec<AcceptedDigest>>,
-    /// The weakest accepted grade.
-    pub grade: Grade,
-    /// Whether only endorsed digests are accepted. Nobody vouches for `any`: then nothing is.
-    pub endorsed: bool,
-    /// What is accepted beside these digests, of a caller that discloses what its own is over. `spec/comparison.md`.
-    pub rule: Option<Rule>,
-}
-
-/// A digest that is accepted of a component.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AcceptedDigest {
-    /// The digest.
-    pub digest: Digest,
-    /// Whether a publisher's signature over the same files was verified when the configuration was read. It is the verifier's
-    /// own finding, and stands in no token. `spec/endorsement.md`.
-    pub endorsed: bool,
-}
-
-impl From<Digest> for AcceptedDigest {
-    /// AcceptedDigest on the operator's word.
-    fn from(digest: Digest) -> Self {
-        Self { digest, endorsed: false }
-    }
-}
-
-impl Reference {
-    /// Whether this measurement is accepted: its grade, then its digest, then who vouches for the digest. Says whether the
-    /// digest is an endorsed one. `within_rule` says whether what was disclosed of it is within the rule; nobody vouches for that.
-    ///
-    /// # Errors
-    /// [`Reason::GradeTooLow`] and [`Reason::StateMismatch`].
-    pub fn accept(&self, measured: &Measurement, within_rule: bool) -> Result<bool, Reason> {
-        if measured.grade < self.grade {
-            return Err(Reason::GradeTooLow);
-        }
-        let endorsed = match &self.digests {
-            None => false,
-            Some(accepted) => {
-                // A digest may stand there twice: in the operator's list, and by its publisher's signature.
-                let mut same = accepted.iter().filter(|a| a.digest == measured.digest).peekable();
-                if same.peek().is_none() && !within_rule {
-                    return Err(Reason::StateMismatch);
-                }
-                same.any(|a| a.endorsed)
-            }
-        };
-        if self.endorsed && !endorsed { Err(Reason::GradeTooLow) } else { Ok(endorsed) }
-    }
-}
-
-/// The accepted state of one agent: each component it must show. A component that is not here is refused.
-pub type References = BTreeMap<Component, Reference>;
-
-/// Why a set of keys is no trust configuration.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrustError {
-    /// One key stands in two roles or twice in one.
-    #[error("the key {0} stands in the configuration twice: a key has one role and one entry")]
-    KeyTwice(Thumbprint),
-    /// A person of whom nobody could say what he approved.
-    #[error("the approver {0:?} needs a name, groups with names, and at least one key")]
-    Approver(String),
-    /// One person in two entries.
-    #[error("the approver {0:?} stands in the configuration twice: a person has one entry, with all keys in it")]
-    ApproverTwice(String),
-    /// Reference values for an agent that no attester may speak for.
-    #[error("no attester lists the agent {0:?} that has reference values")]
-    NoAttester(String),
-    /// Clocks that differ by more than this are broken.
-    #[error("clocks may differ by at most {MAX_SKEW} seconds: set the clock right instead")]
-    Skew,
-    /// One platform's key in two entries.
-    #[error("the platform's key {0} stands in the configuration twice: a key has one role and one entry")]
-    PlatformTwice(Digest),
-    /// A platform for an agent of which no hardware is required, so that nobody would look at it.
-    #[error(
-        "a platform lists the agent {0:?}, and nothing asks for it; write hardware = true among the agent's references, or take the agent out"
-    )]
-    HardwareNotRequired(String),
-    /// Two keys for one status list.
-    #[error("the status list {0:?} stands in the configuration twice")]
-    StatusTwice(String),
-    /// A list that no token could name.
-    #[error("the status list {0:?} has no name of 1 to 256 bytes without control characters")]
-    StatusName(String),
-    /// Hardware that no platform can show.
-    #[error("hardware is required of the agent {0:?}, and no platform lists it; add the key of its machine's TPM")]
-    NoPlatform(String),
-    /// Hardware of an agent that has no reference values: it is not let in anyhow, and somebody forgot a line.
-    #[error("hardware is required of the agent {0:?}, and it has no reference values")]
-    HardwareOfNobody(String),
-    /// Two logs of one name.
-    #[error("the log {0:?} stands in the configuration twice; write all its keys in one entry")]
-    LogTwice(String),
-    /// An agent that keeps its lineage and has no reference values: it is not let in anyhow, and somebody forgot a line.
-    #[error("the agent {0:?} is said to keep its lineage, and has no reference values")]
-    LineageOfNobody(String),
-    /// An audience that cannot stand before the `#` of a tool's name.
-    #[error("the audience {0:?} is not a name of 1 to 256 bytes without `#` and control characters")]
-    Audience(String),
 }
 
 /// What one verifier trusts.
@@ -564,47 +461,11 @@ impl Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const GRADES: [Grade; 3] = [Grade::Asserted, Grade::OnDisk, Grade::InUse];
-
-    fn measured(text: &str, grade: Grade) -> Measurement {
-        Measurement { component: Component::ModelWeights, digest: Digest::of(text), grade }
-    }
-
-    fn reference(endorsed: bool) -> Reference {
-        let digests = vec![
-            Digest::of("listed").into(),
-            Digest::of("both").into(),
-            AcceptedDigest { digest: Digest::of("both"), endorsed: true },
-            AcceptedDigest { digest: Digest::of("endorsed"), endorsed: true },
-        ];
-        Reference { digests: Some(digests), grade: Grade::OnDisk, endorsed, rule: None }
-    }
-
-    #[test]
-    fn only_an_endorsed_digest_passes_where_endorsement_is_required_and_it_must_be_measured_all_the_same() {
-        let required = reference(true);
-        for grade in [Grade::OnDisk, Grade::InUse] {
-            assert_eq!(required.accept(&measured("endorsed", grade), false), Ok(true));
-            assert_eq!(required.accept(&measured("both", grade), false), Ok(true), "whichever stands first");
-            assert_eq!(required.accept(&measured("listed", grade), false), Err(Reason::GradeTooLow));
-            assert_eq!(required.accept(&measured("other", grade), false), Err(Reason::StateMismatch));
-        }
-        assert_eq!(required.accept(&measured("endorsed", Grade::Asserted), false), Err(Reason::GradeTooLow));
-        assert_eq!(reference(false).accept(&measured("listed", Grade::OnDisk), false), Ok(false));
-        let any = Reference { digests: None, grade: Grade::Asserted, endorsed: true, rule: None };
-        assert_eq!(
-            any.accept(&measured("endorsed", Grade::InUse), false),
-            Err(Reason::GradeTooLow),
-            "nobody vouches for any"
-        );
-    }
+    use crate::note::{Kind, Vkey};
+    use crate::sign::{MemoryKey, Sign as _};
 
     #[test]
     fn a_log_that_is_pinned_is_not_replaced_and_its_key_has_no_other_role() {
-        use crate::note::{Kind, Vkey};
-        use crate::sign::{MemoryKey, Sign as _};
-
         let key = |seed| MemoryKey::from_seed(&[seed; 32]).public().clone();
         let log = |name: &'static str, seed| {
             LogKeys::new(Vec::new(), Vkey::new(name, Kind::Log, key(seed)).unwrap()).unwrap()
@@ -620,34 +481,5 @@ mod tests {
             matches!(with(&[("files", 2), ("mail", 2)]), Err(TrustError::KeyTwice(kid)) if kid == *key(2).thumbprint())
         );
         assert!(matches!(with(&[("files", 1)]), Err(TrustError::KeyTwice(kid)) if kid == *key(1).thumbprint()));
-    }
-
-    #[test]
-    fn a_rule_changes_nothing_of_grade_and_endorsement() {
-        let other = |grade| measured("other", grade);
-        assert_eq!(reference(false).accept(&other(Grade::OnDisk), true), Ok(false));
-        assert_eq!(reference(false).accept(&other(Grade::Asserted), true), Err(Reason::GradeTooLow));
-        assert_eq!(
-            reference(true).accept(&other(Grade::InUse), true),
-            Err(Reason::GradeTooLow),
-            "nobody vouches for it"
-        );
-    }
-
-    #[test]
-    fn without_an_endorsement_nothing_passes_that_did_not_pass_with_it() {
-        let mut without = reference(true);
-        without.digests.iter_mut().flatten().for_each(|accepted| accepted.endorsed = false);
-        for text in ["listed", "both", "endorsed", "other"] {
-            for grade in GRADES {
-                let measured = measured(text, grade);
-                assert!(without.accept(&measured, false).is_err());
-                // And requiring it never lets in more than not requiring it.
-                assert!(
-                    reference(true).accept(&measured, false).is_err()
-                        || reference(false).accept(&measured, false).is_ok()
-                );
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! What crosses crates: vectors, real servers and clients, crashes, attacks.
 
 pub mod binaries;
+pub mod certificates;
 pub mod client;
 pub mod forge;
 pub mod http;

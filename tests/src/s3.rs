@@ -19,25 +19,32 @@ pub struct Server {
     port: u16,
     /// Whether each request has to be signed.
     signed: bool,
+    /// Certificate and key, where it speaks TLS.
+    tls: Option<[PathBuf; 2]>,
     running: Option<Child>,
 }
 
 impl Server {
     /// One that takes what is signed with its key.
     pub fn start() -> Self {
-        Self::new(true)
+        Self::new(true, None)
+    }
+
+    /// The same over TLS, with this certificate and key.
+    pub fn with_tls(certificate: [PathBuf; 2]) -> Self {
+        Self::new(true, Some(certificate))
     }
 
     /// One that takes anything.
     pub fn open() -> Self {
-        Self::new(false)
+        Self::new(false, None)
     }
 
-    fn new(signed: bool) -> Self {
+    fn new(signed: bool, tls: Option<[PathBuf; 2]>) -> Self {
         // Of its own, so that it is found again at the same address.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::Builder::new().prefix("attest-s3-").tempdir().unwrap();
-        let mut server = Self { folder, port, signed, running: None };
+        let mut server = Self { folder, port, signed, tls, running: None };
         server.up();
         server
     }
@@ -49,6 +56,9 @@ impl Server {
         command.arg(self.folder.path().join("journal")).args(["--bucket", BUCKET]);
         if self.signed {
             command.arg("--keys").args(KEYS);
+        }
+        if let Some(tls) = &self.tls {
+            command.arg("--tls").args(tls);
         }
         let piped = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = piped.spawn().unwrap();

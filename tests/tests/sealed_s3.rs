@@ -15,6 +15,8 @@ mod gone;
 mod reading;
 #[path = "sealed_s3/refused.rs"]
 mod refused;
+#[path = "sealed_s3/tls.rs"]
+mod tls;
 
 use attest_tests::forge::Forge;
 use attest_tests::s3;
@@ -26,10 +28,14 @@ fn stage(store: Store) -> (Stage, s3::Server) {
     let mut stage = Stage::new(store);
     stage.world.environment(server.environment());
     stage.to = format!("s3://{}/files", s3::BUCKET);
+    fill(&stage);
+    (stage, server)
+}
+
+fn fill(stage: &Stage) {
     let mut client = stage.guard();
     calls(&mut client, &Forge::of(&stage.world), 1..301);
     client.end();
-    (stage, server)
 }
 
 /// One whose first 512 entries are sealed.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem;
 
 use super::Fault;
-use super::look::Proof;
+use super::fact::Proof;
 use crate::digest::{Digest, Jti};
 use crate::limits::MAX_CALL_LIFE;
 use crate::trust::MAX_SKEW;

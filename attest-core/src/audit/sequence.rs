@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::mem;
 
-use super::look::{Fact, Noted, Proof};
+use super::fact::{Fact, Noted, Proof};
 use super::remembered::{Ended, Seen, Serving, Used};
 use super::{Fault, Finding, SKEW_MS};
 use crate::checkpoint::LogKeys;

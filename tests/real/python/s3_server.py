@@ -1,6 +1,6 @@
 """moto's S3 server, which finds again what it had when it was killed.
 
-    s3_server.py --port PORT --journal FILE --bucket NAME [--keys ID SECRET]
+    s3_server.py --port PORT --journal FILE --bucket NAME [--keys ID SECRET] [--tls CERTIFICATE KEY]
 
 moto keeps everything in memory. Here each request that changes something is written to the journal before it is carried out, and the
 journal is carried out again before anybody is listened to. With --keys each request has to be signed with that key; without, anybody
@@ -19,6 +19,7 @@ parser.add_argument("--port", type=int, required=True)
 parser.add_argument("--journal", required=True)
 parser.add_argument("--bucket", required=True)
 parser.add_argument("--keys", nargs=2)
+parser.add_argument("--tls", nargs=2)
 asked = parser.parse_args()
 
 from moto import settings  # noqa: E402
@@ -77,4 +78,4 @@ if os.path.exists(asked.journal):
     with open(asked.journal, "w") as journal:
         journal.writelines(lines)
 
-run_simple("127.0.0.1", asked.port, with_journal, threaded=True)
+run_simple("127.0.0.1", asked.port, with_journal, threaded=True, ssl_context=tuple(asked.tls) if asked.tls else None)

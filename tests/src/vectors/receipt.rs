@@ -1,15 +1,22 @@
 //! The family `receipt`: what a log says of a call, in the answer to it.
 
+mod accepted;
+mod both;
+mod decided;
+
 use attest_core::digest::{Digest, Salt};
 use serde_json::{Value, json};
 
+use self::accepted::accepted;
+use self::both::{cancel, for_both, of_both};
+use self::decided::{calls, entries};
 use super::call::AGENT;
 use super::file::Vector;
 use super::log::{
     ENTRIES, KEYS, LOG, NEXT, ONE, ORIGIN, ROTATED, TIME, WITNESS_ONE, base64, checkpoint_text, leaf, line, lines,
     log_line, path, root, signature, witness_line,
 };
-use super::token::{Seed, Token, b64, canonical, flipped, hash};
+use super::token::{Seed, Token, b64, canonical, flipped};
 
 /// Our member.
 const MEMBER: &str = "io.github.agent-attest/receipt";
@@ -149,202 +156,6 @@ fn refused(name: &str, comment: &str, making: &Making, about: &str) -> Vector {
 
 fn asked(vector: Vector, how: &str) -> Vector {
     vector.with("ended", &format!("{CALL}/{PARAMS}/{}/{how}", b64(SALT)))
-}
-
-fn accepted() -> Vec<Vector> {
-    let plain = ANSWER.replace('@', "");
-    let example = carrying(&example_making());
-    let error = json!({"code": -32601, "message": "x"});
-    let of_error = |error: &Value| carrying(&Making::of("error", Some(error)));
-    let data = json!({"code": -32601, "data": {"a": 1}, "message": "x"});
-    let failed = json!({"content": [], "isError": true});
-    let task = |status: &str, rest: &str| {
-        format!(
-            r#"{{"id":9,"jsonrpc":"2.0","result":{{@"resultType":"complete","status":"{status}","taskId":"t"{rest}}}}}"#
-        )
-    };
-    let with = |text: &str, member: &str| text.replace('@', &format!("\"_meta\":{{{member}}},"));
-    let without = |text: &str| text.replace('@', "");
-    let completed = task("completed", r#","result":{"isError":false,"content":[{"text":"hello","type":"text"}]}"#);
-    let cancelled = task("cancelled", "");
-    let told = r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{@"status":"completed","taskId":"t","result":{"content":[{"text":"hello","type":"text"}],"isError":false}}}"#;
-    let own = member(&json!([Making::new().carried()]));
-    let spaced = "{ \"id\" : 7 ,\r\n \"jsonrpc\":\"2.0\", \"result\" : { @ \"content\":[ {\"text\":\"hell\\u006f\",\"type\":\"text\"}],\n\t\"isError\" :false} }";
-    vec![
-        good("good", "the page's example, its checkpoint cosigned", answer(&example), &plain),
-        good(
-            "good_own_meta",
-            "beside the server's own _meta",
-            ANSWER.replace('@', &format!("\"_meta\":{{{own},\"com.example/took\":3}},")),
-            &ANSWER.replace('@', r#""_meta":{"com.example/took":3},"#),
-        ),
-        good(
-            "good_meta_last",
-            "in an _meta that stands last, behind the server's own members",
-            ANSWER.replace('@', "").replace(r#"false}}"#, &format!("false,\"_meta\":{{\"a\":{{}},{own}}}}}}}")),
-            &ANSWER.replace('@', "").replace(r#"false}}"#, r#"false,"_meta":{"a":{}}}}"#),
-        ),
-        good(
-            "good_spaces",
-            "an answer with blanks, line ends and escapes, which stay",
-            spaced.replace('@', &format!("\"_meta\":{{{own}}},")),
-            &spaced.replace('@', ""),
-        ),
-        good(
-            "good_escaped",
-            "names that are spelt with escapes",
-            answer(&own).replace("_meta", "\\u005fmeta").replace("attest/receipt", "attest/receip\\u0074"),
-            &plain,
-        ),
-        good(
-            "good_error",
-            "an error without data",
-            format!(
-                r#"{{"jsonrpc":"2.0","id":7,"error":{{"data":{{{}}},"code":-32601,"message":"x"}}}}"#,
-                of_error(&error)
-            ),
-            r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"x"}}"#,
-        ),
-        good(
-            "good_error_data",
-            "an error with data of its own",
-            format!(
-                r#"{{"jsonrpc":"2.0","id":7,"error":{{"code":-32601,"data":{{{},"a":1}},"message":"x"}}}}"#,
-                of_error(&data)
-            ),
-            r#"{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"data":{"a":1},"message":"x"}}"#,
-        ),
-        good(
-            "good_tool_error",
-            "a result that says isError",
-            format!(
-                r#"{{"id":7,"jsonrpc":"2.0","result":{{"_meta":{{{}}},"content":[],"isError":true}}}}"#,
-                carrying(&Making::of("tool-error", Some(&failed)))
-            ),
-            r#"{"id":7,"jsonrpc":"2.0","result":{"content":[],"isError":true}}"#,
-        ),
-        good(
-            "good_empty_result",
-            "an empty result",
-            format!(
-                r#"{{"id":7,"jsonrpc":"2.0","result":{{"_meta":{{{}}}}}}}"#,
-                carrying(&Making::of("result", Some(&json!({}))))
-            ),
-            r#"{"id":7,"jsonrpc":"2.0","result":{}}"#,
-        ),
-        asked(
-            good(
-                "good_task_state",
-                "a task that ended, asked for its state",
-                with(&completed, &own),
-                &without(&completed),
-            ),
-            "state",
-        ),
-        asked(good("good_task_result", "what a task ended with", answer(&own), &plain), "result"),
-        asked(
-            good(
-                "good_task_cancelled",
-                "a task that was cancelled: no digest",
-                with(&cancelled, &carrying(&Making::of("cancelled", None))),
-                &without(&cancelled),
-            ),
-            "state",
-        ),
-        asked(
-            good("good_task_told", "a notification that tells a task's end", with(told, &own), &without(told)),
-            "told",
-        ),
-        good(
-            "good_entry_method",
-            "a call of another method than tools/call",
-            answer(&carrying(&Making::with(|m| {
-                m.entries[1] = Making::entry("tool", Value::Null).entries[1]
-                    .replace("\"params\"", "\"method\":\"resources/read\",\"params\"");
-            }))),
-            &plain,
-        ),
-        good(
-            "good_labels",
-            "an answer with labels, to a call of whose caller the decision says what he had seen",
-            answer(&carrying(&Making::with(|m| {
-                m.token.claims["labels"] = json!(["hr", "pay"]);
-                let mut entry: Value = serde_json::from_str(&m.entries[1]).unwrap();
-                entry["labels"] = json!(["hr"]);
-                entry["receipts"] = json!([hash("a receipt")]);
-                entry["cause"] = json!(hash("a decision"));
-                entry["declassified"] = json!([hash("a declassification")]);
-                m.entries[1] = String::from_utf8(canonical(&entry)).unwrap();
-            }))),
-            &plain,
-        ),
-        good(
-            "good_every_label",
-            "an answer with every label",
-            answer(&carrying(&Making::claim("labels", json!(["*"])))),
-            &plain,
-        ),
-        good(
-            "good_large",
-            "a decision in a tree of 300",
-            answer(&carrying(&Making::with(|m| m.entries.extend((3..300).map(|n| n.to_string()))))),
-            &plain,
-        ),
-        good(
-            "good_rotated",
-            "under the key that followed a retired one",
-            answer(&carrying(&Making::with(|m| {
-                m.entries.push("3".to_owned());
-                (m.by, m.token.by, m.token.kid) = (NEXT, NEXT, NEXT);
-            }))),
-            &plain,
-        )
-        .with("keys", ROTATED),
-        good("good_before_rotation", "under a key that was retired since", answer(&own), &plain).with("keys", ROTATED),
-        two("good_two", "a signed question that ends itself and the task: two receipts", &[OTHER, CALL]),
-        two("good_two_swapped", "in the other order", &[CALL, OTHER]),
-    ]
-}
-
-/// Another call, whose decision is entry 3.
-const OTHER: &str = "bPYVq09xMdaYMKKRWlRHlXjwgxCNHjXM0OTQrM7jDFw";
-const OTHER_SALT: [u8; 16] = [9; 16];
-
-/// The answer to a signed `tasks/cancel` that says that the task is cancelled: it ends both.
-fn cancel(receipts: &[Value]) -> String {
-    let carried = member(&Value::Array(receipts.to_vec()));
-    format!(r#"{{"id":9,"jsonrpc":"2.0","result":{{"_meta":{{{carried}}},"status":"cancelled","taskId":"t"}}}}"#)
-}
-
-fn for_both(vector: Vector) -> Vector {
-    let (salt, other) = (b64(SALT), b64(OTHER_SALT));
-    vector.with("ended", &format!("{OTHER}/{PARAMS}/{other}/answer {CALL}/{PARAMS}/{salt}/state"))
-}
-
-fn of_both(call: &str) -> Value {
-    let both = Making::entry("call", OTHER).entries[1].clone();
-    let making = match call {
-        OTHER => Making::with(|m| {
-            let committed = canonical(&json!({"status": "cancelled", "taskId": "t"}));
-            m.token.claims["call"] = OTHER.into();
-            m.token.claims["idx"] = 3.into();
-            m.token.claims["result"] = Digest::salted(&Salt(OTHER_SALT), &committed).to_b64().into();
-            m.entries.push(both);
-            m.index = 3;
-        }),
-        _ => {
-            let mut making = Making::of("cancelled", None);
-            making.entries.push(both);
-            making
-        }
-    };
-    making.carried()
-}
-
-fn two(name: &str, comment: &str, calls: &[&str]) -> Vector {
-    let receipts: Vec<_> = calls.iter().map(|call| of_both(call)).collect();
-    let seen = r#"{"id":9,"jsonrpc":"2.0","result":{"status":"cancelled","taskId":"t"}}"#;
-    for_both(good(name, comment, cancel(&receipts), seen))
 }
 
 fn missing() -> Vec<Vector> {
@@ -599,131 +410,6 @@ fn signatures() -> Vec<Vector> {
             "signature",
         )
         .with("keys", ROTATED),
-    ]
-}
-
-fn entries() -> Vec<Vector> {
-    let entry = |name: &str, comment: &str, member: &str, value: Value, about: &str| {
-        refused(name, comment, &Making::entry(member, value), about)
-    };
-    let shown = |name: &str, comment: &str, entry: &str, about: &str| {
-        refused(name, comment, &Making::with(|m| m.entries[1] = entry.to_owned()), about)
-    };
-    vec![
-        refused(
-            "proof_of_another_entry",
-            "the proof of the outcome in place of the decision",
-            &Making::with(|m| {
-                m.index = 2;
-                m.token.claims["idx"] = 2.into();
-            }),
-            "entry",
-        ),
-        refused(
-            "proof_of_start",
-            "the proof of another kind of entry",
-            &Making::with(|m| {
-                m.index = 0;
-                m.token.claims["idx"] = 0.into();
-            }),
-            "entry",
-        ),
-        shown(
-            "entry_refusal",
-            "an entry that refuses the call",
-            r#"{"agent":"a1","audience":"files","call":"x4Cph6bmATHRMxxVnKfzduWtZgvUjL5Ga1b2McGziHM","decision":"deny","key":"nRIE2VmKdMjL1JD7tbV7fXVgXxmv0GKnMFWRUJMTf9Q","policy":"-nly06BcN2MUdM2Sy9CMOYaoS1256IS2_d-ootQbrk0","reason":"replay","time":1800000000009,"tool":"read_file","type":"decision"}"#,
-            "entry",
-        ),
-        entry("entry_deny", "a decision like the right one, but that it refuses", "decision", json!("deny"), "entry"),
-        entry("entry_reason", "an allowing decision with a reason", "reason", json!("replay"), "entry"),
-        entry("entry_type", "an entry of another type", "type", json!("call"), "entry"),
-        entry("entry_extra", "an entry with a member more", "x", json!(1), "entry"),
-        entry("entry_no_params", "an entry without params", "params", Value::Null, "entry"),
-        entry("entry_no_tool", "an entry with neither tool nor method", "tool", Value::Null, "entry"),
-        entry("entry_tool_and_method", "an entry with both tool and method", "method", json!("x"), "entry"),
-        entry("entry_no_attestation", "an entry without its attestation", "attestation", Value::Null, "entry"),
-        entry("entry_no_context", "an entry without its context", "context", Value::Null, "entry"),
-        entry("entry_delegation_empty", "an entry with an empty chain", "delegation", json!([]), "entry"),
-        shown(
-            "entry_not_canonical",
-            "an entry that is not in canonical form",
-            &ENTRIES[1].replacen(':', ": ", 1),
-            "entry",
-        ),
-        shown("entry_not_json", "an entry that is no JSON", "decision", "entry"),
-        entry("entry_audience", "the decision of another audience", "audience", json!("mail"), "audience"),
-        entry("entry_params", "a decision over other parameters", "params", json!(hash("other")), "params"),
-        entry("entry_call", "a decision about another call", "call", json!(OTHER), "call"),
-        entry("entry_policy", "a decision by another configuration", "policy", json!(hash("other")), "policy"),
-        refused("policy", "the receipt names another configuration", &Making::claim("policy", hash("other")), "policy"),
-    ]
-}
-
-fn calls() -> Vec<Vector> {
-    let other = Making::with(|m| {
-        m.entries = Making::entry("call", OTHER).entries;
-        m.token.claims["call"] = OTHER.into();
-    });
-    let with = |receipts: Value| answer(&member(&receipts));
-    let own = || Making::new().carried();
-    let changed = |from: &str, to: &str| {
-        let body = answer(&carrying(&Making::new()));
-        assert!(body.contains(from), "{from} stands nowhere");
-        body.replace(from, to)
-    };
-    let params = |vector: Vector, params: &str| vector.with("ended", &format!("{CALL}/{params}/{}/answer", b64(SALT)));
-    vec![
-        refused("other_call", "the receipt of another call", &other, "call"),
-        refused("call", "the receipt names another call than the entry", &Making::claim("call", OTHER), "call"),
-        bad(
-            "two_for_one",
-            "a second receipt, of a call that the answer does not end",
-            with(json!([own(), other.carried()])),
-            "call",
-        ),
-        bad("twice", "the same receipt twice", with(json!([own(), own()])), "call"),
-        for_both(bad(
-            "two_of_one",
-            "two receipts of one call where the answer ends two",
-            cancel(&[of_both(CALL), of_both(CALL)]),
-            "call",
-        )),
-        vector(
-            "replayed",
-            "the answer to another call of this caller, with its receipt",
-            answer(&carrying(&Making::new())),
-        )
-        .with("ended", &format!("{OTHER}/{PARAMS}/{}/answer", b64(SALT)))
-        .with("expect", "bad-receipt")
-        .with("about", "call"),
-        params(bad("params", "params of another call", answer(&carrying(&Making::new())), "params"), &hash("other")),
-        refused("status", "the receipt says another status", &Making::claim("status", "tool-error"), "status"),
-        refused("status_unknown", "the receipt says that nobody knows", &Making::of("unknown", None), "status"),
-        bad(
-            "changed_status",
-            "an answer that was made an error of the tool",
-            changed("\"isError\":false", "\"isError\":true"),
-            "status",
-        ),
-        bad(
-            "changed_to_error",
-            "a result that was made an error",
-            changed("\"result\":{\"_meta\":", "\"error\":{\"data\":"),
-            "status",
-        ),
-        refused("digest", "the receipt has another digest", &Making::claim("result", hash("other")), "result"),
-        refused("digest_none", "the receipt has no digest", &Making::of("result", None), "result"),
-        bad("changed_result", "an answer whose text was changed", changed("\"hello\"", "\"hullo\""), "result"),
-        bad(
-            "added_member",
-            "an answer with a member more",
-            changed("\"isError\":false", "\"isError\":false,\"x\":1"),
-            "result",
-        ),
-        vector("other_salt", "a digest under another salt", answer(&carrying(&Making::new())))
-            .with("ended", &format!("{CALL}/{PARAMS}/{}/answer", b64(OTHER_SALT)))
-            .with("expect", "bad-receipt")
-            .with("about", "result"),
     ]
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures_core::stream::BoxStream;
 use http::{HeaderName, HeaderValue};
-use rmcp::model::ClientJsonRpcMessage;
+use rmcp::model::{ClientJsonRpcMessage, ClientRequest};
 use rmcp::transport::streamable_http_client::{
     StreamableHttpClient, StreamableHttpError, StreamableHttpPostResponse as Response,
 };
@@ -18,7 +18,7 @@ type Outcome<T> = Result<T, StreamableHttpError<reqwest::Error>>;
 /// How far a session's stream has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Stream {
-    /// No server has given a session, so rmcp opens none.
+    /// No server has given a session to `initialize`, so rmcp opens none.
     None,
     /// There is a session, and its stream is not there yet.
     Awaited,
@@ -62,7 +62,7 @@ impl StreamableHttpClient for Listening {
         authorization: Option<String>,
         headers: HashMap<HeaderName, HeaderValue>,
     ) -> Outcome<Response> {
-        let begins = session.is_none();
+        let begins = matches!(&message, ClientJsonRpcMessage::Request(asked) if matches!(asked.request, ClientRequest::InitializeRequest(_)));
         let response = self.http.post_message(uri, message, session, authorization, headers).await?;
         if begins && let Response::Json(_, Some(_)) | Response::Sse(_, Some(_)) = &response {
             self.stream.send_replace(Stream::Awaited);
