@@ -1,9 +1,16 @@
 //! What the error of a store means for whoever runs this.
 
+use std::error::Error as _;
+use std::iter::successors;
+
 use object_store::Error;
 
 /// What an S3-compatible store, or what stands in the way to it, says; and what that means.
-const MEANINGS: [(&str, &str); 6] = [
+const MEANINGS: [(&str, &str); 7] = [
+    (
+        "invalid peer certificate",
+        "the store's certificate is not believed: name a file with its authority's certificate in SSL_CERT_FILE, and the store in AWS_ENDPOINT_URL as its certificate does",
+    ),
     (NO_BUCKET, "there is no such bucket: make it, or correct the address or AWS_ENDPOINT_URL"),
     ("InvalidAccessKeyId", "the store does not know this key: correct AWS_ACCESS_KEY_ID or AWS_ENDPOINT_URL"),
     ("SignatureDoesNotMatch", "that is not the key's secret: correct AWS_SECRET_ACCESS_KEY"),
@@ -21,10 +28,16 @@ const LINE: usize = 300;
 
 /// In one line: what it means, where that can be told, and what was said.
 pub(crate) fn words(error: &Error) -> String {
-    let said = error.to_string();
+    let mut said = error.to_string();
+    // What the library leaves out is why there was no connection.
+    let cause =
+        successors(error.source(), |error| <dyn std::error::Error>::source(*error)).last().map(ToString::to_string);
+    if let Some(cause) = cause.filter(|cause| !said.contains(cause)) {
+        said = format!("{said}: {cause}");
+    }
     let meaning = MEANINGS.iter().find(|(part, _)| said.contains(part));
     // The store's own page, whose code has been read.
-    let head = meaning.and_then(|_| said.split_once('<')).map_or(&*said, |(head, _)| head);
+    let head = meaning.and_then(|_| said.split_once('<')).map_or(said.as_str(), |(head, _)| head);
     let line: String =
         head.trim_end_matches([' ', ':']).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line: String = line.chars().take(LINE).collect();
