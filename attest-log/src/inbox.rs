@@ -70,7 +70,13 @@ impl Inbox {
 
     /// Waits for a batch; `false` when nothing will come any more.
     pub(crate) fn gather(&mut self) -> bool {
-        if self.retires || self.receiver.blocking_recv_many(&mut self.messages, self.max_batch) == 0 {
+        if self.retires {
+            return false;
+        }
+        // What stood behind a key change that failed is still here, and nothing else may come.
+        if !self.messages.is_empty() {
+            self.receive(self.max_batch);
+        } else if self.receiver.blocking_recv_many(&mut self.messages, self.max_batch) == 0 {
             return false;
         }
         if let Some(window) = self.group_window
@@ -141,5 +147,36 @@ impl Inbox {
                 Message::Close => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::LogKey;
+
+    #[test]
+    fn what_stands_behind_a_key_change_that_failed_is_the_next_batch() {
+        let (sender, receiver) = mpsc::channel(8);
+        let mut inbox = Inbox::new(receiver, 8, None);
+        let send = |record: Record| {
+            let (answer, answered) = oneshot::channel();
+            assert!(sender.try_send(Message::Append(Job::new(record, 0, answer))).is_ok());
+            answered
+        };
+        let next = LogKey::new("log.example", attest_core::sign::MemoryKey::from_seed(&[6; 32])).unwrap();
+        let change = send(Record { next_key: Some(Box::new(next.vkey().clone())), ..Record::new("change") });
+        let behind = send(Record::new("behind"));
+        assert!(sender.try_send(Message::Close).is_ok());
+        drop(sender);
+        assert!(inbox.gather());
+        assert_eq!(inbox.jobs.len(), 1);
+        inbox.answer(false, std::iter::once(Err(AppendError::Unavailable)));
+        assert_eq!(change.blocking_recv().unwrap(), Err(AppendError::Unavailable));
+        assert!(inbox.gather(), "nothing else comes");
+        assert_eq!(inbox.jobs.len(), 1);
+        inbox.answer(true, std::iter::once(Ok(Appended { index: 0, inclusion: None })));
+        assert!(behind.blocking_recv().unwrap().is_ok());
+        assert!(!inbox.gather(), "closed");
     }
 }

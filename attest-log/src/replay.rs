@@ -2,7 +2,8 @@
 //!
 //! It is an image of the database's table, filled from it at opening. Only the writer changes it; any task asks it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -27,8 +28,11 @@ pub enum Freshness {
     Expired,
 }
 
+/// Which entry took a key, and until when: an id may be used again once it ended, so it alone does not say whose it is.
+type Holder = (u64, u64);
+
 pub(crate) struct Window {
-    shards: [Mutex<HashSet<ReplayId>>; SHARDS],
+    shards: [Mutex<HashMap<ReplayId, Holder>>; SHARDS],
     hasher: RandomState,
     horizon: AtomicU64,
 }
@@ -41,7 +45,7 @@ impl Window {
 
     pub(crate) fn freshness(&self, key: &ReplayKey) -> Freshness {
         // Acquire pairs with the release in `raise`: who no longer finds a pruned key does find the horizon above it.
-        let taken = self.with(key.id(), |held| held.contains(key.id()));
+        let taken = self.with(key.id(), |held| held.contains_key(key.id()));
         if taken {
             Freshness::Replay
         } else if key.expires() <= self.horizon() {
@@ -51,23 +55,36 @@ impl Window {
         }
     }
 
-    /// Takes a key; `false` when it is held.
-    pub(crate) fn take(&self, key: &ReplayKey) -> bool {
-        self.with(key.id(), |held| held.insert(key.id().clone()))
+    /// Takes a key for an entry; `false` when it is held.
+    pub(crate) fn take(&self, entry: u64, key: &ReplayKey) -> bool {
+        self.with(key.id(), |held| match held.entry(key.id().clone()) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(free) => {
+                free.insert((entry, key.expires()));
+                true
+            }
+        })
+    }
+
+    /// A key that an entry of another verifier has: who held it here has lost it there.
+    pub(crate) fn learn(&self, entry: u64, key: &ReplayKey) {
+        self.with(key.id(), |held| held.insert(key.id().clone(), (entry, key.expires())));
     }
 
     /// Raises the horizon first and forgets after it, so that at no moment a pruned key looks fresh.
-    pub(crate) fn prune<'a>(&self, keys: impl IntoIterator<Item = &'a ReplayId>, horizon: u64) {
+    pub(crate) fn prune(&self, ended: &[Ended], horizon: u64) {
         self.horizon.fetch_max(horizon, Ordering::Release);
-        for id in keys {
-            self.with(id, |held| held.remove(id));
-        }
+        self.forget(ended);
     }
 
-    /// Gives back keys whose entries were not written after all.
-    pub(crate) fn forget(&self, keys: &[ReplayId]) {
-        for id in keys {
-            self.with(id, |held| held.remove(id));
+    /// Gives back keys that ended, or whose entries were not written after all, each where that entry still holds it.
+    pub(crate) fn forget(&self, keys: &[Ended]) {
+        for (entry, expires, id) in keys {
+            self.with(id, |held| {
+                if held.get(id) == Some(&(*entry, *expires)) {
+                    held.remove(id);
+                }
+            });
         }
     }
 
@@ -75,11 +92,11 @@ impl Window {
         self.horizon.load(Ordering::Acquire)
     }
 
-    fn with<T>(&self, id: &ReplayId, act: impl FnOnce(&mut HashSet<ReplayId>) -> T) -> T {
+    fn with<T>(&self, id: &ReplayId, act: impl FnOnce(&mut HashMap<ReplayId, Holder>) -> T) -> T {
         let slot = usize::try_from(self.hasher.hash_one(id) % SHARDS as u64).unwrap_or(0);
         let [first, ..] = &self.shards;
         let shard = self.shards.get(slot).unwrap_or(first);
-        // A set is whole after every call on it, so a poisoned lock guards nothing broken.
+        // A map is whole after every call on it, so a poisoned lock guards nothing broken.
         act(&mut shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -117,6 +134,16 @@ impl Expiries {
         horizon
     }
 
+    /// Takes out all that ended before `horizon`: whoever raised it to there took every earlier one out of the table.
+    pub(crate) fn take_below(&mut self, horizon: u64) -> Vec<Ended> {
+        if self.0.first_key_value().is_none_or(|(expires, _)| *expires >= horizon) {
+            return Vec::new();
+        }
+        let kept = self.0.split_off(&horizon);
+        let ended = std::mem::replace(&mut self.0, kept).into_iter();
+        ended.flat_map(|(expires, keys)| keys.into_iter().map(move |(entry, id)| (entry, expires, id))).collect()
+    }
+
     /// Puts back what was taken out and is still held.
     pub(crate) fn put_back(&mut self, ended: &mut Vec<Ended>) {
         for (entry, expires, id) in ended.drain(..) {
@@ -152,18 +179,52 @@ mod tests {
     }
 
     #[test]
+    fn all_before_the_horizon_leave_and_those_of_its_second_stay() {
+        let mut expiries = Expiries::default();
+        for (jti, at) in [("c", 300), ("a", 100), ("b", 200)] {
+            expiries.add(at, &key(jti, at));
+        }
+        assert_eq!(expiries.take_below(100), []);
+        let ended = expiries.take_below(201);
+        assert_eq!(
+            ended.iter().map(|(entry, expires, _)| (*entry, *expires)).collect::<Vec<_>>(),
+            [(100, 100), (200, 200)]
+        );
+        assert_eq!(expiries.take_below(300), []);
+        assert_eq!(expiries.take_below(301).len(), 1);
+    }
+
+    #[test]
+    fn an_id_is_given_back_by_the_entry_that_holds_it_alone() {
+        let window = Window::new(0);
+        let (first, again) = (key("a", 100), key("a", 900));
+        let of = |entry, key: &ReplayKey| (entry, key.expires(), key.id().clone());
+        assert!(window.take(7, &first));
+        window.forget(&[of(8, &first)]);
+        assert_eq!(window.freshness(&first), Freshness::Replay, "another entry's");
+        window.forget(&[of(7, &first)]);
+        // The same index, after a batch that was not written.
+        assert!(window.take(7, &again));
+        window.prune(&[of(7, &first)], 100);
+        assert_eq!(window.freshness(&again), Freshness::Replay, "another life's");
+        window.learn(9, &key("a", 950));
+        window.prune(&[of(7, &again)], 900);
+        assert_eq!(window.freshness(&key("a", 950)), Freshness::Replay, "another verifier's");
+    }
+
+    #[test]
     fn a_pruned_key_is_expired_and_never_fresh_again() {
         let window = Window::new(0);
         let used = key("a", 100);
         assert_eq!(window.freshness(&used), Freshness::Fresh);
-        assert!(window.take(&used));
-        assert!(!window.take(&used));
+        assert!(window.take(3, &used));
+        assert!(!window.take(4, &used));
         assert_eq!(window.freshness(&used), Freshness::Replay);
-        window.prune([used.id()], 100);
+        window.prune(&[(3, 100, used.id().clone())], 100);
         assert_eq!(window.freshness(&used), Freshness::Expired);
         assert_eq!(window.freshness(&key("other", 100)), Freshness::Expired);
         assert_eq!(window.freshness(&key("other", 101)), Freshness::Fresh);
-        window.prune([], 50);
+        window.prune(&[], 50);
         assert_eq!(window.horizon(), 100, "the horizon never falls");
     }
 }

@@ -13,7 +13,7 @@ use attest_core::checkpoint::Checkpoint;
 use crate::error::{AppendError, StopReason};
 use crate::inbox::{Cosigned, Inbox, Job, Verdict};
 use crate::key::LogKey;
-use crate::record::{Appended, Hash, Inclusion, Record, ReplayId, ReplayKey};
+use crate::record::{Appended, Hash, Inclusion, Record, ReplayKey};
 use crate::replay::{Ended, Expiries, Freshness, Window};
 use crate::store::{Failed, Found, Loaded, Staged, Store};
 use crate::tree::{self, Edge, Tile};
@@ -89,7 +89,7 @@ struct Core {
 /// What was in memory before a batch.
 struct Undo {
     edge: Edge,
-    taken: Vec<ReplayId>,
+    taken: Vec<Ended>,
 }
 
 impl Core {
@@ -186,7 +186,7 @@ impl Core {
         }
         self.store.commit()?;
         if let Some(horizon) = horizon {
-            self.shared.window.prune(self.ended.iter().map(|(_, _, id)| id), horizon);
+            self.shared.window.prune(&self.ended, horizon);
         }
         self.store.publish(&checkpoint, now)?;
         *self.shared.checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&checkpoint);
@@ -199,9 +199,11 @@ impl Core {
         let Found { horizon, used, open } = found;
         self.open = open;
         for (entry, key) in &used {
-            self.take(*entry, key);
+            self.shared.window.learn(*entry, key);
+            self.expiries.add(*entry, key);
         }
-        self.shared.window.prune([], horizon);
+        // Others forget what they have written and what is written here: whoever writes little would keep all of it.
+        self.shared.window.prune(&self.expiries.take_below(horizon), horizon);
         self.undo = Some(Undo { edge: self.edge.clone(), taken: Vec::new() });
     }
 
@@ -248,7 +250,7 @@ impl Core {
             && self.take(index, key)
             && let Some(undo) = &mut self.undo
         {
-            undo.taken.push(key.id().clone());
+            undo.taken.push((index, key.expires(), key.id().clone()));
         }
         if staged == Staged::Taken {
             return Ok(Err(AppendError::Replay));
@@ -265,7 +267,7 @@ impl Core {
 
     /// Takes a key in memory; `false` when it was held.
     fn take(&mut self, entry: u64, key: &ReplayKey) -> bool {
-        let taken = self.shared.window.take(key);
+        let taken = self.shared.window.take(entry, key);
         if taken {
             self.expiries.add(entry, key);
         }

@@ -7,6 +7,8 @@ mod batches;
 mod common;
 #[path = "shared/cut.rs"]
 mod cut;
+#[path = "shared/keys.rs"]
+mod keys;
 #[path = "../../tests/src/postgres.rs"]
 mod postgres;
 #[path = "shared/refused.rs"]
@@ -324,6 +326,7 @@ fn a_database_that_went_back_or_another_way_stops_the_log_for_good() {
         ("cut", "DELETE FROM entry WHERE idx = 2; UPDATE state SET size = 2"),
         ("changed", "UPDATE entry SET body = 'other' WHERE idx = 2; UPDATE state SET checkpoint = checkpoint || 'x'"),
         ("signed", "UPDATE state SET checkpoint = 'nothing'"),
+        ("unsigned", "INSERT INTO entry (idx, body) VALUES (3, 'forged'); UPDATE state SET size = 4"),
     ] {
         server.sql("postgres", &format!("CREATE DATABASE {name}"));
         let place = server.url(name);

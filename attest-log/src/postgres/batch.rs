@@ -1,6 +1,6 @@
 //! What a transaction writes: a column for each of a table's, so that a table takes one statement however many rows.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
@@ -82,7 +82,7 @@ impl Statements {
             prune: client.prepare("DELETE FROM replay WHERE idx = ANY($1) AND expires <= $2").await?,
             cosigned: client
                 .prepare(
-                    "INSERT INTO cosigned (size, note) VALUES ($1, $2)
+                    "INSERT INTO cosigned (size, note) SELECT unnest($1::int8[]), unnest($2::text[])
                      ON CONFLICT (size) DO UPDATE SET note = excluded.note",
                 )
                 .await?,
@@ -106,7 +106,8 @@ pub(super) struct Batch {
     head: Option<(i64, String)>,
     ended: Vec<i64>,
     horizon: i64,
-    cosigned: Vec<(i64, String)>,
+    /// By size: one statement may not write a row twice.
+    cosigned: BTreeMap<i64, String>,
 }
 
 impl Batch {
@@ -143,7 +144,7 @@ impl Batch {
     }
 
     pub(super) fn cosigned(&mut self, size: u64, note: &str) {
-        self.cosigned.push((size.cast_signed(), note.to_owned()));
+        self.cosigned.insert(size.cast_signed(), note.to_owned());
     }
 
     /// The calls that it leaves open.
@@ -185,14 +186,10 @@ impl Batch {
         let tiles: Vec<&[u8]> = self.tiles.iter().map(|tile| tile.hashes.as_slice()).collect();
         let (since, key) = self.next_key.as_ref().map_or((0, ""), |(since, key)| (*since, key.as_str()));
         let (size, checkpoint) = self.head.as_ref().map_or((0, ""), |(size, note)| (*size, note.as_str()));
-        let cosign = async {
-            for (size, note) in &self.cosigned {
-                client.execute(&statements.cosigned, &[size, note]).await?;
-            }
-            Ok(())
-        };
+        let (sizes, notes): (Vec<i64>, Vec<&str>) =
+            self.cosigned.iter().map(|(size, note)| (*size, note.as_str())).unzip();
         // Sent in this order, before the first answer is there.
-        let (entries, _, replay, close, opens, _, _, state, _, (), me, ()) = tokio::try_join!(
+        let (entries, _, replay, close, opens, _, _, state, _, _, me, ()) = tokio::try_join!(
             biased;
             async { when(!self.indexes.is_empty(), client, &statements.entry, &[&self.indexes, &bodies, &own]).await },
             async { when(!hashes.is_empty(), client, &statements.token, &[&hashes, &texts]).await },
@@ -203,7 +200,7 @@ impl Batch {
             async { when(!levels.is_empty(), client, &statements.tile, &[&levels, &places, &tiles]).await },
             async { when(self.head.is_some(), client, &statements.state, &[&size, &checkpoint, &self.horizon]).await },
             async { when(!self.ended.is_empty(), client, &statements.prune, &[&self.ended, &self.horizon]).await },
-            cosign,
+            async { when(!sizes.is_empty(), client, &statements.cosigned, &[&sizes, &notes]).await },
             async { client.execute(&statements.instance, &[&instance, &number]).await },
             client.batch_execute("COMMIT"),
         )?;

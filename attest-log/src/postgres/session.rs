@@ -100,8 +100,11 @@ impl PostgresError {
             // Serialization failure, deadlock.
             b"40001" | b"40P01" => Failed::Again,
             // Lost connections, want of memory, disk or connections, a server that goes, comes, stands by or was told to
-            // cancel, a lock that is held for long: all this passes.
-            [b'0', b'8', ..] | [b'5', b'3', ..] | [b'5', b'7', ..] | b"25006" | b"25P03" | b"55P03" => Failed::Away,
+            // cancel, a lock that is held for long: all this passes. So does what follows an error (25P02), of which the
+            // answers may be seen first.
+            [b'0', b'8', ..] | [b'5', b'3', ..] | [b'5', b'7', ..] | b"25006" | b"25P02" | b"25P03" | b"55P03" => {
+                Failed::Away
+            }
             [b'X', b'X', ..] => StopReason::Corrupt.into(),
             // Keys that should be free are taken.
             [b'2', b'3', ..] => StopReason::Inconsistent.into(),

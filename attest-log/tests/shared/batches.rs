@@ -79,6 +79,35 @@ fn whoever_comes_while_the_log_is_waited_for_shares_the_batch() {
     assert_eq!(open.trim(), [2, 3, 1].map(hex).join(" "));
 }
 
+#[test]
+fn cosigned_checkpoints_of_one_batch_are_in_its_transaction_whatever_their_number() {
+    let server = Server::start();
+    let log = Arc::new(open(server.url("log")).0);
+    log.append_blocking(decision(1), NOW).unwrap();
+    let batches = || server.sql("log", "SELECT batch FROM attest_log.instance").trim().parse::<u64>().unwrap();
+    let before = batches();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let keep = |size, note: &'static str| {
+            let log = Arc::clone(&log);
+            tokio::spawn(async move { log.keep_cosigned(size, note.to_owned()).await })
+        };
+        let held = Held::of(&server);
+        let mut waiting = vec![keep(1, "one")];
+        tokio::task::yield_now().await;
+        held.until("wait_event_type = 'Lock'");
+        waiting.extend([keep(2, "two"), keep(1, "one again")]);
+        tokio::task::yield_now().await;
+        held.release();
+        for one in waiting {
+            one.await.unwrap().unwrap();
+        }
+    });
+    assert_eq!(batches(), before + 1);
+    let kept = "SELECT string_agg(size || ' ' || note, ', ' ORDER BY size) FROM attest_log.cosigned WHERE xmin = (SELECT xmin FROM attest_log.instance)";
+    assert_eq!(server.sql("log", kept).trim(), "1 one again, 2 two");
+}
+
 /// A verifier that opens an empty log plans its statements before there is anything to choose a plan by.
 #[test]
 fn an_append_reads_no_whole_table_however_the_log_began() {
