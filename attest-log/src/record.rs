@@ -170,6 +170,13 @@ impl ReplayId {
         };
         rest.split_at_checked(usize::from(*length)).unwrap_or((rest, &[]))
     }
+
+    /// SHA-256, in two halves.
+    pub(crate) fn hash(&self) -> [[u8; 16]; 2] {
+        let hash: Hash = Sha256::digest(&self.0).into();
+        let (halves, _) = hash.as_chunks();
+        [halves.first().copied().unwrap_or_default(), halves.last().copied().unwrap_or_default()]
+    }
 }
 
 /// Why something is no replay key.

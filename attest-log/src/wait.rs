@@ -9,6 +9,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::unconstrained;
 
 struct Unpark(Thread);
 
@@ -18,9 +19,13 @@ impl Wake for Unpark {
     }
 }
 
-/// Parks the thread until the future is ready. Only for futures that need no reactor: channels and locks.
+/// Parks the thread until the future is ready. Only for futures that need no reactor of this thread: channels, locks, and what
+/// [`runtime`] looks after.
+///
+/// Within a runtime, what waits is not held to the budget that a task has between two yields: it never yields, so once that was
+/// spent nobody would wake it.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     loop {
@@ -35,7 +40,7 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 /// [`block_on`] with a limit; `None` when it is over.
 pub(crate) fn block_on_for<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
     let end = Instant::now() + limit;
-    let mut future = pin!(future);
+    let mut future = pin!(unconstrained(future));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut context = Context::from_waker(&waker);
     loop {
@@ -55,4 +60,29 @@ pub(crate) fn runtime() -> io::Result<&'static Runtime> {
     static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
     let made = || Builder::new_multi_thread().worker_threads(1).thread_name("attest-io").enable_all().build().ok();
     RUNTIME.get_or_init(made).as_ref().ok_or_else(|| io::Error::other("the system gives no thread for the network"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::sync::mpsc;
+    use tokio::task::consume_budget;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_within_a_task_that_spent_its_budget_is_woken_all_the_same() {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            poll_fn(|context| {
+                while pin!(consume_budget()).poll(context).is_ready() {}
+                Poll::Ready(())
+            })
+            .await;
+            let (sender, mut receiver) = mpsc::channel(1);
+            assert_eq!(block_on_for(sender.send(1), Duration::from_secs(5)), Some(Ok(())));
+            assert_eq!(block_on_for(receiver.recv(), Duration::from_secs(5)), Some(Some(1)));
+        });
+    }
 }

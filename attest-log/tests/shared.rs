@@ -213,6 +213,21 @@ fn what_is_pruned_by_one_clock_is_refused_by_all_and_never_free() {
 }
 
 #[test]
+fn a_reader_reads_on_once_its_server_is_back() {
+    let server = Server::start();
+    let place = server.url("log");
+    let log = open(&place).0;
+    log.append_blocking(decision(1), NOW).unwrap();
+    let reader = Reader::open(&place).unwrap();
+    for mode in ["fast", "immediate"] {
+        assert_eq!(reader.entries(0..1).count(), 1);
+        server.down(mode);
+        server.up();
+        assert_eq!(reader.entries(0..1).next().unwrap().unwrap().body, b"decision 1", "{mode}");
+    }
+}
+
+#[test]
 fn a_database_that_goes_away_refuses_appends_and_the_log_goes_on_by_itself_when_it_is_back() {
     let server = Server::start();
     let place = server.url("log");

@@ -56,6 +56,17 @@ pub fn converse() -> PathBuf {
     built("converse")
 }
 
+/// What is built; the one that is an example comes with those.
+const PROGRAMS: [&str; 7] = [
+    "attest",
+    "server-verifier",
+    "attest-count-server",
+    "conformance-server",
+    "conformance-client",
+    "assistant",
+    "converse",
+];
+
 fn built(name: &str) -> PathBuf {
     static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     let built = BUILT.get_or_init(build);
@@ -66,8 +77,10 @@ fn build() -> BTreeMap<String, PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
-        // The examples are asked for as much for what they bring: with them cargo counts the features that tests need.
-        .args(["build", "--workspace", "--bins", "--examples", "--message-format=json-render-diagnostics"])
+        // Of the whole workspace, and with the examples, so that cargo counts the features that tests need; by name, since the benches' are
+        // many and nobody's here.
+        .args(["build", "--workspace", "--examples", "--message-format=json-render-diagnostics"])
+        .args(PROGRAMS.map(|name| format!("--bin={name}")))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
@@ -84,6 +97,10 @@ fn build() -> BTreeMap<String, PathBuf> {
         if on {
             command.args(["--features", feature]);
         }
+    }
+    // What scripts/test has built with: else cargo would build all that a feature touches anew.
+    if let Ok(features) = std::env::var("ATTEST_TEST_FEATURES") {
+        command.args(["--features", &features]);
     }
     let output = command.output().expect("cargo can be started");
     assert!(output.status.success(), "cargo build failed");

@@ -192,7 +192,8 @@ impl Server {
         self.sql(
             "log",
             &format!(
-                "CREATE INDEX replay_expires ON attest_log.replay (expires);
+                "ALTER TABLE attest_log.replay DROP hash, DROP hash_rest, ADD UNIQUE (scope, jti);
+                 CREATE INDEX replay_expires ON attest_log.replay (expires);
                  ALTER TABLE attest_log.entry ALTER body SET STORAGE EXTENDED, ALTER token SET STORAGE EXTENDED, RESET (toast_tuple_target);
                  DROP TABLE {tables};
                  UPDATE attest_log.meta SET version = {version}"

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Statement};
+use uuid::Uuid;
 
 use crate::record::{Hash, Record, ReplayKey, Token};
 use crate::tree::Tile;
@@ -28,16 +29,13 @@ pub(super) struct Statements {
     instance: Statement,
 }
 
-/// Most leaves that a verifier which others overtook learns one by one; beyond that it reads the tree's tiles.
-pub(super) const LEAVES: usize = 2_048;
+/// Most entries that a verifier which others overtook reads and hashes; beyond that it goes by the tree's tiles.
+pub(super) const LEAVES: usize = 1_024;
 
 /// The columns are unfolded side by side: a function under `FROM` has all its rows put aside before the first is used.
 impl Statements {
     pub(super) async fn of(client: &Client) -> Result<Self, Error> {
-        let leaves = format!(
-            "SELECT sha256('\\x00'::bytea || body) FROM entry WHERE idx >= $1 ORDER BY idx LIMIT {}",
-            LEAVES + 1
-        );
+        let leaves = format!("SELECT body FROM entry WHERE idx >= $1 ORDER BY idx LIMIT {}", LEAVES + 1);
         Ok(Self {
             head: client.prepare("SELECT size, horizon, checkpoint FROM state WHERE id = 0 FOR UPDATE").await?,
             leaves: client.prepare(&leaves).await?,
@@ -58,8 +56,9 @@ impl Statements {
                 .await?,
             replay: client
                 .prepare(
-                    "INSERT INTO replay (idx, scope, jti, expires)
-                     SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::int8[])",
+                    "INSERT INTO replay (idx, scope, jti, expires, hash, hash_rest)
+                     SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::int8[]),
+                         unnest($5::uuid[]), unnest($6::uuid[])",
                 )
                 .await?,
             close: client.prepare("DELETE FROM open_call WHERE hash = ANY($1)").await?,
@@ -178,6 +177,7 @@ impl Batch {
         let entries: Vec<i64> = self.replay.iter().map(|(index, _)| *index).collect();
         let (scopes, jtis): (Vec<&[u8]>, Vec<&[u8]>) = self.replay.iter().map(|(_, key)| key.id().parts()).unzip();
         let expires: Vec<i64> = self.replay.iter().map(|(_, key)| key.expires().cast_signed()).collect();
+        let (firsts, rests): (Vec<Uuid>, Vec<Uuid>) = self.replay.iter().map(|(_, key)| halves(key)).unzip();
         let closes: Vec<&[u8]> = self.closes.iter().map(<[u8; 32]>::as_slice).collect();
         let (opens, opened): (Vec<&[u8]>, Vec<i64>) =
             self.opens.iter().map(|(hash, index)| (hash.as_slice(), *index)).unzip();
@@ -193,7 +193,10 @@ impl Batch {
             biased;
             async { when(!self.indexes.is_empty(), client, &statements.entry, &[&self.indexes, &bodies, &own]).await },
             async { when(!hashes.is_empty(), client, &statements.token, &[&hashes, &texts]).await },
-            async { when(!entries.is_empty(), client, &statements.replay, &[&entries, &scopes, &jtis, &expires]).await },
+            async {
+                let replay: [&(dyn ToSql + Sync); 6] = [&entries, &scopes, &jtis, &expires, &firsts, &rests];
+                when(!entries.is_empty(), client, &statements.replay, &replay).await
+            },
             async { when(!closes.is_empty(), client, &statements.close, &[&closes]).await },
             async { when(!opens.is_empty(), client, &statements.opens, &[&opens, &opened, &instance]).await },
             async { when(self.next_key.is_some(), client, &statements.next_key, &[&since, &key]).await },
@@ -211,6 +214,13 @@ impl Batch {
             && state == u64::from(self.head.is_some())
             && me == 1)
     }
+}
+
+/// SHA-256 over a replay key's id, as the two columns hold it that make it unique. They are of a type that PostgreSQL compares
+/// without looking for a length: looking up random keys is most of what an append costs it.
+pub(super) fn halves(key: &ReplayKey) -> (Uuid, Uuid) {
+    let [first, rest] = key.id().hash();
+    (Uuid::from_bytes(first), Uuid::from_bytes(rest))
 }
 
 async fn when(

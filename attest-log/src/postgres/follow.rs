@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use attest_core::checkpoint::Checkpoint;
-use attest_core::merkle::Hash;
+use attest_core::merkle::{self, Hash};
 use tokio_postgres::Row;
 
 use super::batch::LEAVES;
@@ -44,7 +44,9 @@ impl Live {
                 client.query_one(&statements.head, &[]),
                 async { client.query(&statements.leaves, &[&size]).await },
                 async { client.query(&statements.used, &[&size]).await },
-                async { client.query(&statements.open, &[&calls]).await },
+                async {
+                    if calls.is_empty() { Ok(Vec::new()) } else { client.query(&statements.open, &[&calls]).await }
+                },
                 client.query_one(&statements.key, &[]),
             )
         };
@@ -80,8 +82,7 @@ impl PostgresStore {
             // Whoever filled a tile has written it.
             let mut written = Vec::new();
             for leaf in &said.leaves {
-                let leaf: &[u8] = leaf.try_get(0).map_err(PostgresError::from)?;
-                edge.push(leaf.try_into().map_err(|_| StopReason::Inconsistent)?, &mut written);
+                edge.push(merkle::leaf(leaf.try_get(0).map_err(PostgresError::from)?), &mut written);
             }
         }
         // An entry that nobody signed comes with the old note, and must not be signed along with what follows it.

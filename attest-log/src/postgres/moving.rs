@@ -1,13 +1,15 @@
 //! A log that leaves a database, or comes into one.
 
 use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
 
+use super::batch::halves;
 use super::session::Session;
 use super::{instance, refused, rows, schema};
 use crate::error::{OpenError, ReadError};
 use crate::moving::{EntryRow, KeyRow, MoveError, Source, Target};
 use crate::place::Shared;
-use crate::record::Hash;
+use crate::record::{Hash, ReplayKey};
 use crate::rows::Rows;
 use crate::sealed::SealedPart;
 use crate::snapshot::{ReplayRow, Snapshot};
@@ -130,14 +132,21 @@ impl Target for Arriving {
         let scopes: Vec<&[u8]> = rows.iter().map(|(_, scope, ..)| scope.as_slice()).collect();
         let jtis: Vec<&[u8]> = rows.iter().map(|(_, _, jti, _)| jti.as_slice()).collect();
         let ends: Vec<i64> = rows.iter().map(|(.., expires)| expires.cast_signed()).collect();
+        let keys =
+            rows.iter().map(|(_, scope, jti, expires)| ReplayKey::new(scope, jti, *expires).map(|key| halves(&key)));
+        let keys: Result<(Vec<Uuid>, Vec<Uuid>), _> = keys.collect();
+        let (hashes, rest) = keys.map_err(|_| OpenError::Damaged { path: self.shared.name() })?;
         self.add(
-            "INSERT INTO replay (idx, scope, jti, expires)
-             SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::int8[])",
+            "INSERT INTO replay (idx, scope, jti, expires, hash, hash_rest)
+             SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::int8[]), unnest($5::uuid[]),
+                 unnest($6::uuid[])",
             &[
                 (&indexes, Type::INT8_ARRAY),
                 (&scopes, Type::BYTEA_ARRAY),
                 (&jtis, Type::BYTEA_ARRAY),
                 (&ends, Type::INT8_ARRAY),
+                (&hashes, Type::UUID_ARRAY),
+                (&rest, Type::UUID_ARRAY),
             ],
         )
     }

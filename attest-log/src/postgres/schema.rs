@@ -1,5 +1,7 @@
 //! The tables, their making, and telling ours from others.
 
+use std::collections::BTreeSet;
+
 use attest_core::checkpoint::Checkpoint;
 use attest_core::merkle::EMPTY_ROOT;
 use tokio_postgres::types::Type;
@@ -13,11 +15,11 @@ use crate::place::Shared;
 /// What makes each version of the one before it; the first, of nothing. One is added with any change to the tables.
 ///
 /// They are those of a log's file, and three things more that several writers need: `state` has the size, and is the row
-/// that whoever appends takes for himself; a `jti` is unique; `instance` has a row for each verifier that opened the log,
+/// that whoever appends takes for himself; a `jti` is unique in its scope, by the hash of both; `instance` has a row for each verifier that opened the log,
 /// whose number is in the calls that it opened. Texts that come from outside are bytes, since PostgreSQL's texts cannot hold
 /// every character. `side_file` is no part of the log: see `side.rs`. An entry's row is not compressed: that took PostgreSQL as long as all
 /// else that it does for the entry, of which every other verifier waits for the end.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
 CREATE SCHEMA attest_log;
 CREATE TABLE attest_log.meta (id smallint PRIMARY KEY CHECK (id = 0), version integer NOT NULL);
@@ -48,6 +50,14 @@ CREATE TABLE attest_log.side_file (folder text NOT NULL, name text NOT NULL, byt
 ALTER TABLE attest_log.entry ALTER body SET STORAGE EXTERNAL, ALTER token SET STORAGE EXTERNAL, SET (toast_tuple_target = 8160);
 DROP INDEX attest_log.replay_expires;
 ",
+    "
+ALTER TABLE attest_log.replay ADD hash uuid, ADD hash_rest uuid;
+UPDATE attest_log.replay r SET hash = left(h, 32)::uuid, hash_rest = right(h, 32)::uuid
+    FROM (SELECT idx, encode(sha256(set_byte('\\x00', 0, length(scope)) || scope || jti), 'hex') AS h FROM attest_log.replay) AS hashed
+    WHERE r.idx = hashed.idx;
+ALTER TABLE attest_log.replay ALTER hash SET NOT NULL, ALTER hash_rest SET NOT NULL, ADD UNIQUE (hash, hash_rest),
+    DROP CONSTRAINT replay_scope_jti_key;
+",
 ];
 
 /// What stands in the version's place once the log was moved elsewhere.
@@ -75,7 +85,8 @@ SELECT coalesce(string_agg(line, E'\n' ORDER BY line COLLATE "C"), '') FROM (
     FROM pg_class c WHERE c.relnamespace = to_regnamespace('attest_log') AND c.relkind = 'r' AND c.relpersistence <> 'p'
 ) AS objects"#;
 
-/// What each version's tables say to that, beside those of the versions before it.
+/// What each version's tables say to that, beside those of the versions before it; a line of one before it that they no longer
+/// say has a `-`.
 const EXPECTED: [&str; MIGRATIONS.len()] = [
     "\
 cosigned.note text not null
@@ -133,6 +144,11 @@ side_file.folder text not null
 side_file.name text not null
 side_file: PRIMARY KEY (folder, name)",
     "",
+    "\
+replay.hash uuid not null
+replay.hash_rest uuid not null
+replay: UNIQUE (hash, hash_rest)
+-replay: UNIQUE (scope, jti)",
 ];
 
 /// Version that this program writes.
@@ -216,12 +232,21 @@ pub(super) fn judge(session: &Session, shared: &Shared) -> Result<(), OpenError>
         return Err(OpenError::Moved { path: shared.name(), to: to.unwrap_or_default() });
     }
     let versions = usize::try_from(version).unwrap_or_default();
-    let mut expected: Vec<&str> = EXPECTED.iter().take(versions).flat_map(|lines| lines.lines()).collect();
-    expected.sort_unstable();
-    if objects(session).map_err(|source| refused(shared, source))? == expected.join("\n") {
+    if objects(session).map_err(|source| refused(shared, source))? == expected(versions) {
         return Ok(());
     }
     Err(OpenError::Altered { path: shared.name() })
+}
+
+fn expected(versions: usize) -> String {
+    let mut lines = BTreeSet::new();
+    for line in EXPECTED.iter().take(versions).flat_map(|lines| lines.lines()) {
+        match line.strip_prefix('-') {
+            Some(gone) => lines.remove(gone),
+            None => lines.insert(line),
+        };
+    }
+    lines.into_iter().collect::<Vec<_>>().join("\n")
 }
 
 /// Refuses what is no log of this very version. Changes nothing.

@@ -1,17 +1,19 @@
 //! A connection: who it is made with, what is asked of the server, and what its errors mean.
 //!
-//! The driver's own work runs on one thread for the whole process. Callers block as they do for a file, and may do so
-//! on any thread, inside a runtime too.
+//! Callers block as they do for a file, and may do so on any thread, inside a runtime too. Whoever waits for an answer does the
+//! driver's work meanwhile; the one thread for the whole process only says when there is something on a socket.
 
+use std::cell::RefCell;
 use std::env;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustls::{CertificateError, ClientConfig, RootCertStore};
-use tokio::task::AbortHandle;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -118,15 +120,12 @@ pub(crate) struct Session {
     client: Client,
     /// A warning came since this was last asked.
     warned: Arc<AtomicBool>,
-    driver: AbortHandle,
+    /// What sends and receives; `None` once the connection is closed. It goes with the session, and with it a row that others
+    /// may wait for.
+    driver: RefCell<Option<Driver>>,
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        // Else a driver that waits for an answer would hold the connection, and with it a row that others wait for.
-        self.driver.abort();
-    }
-}
+type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Session {
     /// Connects; to whichever of several servers takes writes, where `writes`.
@@ -143,7 +142,7 @@ impl Session {
         let (client, mut connection) = connected.map_err(io::Error::other)??;
         let warned = Arc::<AtomicBool>::default();
         let told = Arc::clone(&warned);
-        let driver = runtime.spawn(async move {
+        let driver = Box::pin(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notice(notice) = message {
                     tracing::warn!("PostgreSQL says: {}", notice.message());
@@ -151,7 +150,7 @@ impl Session {
                 }
             }
         });
-        let session = Self { client, warned, driver: driver.abort_handle() };
+        let session = Self { client, warned, driver: RefCell::new(Some(driver)) };
         session.execute(SETTINGS)?;
         if writes {
             session.execute(WRITING)?;
@@ -179,7 +178,9 @@ impl Session {
         &self.client
     }
 
+    /// Whether the connection is gone, as far as can be told without asking the server. Nobody looked while nobody waited.
     pub(super) fn is_closed(&self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
         self.client.is_closed()
     }
 
@@ -188,7 +189,23 @@ impl Session {
         &self,
         answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, PostgresError> {
-        Ok(block_on_for(answer, PATIENCE).ok_or(PostgresError::Slow)??)
+        let mut answer = pin!(answer);
+        let driven = poll_fn(|context| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(context) {
+                return Poll::Ready(answer);
+            }
+            self.drive(context);
+            answer.as_mut().poll(context)
+        });
+        Ok(block_on_for(driven, PATIENCE).ok_or(PostgresError::Slow)??)
+    }
+
+    /// Sends what was asked, and hands over what came.
+    fn drive(&self, context: &mut Context<'_>) {
+        let mut driver = self.driver.borrow_mut();
+        if driver.as_mut().is_some_and(|driver| driver.as_mut().poll(context).is_ready()) {
+            *driver = None;
+        }
     }
 
     /// Whether the server warned of something since this was asked before: of a commit, that it may not have reached the

@@ -40,7 +40,7 @@ fn a_database_that_is_no_log_or_was_changed_or_is_newer_is_refused() {
             "CREATE FUNCTION eat() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
             CREATE TRIGGER eat BEFORE INSERT ON replay FOR EACH ROW EXECUTE FUNCTION eat()",
         ),
-        ("unkeyed", "ALTER TABLE replay DROP CONSTRAINT replay_scope_jti_key"),
+        ("unkeyed", "ALTER TABLE replay DROP CONSTRAINT replay_hash_hash_rest_key"),
         ("unlogged", "ALTER TABLE replay SET UNLOGGED"),
         ("ruled", "CREATE RULE eat AS ON INSERT TO replay DO INSTEAD NOTHING"),
         ("grown", "ALTER TABLE entry ADD more text"),
