@@ -213,6 +213,20 @@ fn what_is_pruned_by_one_clock_is_refused_by_all_and_never_free() {
 }
 
 #[test]
+fn entries_of_any_length_are_followed() {
+    let server = Server::start();
+    let place = server.url("log");
+    let logs = [open(&place).0, open(&place).0];
+    for (n, length) in [1, 2_047, 2_048, 2_049, 65_535, 1].into_iter().enumerate() {
+        let index = logs[n % 2].append_blocking(Record::new(vec![b'x'; length]), NOW).unwrap().index;
+        assert_eq!(index, n as u64);
+    }
+    // Whoever wrote last has followed all but that one, and signed it; the others do so now.
+    logs[0].append_blocking(decision(1), NOW).unwrap();
+    assert_eq!(logs.map(|log| log.stopped()), [None, None]);
+}
+
+#[test]
 fn a_reader_reads_on_once_its_server_is_back() {
     let server = Server::start();
     let place = server.url("log");

@@ -82,7 +82,7 @@ impl PostgresStore {
             // Whoever filled a tile has written it.
             let mut written = Vec::new();
             for leaf in &said.leaves {
-                edge.push(merkle::leaf(leaf.try_get(0).map_err(PostgresError::from)?), &mut written);
+                edge.push(hashed(leaf)?, &mut written);
             }
         }
         // An entry that nobody signed comes with the old note, and must not be signed along with what follows it.
@@ -130,6 +130,15 @@ impl PostgresStore {
         }
         load::edge(&live.session, size, self.keep).map_err(wrong)
     }
+}
+
+/// The leaf of an entry that was sent whole, or as its hash.
+fn hashed(row: &Row) -> Result<Hash, Problem> {
+    if let Some(body) = row.try_get(0).map_err(PostgresError::from)? {
+        return Ok(merkle::leaf(body));
+    }
+    let hash: Option<&[u8]> = row.try_get(1).map_err(PostgresError::from)?;
+    Ok(hash.and_then(|hash| hash.try_into().ok()).ok_or(StopReason::Inconsistent)?)
 }
 
 fn hashes(rows: &[Row]) -> Result<HashSet<Hash>, PostgresError> {

@@ -1,6 +1,7 @@
 //! The tables, their making, and telling ours from others.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use attest_core::checkpoint::Checkpoint;
 use attest_core::merkle::EMPTY_ROOT;
@@ -51,14 +52,16 @@ ALTER TABLE attest_log.entry ALTER body SET STORAGE EXTERNAL, ALTER token SET ST
 DROP INDEX attest_log.replay_expires;
 ",
     "
-ALTER TABLE attest_log.replay ADD hash uuid, ADD hash_rest uuid;
+ALTER TABLE attest_log.replay DROP CONSTRAINT replay_scope_jti_key, ADD hash uuid, ADD hash_rest uuid;
 UPDATE attest_log.replay r SET hash = left(h, 32)::uuid, hash_rest = right(h, 32)::uuid
     FROM (SELECT idx, encode(sha256(set_byte('\\x00', 0, length(scope)) || scope || jti), 'hex') AS h FROM attest_log.replay) AS hashed
     WHERE r.idx = hashed.idx;
-ALTER TABLE attest_log.replay ALTER hash SET NOT NULL, ALTER hash_rest SET NOT NULL, ADD UNIQUE (hash, hash_rest),
-    DROP CONSTRAINT replay_scope_jti_key;
+ALTER TABLE attest_log.replay ALTER hash SET NOT NULL, ALTER hash_rest SET NOT NULL, ADD UNIQUE (hash, hash_rest);
 ",
 ];
+
+/// How long a change to tables may take, which rewrites all replay keys: a million of them are less than a minute.
+const CHANGE: Duration = Duration::from_secs(1_800);
 
 /// What stands in the version's place once the log was moved elsewhere.
 const MOVED: i64 = -1;
@@ -199,7 +202,8 @@ fn make(session: &Session, shared: &Shared, key: &LogKey) -> Result<(), OpenErro
 }
 
 fn migrate(session: &Session, done: usize) -> Result<(), PostgresError> {
-    MIGRATIONS.iter().skip(done).try_for_each(|migration| session.execute(migration))
+    let change = |migration| session.wait_for(session.client().batch_execute(migration), CHANGE);
+    MIGRATIONS.iter().skip(done).try_for_each(|migration| change(migration))
 }
 
 /// Makes the tables of a log in the running transaction; `false` where something is there already, a log that was moved away too.

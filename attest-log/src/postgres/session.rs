@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustls::{CertificateError, ClientConfig, RootCertStore};
+use tokio::task::unconstrained;
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::{AsyncMessage, Client, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -142,14 +143,15 @@ impl Session {
         let (client, mut connection) = connected.map_err(io::Error::other)??;
         let warned = Arc::<AtomicBool>::default();
         let told = Arc::clone(&warned);
-        let driver = Box::pin(async move {
+        // Polled now and then within a task, whose budget is not for this.
+        let driver = Box::pin(unconstrained(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
                 if let AsyncMessage::Notice(notice) = message {
                     tracing::warn!("PostgreSQL says: {}", notice.message());
                     told.store(true, Ordering::Release);
                 }
             }
-        });
+        }));
         let session = Self { client, warned, driver: RefCell::new(Some(driver)) };
         session.execute(SETTINGS)?;
         if writes {
@@ -189,6 +191,15 @@ impl Session {
         &self,
         answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, PostgresError> {
+        self.wait_for(answer, PATIENCE)
+    }
+
+    /// [`Session::wait`] with a limit of its own.
+    pub(super) fn wait_for<T>(
+        &self,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+        limit: Duration,
+    ) -> Result<T, PostgresError> {
         let mut answer = pin!(answer);
         let driven = poll_fn(|context| {
             if let Poll::Ready(answer) = answer.as_mut().poll(context) {
@@ -197,7 +208,7 @@ impl Session {
             self.drive(context);
             answer.as_mut().poll(context)
         });
-        Ok(block_on_for(driven, PATIENCE).ok_or(PostgresError::Slow)??)
+        Ok(block_on_for(driven, limit).ok_or(PostgresError::Slow)??)
     }
 
     /// Sends what was asked, and hands over what came.
