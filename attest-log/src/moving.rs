@@ -18,7 +18,7 @@ use crate::error::{OpenError, ReadError};
 use crate::load;
 use crate::place::Place;
 use crate::reader::Reader;
-use crate::record::{Hash, ReplayKey};
+use crate::record::Hash;
 use crate::rows::{Rows, read_keys};
 use crate::sealed::{self, SealedPart};
 use crate::snapshot::{ReplayRow, Snapshot};
@@ -177,14 +177,10 @@ fn copy(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Moved, MoveError> {
     let not_whole = || MoveError::NotWhole { path: from.name() };
-    let (mut window, mut whole) = (Vec::new(), true);
+    let mut window = Vec::new();
     let snapshot = source.snapshot(&mut |row| {
-        whole &= ReplayKey::new(row.scope, row.jti, row.expires).is_ok();
         window.push((row.index, row.scope.to_vec(), row.jti.to_vec(), row.expires));
     })?;
-    if !whole {
-        return Err(not_whole());
-    }
     for rows in window.chunks(ROWS) {
         target.replay(rows)?;
     }

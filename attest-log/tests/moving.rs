@@ -105,6 +105,13 @@ fn everything_of_a_log_is_there_after_a_move_to_a_database_and_back_and_it_goes_
     assert_eq!(recovery.open_calls.len(), 7, "whoever opens it first closes them");
     let used = Record { replay: Some(key(50)), ..Record::new("again") };
     assert_eq!(log.append_blocking(used.clone(), NOW).unwrap_err(), AppendError::Replay);
+    // The database holds it as it does where it was used there.
+    server.sql("postgres", "CREATE DATABASE used");
+    let (there, _) = Log::open(Place::new(server.url("used")), test_key(), Options::default()).unwrap();
+    there.append_blocking(used.clone(), NOW).unwrap();
+    let held = server.sql("used", "SELECT jti, hash, hash_rest FROM attest_log.replay");
+    let all = server.sql("log", "SELECT jti, hash, hash_rest FROM attest_log.replay");
+    assert!(all.lines().any(|one| one == held.trim()), "{held}");
     let index = log.append_blocking(Record { prove: true, ..Record::new("in the database") }, NOW).unwrap().index;
     assert_eq!(index, ENTRIES);
     assert!(matches!(move_log(&shared, &back, |_, _| {}), Err(MoveError::InUse { count: 1, .. })));

@@ -226,7 +226,7 @@ impl Batch {
 
 /// SHA-256 over a replay key's id, as the two columns hold it that make it unique. They are of a type that PostgreSQL compares
 /// without looking for a length: looking up random keys is most of what an append costs it.
-pub(super) fn halves(key: &ReplayKey) -> (Uuid, Uuid) {
+fn halves(key: &ReplayKey) -> (Uuid, Uuid) {
     let [first, rest] = key.id().hash();
     (Uuid::from_bytes(first), Uuid::from_bytes(rest))
 }

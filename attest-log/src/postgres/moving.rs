@@ -1,15 +1,13 @@
 //! A log that leaves a database, or comes into one.
 
 use tokio_postgres::types::{ToSql, Type};
-use uuid::Uuid;
 
-use super::batch::halves;
 use super::session::Session;
 use super::{instance, refused, rows, schema};
 use crate::error::{OpenError, ReadError};
 use crate::moving::{EntryRow, KeyRow, MoveError, Source, Target};
 use crate::place::Shared;
-use crate::record::{Hash, ReplayKey};
+use crate::record::Hash;
 use crate::rows::Rows;
 use crate::sealed::SealedPart;
 use crate::snapshot::{ReplayRow, Snapshot};
@@ -127,26 +125,22 @@ impl Target for Arriving {
         )
     }
 
+    /// Hashed by the server: what is copied unchecked may be no key.
     fn replay(&mut self, rows: &[KeyRow]) -> Result<(), OpenError> {
         let indexes: Vec<i64> = rows.iter().map(|(index, ..)| index.cast_signed()).collect();
         let scopes: Vec<&[u8]> = rows.iter().map(|(_, scope, ..)| scope.as_slice()).collect();
         let jtis: Vec<&[u8]> = rows.iter().map(|(_, _, jti, _)| jti.as_slice()).collect();
         let ends: Vec<i64> = rows.iter().map(|(.., expires)| expires.cast_signed()).collect();
-        let keys =
-            rows.iter().map(|(_, scope, jti, expires)| ReplayKey::new(scope, jti, *expires).map(|key| halves(&key)));
-        let keys: Result<(Vec<Uuid>, Vec<Uuid>), _> = keys.collect();
-        let (hashes, rest) = keys.map_err(|_| OpenError::Damaged { path: self.shared.name() })?;
         self.add(
             "INSERT INTO replay (idx, scope, jti, expires, hash, hash_rest)
-             SELECT unnest($1::int8[]), unnest($2::bytea[]), unnest($3::bytea[]), unnest($4::int8[]), unnest($5::uuid[]),
-                 unnest($6::uuid[])",
+             SELECT idx, scope, jti, expires, left(hash, 32)::uuid, right(hash, 32)::uuid
+             FROM (SELECT *, encode(sha256(set_byte('\\x00', 0, length(scope)) || scope || jti), 'hex') AS hash
+                 FROM unnest($1::int8[], $2::bytea[], $3::bytea[], $4::int8[]) AS given (idx, scope, jti, expires)) AS hashed",
             &[
                 (&indexes, Type::INT8_ARRAY),
                 (&scopes, Type::BYTEA_ARRAY),
                 (&jtis, Type::BYTEA_ARRAY),
                 (&ends, Type::INT8_ARRAY),
-                (&hashes, Type::UUID_ARRAY),
-                (&rest, Type::UUID_ARRAY),
             ],
         )
     }

@@ -1,6 +1,6 @@
 //! What verifiers know of each other's replay keys, as these end.
 
-use attest_log::{AppendError, Freshness, Log, PRUNE_MARGIN, Record};
+use attest_log::{AppendError, Freshness, Log, PRUNE_MARGIN, Record, StopReason};
 
 use super::postgres::Server;
 use super::{NOW, key, open};
@@ -28,6 +28,34 @@ fn an_id_that_ended_and_is_used_again_is_taken_at_every_verifier_and_stops_none(
             assert_eq!(log.stopped(), None);
         }
     }
+}
+
+#[test]
+fn a_key_that_no_verifier_remembers_is_held_by_the_database() {
+    let server = Server::start();
+    let log = open(server.url("log")).0;
+    log.append_blocking(Record::new("an entry without a key"), NOW).unwrap();
+    with(&log, 1, NOW + 300, NOW).unwrap();
+    // The same id for an entry that was followed long ago, so that nobody learns of it; hashed here by SQL.
+    let other = key(2, NOW + 300);
+    let (scope, jti) = (hex(b"key"), hex(&2u64.to_be_bytes()));
+    server.sql(
+        "log",
+        &format!(
+            "INSERT INTO attest_log.replay (idx, scope, jti, expires, hash, hash_rest)
+             SELECT 0, scope, jti, {}, left(hash, 32)::uuid, right(hash, 32)::uuid
+             FROM (SELECT *, encode(sha256(set_byte('\\x00', 0, length(scope)) || scope || jti), 'hex') AS hash
+                 FROM (VALUES ('\\x{scope}'::bytea, '\\x{jti}'::bytea)) AS given (scope, jti)) AS hashed",
+            other.expires(),
+        ),
+    );
+    assert_eq!(log.freshness(&other), Freshness::Fresh, "not in memory");
+    assert_eq!(with(&log, 2, NOW + 300, NOW), Err(AppendError::Stopped(StopReason::Inconsistent)));
+    assert_eq!(server.sql("log", "SELECT count(*) FROM attest_log.entry").trim(), "2");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
